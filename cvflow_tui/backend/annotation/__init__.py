@@ -1,0 +1,1 @@
+"""IAE: projects, pictures, acts and suggestions."""

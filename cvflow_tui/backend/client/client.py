@@ -1,0 +1,234 @@
+"""Every request of a screen or a command, as a method with types."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from cvflow_tui.backend.client.connection import Connection
+from cvflow_tui.backend.client.discovery import DaemonAddress
+from cvflow_tui.backend.client.runner import RunnerClient
+from cvflow_tui.model.daemon import DaemonStatus
+from cvflow_tui.model.jobs import Job
+from cvflow_tui.model.packages import InstallPlan, PackageDetail, PackageSummary, Removal, SolverName
+from cvflow_tui.model.projects import (
+    Act,
+    ActResult,
+    ExportReport,
+    PicturePage,
+    PictureState,
+    PictureView,
+    Project,
+    ProjectSettings,
+    ProjectStatus,
+)
+from cvflow_tui.model.results import Result
+from cvflow_tui.model.solvers import LogChunk, RunningSolver
+
+START_LIMIT = 300.0
+"""Seconds a start may take before the client gives up waiting (a large model on a slow disk)."""
+
+
+class DaemonClient:
+    """The daemon's API (`/api/v1`). Every method raises a CvflowError that says what to do.
+
+    `transport` takes the place of the sockets to the daemon, `runner_transport` of those to the runners.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        transport: httpx.AsyncBaseTransport | None = None,
+        runner_transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._daemon = Connection(url, token, transport)
+        self._runner = RunnerClient(runner_transport)
+
+    @classmethod
+    def at(cls, address: DaemonAddress) -> DaemonClient:
+        """A client of the daemon that was found."""
+        return cls(address.url, address.token)
+
+    async def __aenter__(self) -> DaemonClient:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of the sockets."""
+        await self._daemon.close()
+        await self._runner.close()
+
+    # -- the daemon itself
+
+    async def status(self) -> DaemonStatus:
+        """Who serves, and since when."""
+        return await self._daemon.call(DaemonStatus, "GET", "/status")
+
+    async def shutdown(self, *, stop_solvers: bool = False) -> None:
+        """End the daemon; solvers go on serving unless `stop_solvers`."""
+        await self._daemon.call(None, "POST", "/shutdown", body={"stop_solvers": stop_solvers}, timeout=60.0)
+
+    # -- hub and packages
+
+    async def hub_packages(self, query: str = "") -> list[PackageSummary]:
+        """What the hub offers; `query` matches name, task and tagline."""
+        return await self._daemon.call(list[PackageSummary], "GET", "/hub/packages", query=query or None)
+
+    async def hub_package(self, ref: str) -> PackageDetail:
+        """One package of the hub: `vendor/name`, or its name alone where that is unique."""
+        return await self._daemon.call(PackageDetail, "GET", "/hub/package", ref=ref)
+
+    async def packages(self) -> list[PackageSummary]:
+        """What is installed."""
+        return await self._daemon.call(list[PackageSummary], "GET", "/packages")
+
+    async def package(self, ref: str) -> PackageDetail:
+        """One installed package."""
+        return await self._daemon.call(PackageDetail, "GET", "/package", ref=ref)
+
+    async def plan_install(self, source: str) -> InstallPlan:
+        """What installing `source` would do. Fetches the package's files (not its weights) to find out; changes nothing."""
+        return await self._daemon.call(InstallPlan, "POST", "/packages/plan", body={"source": source}, timeout=300.0)
+
+    async def install(self, source: str) -> Job:
+        """Begin to install; follow the job with `follow`. Its result is the PackageDetail."""
+        return await self._daemon.call(Job, "POST", "/packages/install", body={"source": source})
+
+    async def remove(self, ref: str) -> Removal:
+        """Stop a package's solvers and remove it, with every environment and weight that nothing else uses."""
+        return await self._daemon.call(Removal, "POST", "/packages/remove", body={"ref": ref}, timeout=120.0)
+
+    # -- jobs
+
+    async def jobs(self) -> list[Job]:
+        """Every job of this daemon's life, newest first."""
+        return await self._daemon.call(list[Job], "GET", "/jobs")
+
+    async def job(self, job_id: str, *, newer_than: int | None = None, wait: float = 0.0) -> Job:
+        """A job as it stands; with `newer_than`, waits up to `wait` seconds for a later revision."""
+        return await self._daemon.call(Job, "GET", f"/jobs/{job_id}", newer_than=newer_than, wait=wait or None, timeout=wait + 30.0)
+
+    async def cancel_job(self, job_id: str) -> Job:
+        """Ask a job to end; it leaves nothing behind."""
+        return await self._daemon.call(Job, "POST", f"/jobs/{job_id}/cancel")
+
+    async def follow(self, job_id: str) -> AsyncIterator[Job]:
+        """The job each time it changes, the last time when it is over."""
+        job = await self.job(job_id)
+        yield job
+        while not job.state.is_over:
+            newer = await self.job(job_id, newer_than=job.revision, wait=10.0)
+            if newer.revision != job.revision:
+                job = newer
+                yield job
+
+    # -- solvers
+
+    async def solvers(self) -> list[RunningSolver]:
+        """Every solver that runs, and those that failed and were not dismissed."""
+        return await self._daemon.call(list[RunningSolver], "GET", "/solvers")
+
+    async def resolve(self, name: str) -> SolverName:
+        """The full name of an installed solver: `vendor/package/solver`, `package/solver`, `package` or `solver`, where unique."""
+        return await self._daemon.call(SolverName, "GET", "/solvers/resolve", name=name)
+
+    async def start_solver(self, name: str, *, port: int | None = None, wait: bool = True) -> RunningSolver:
+        """Start a solver (or find it running). With `wait`, returns when it is ready; raises PackageError with why if it failed."""
+        full = await self.resolve(name)
+        return await self._daemon.call(
+            RunningSolver, "POST", f"/solvers/{full}/start", body={"port": port, "wait": wait}, timeout=START_LIMIT
+        )
+
+    async def stop_solver(self, name: str) -> RunningSolver:
+        """Stop a solver; when this returns, no process and no port is left."""
+        full = await self.resolve(name)
+        return await self._daemon.call(RunningSolver, "POST", f"/solvers/{full}/stop", timeout=60.0)
+
+    async def solver_log(self, name: str, *, offset: int | None = None, limit: int = 65536, wait: float = 0.0) -> LogChunk:
+        """A piece of a solver's log from byte `offset` on (None: its end), waiting up to `wait` seconds for more to come."""
+        full = await self.resolve(name)
+        return await self._daemon.call(
+            LogChunk, "GET", f"/solvers/{full}/log", offset=offset, limit=limit, wait=wait or None, timeout=wait + 30.0
+        )
+
+    async def infer(self, solver: RunningSolver, picture: Path | bytes, parameters: dict[str, Any] | None = None) -> Result:
+        """Run a picture through a solver, straight to its port. Raises UsageError for a picture it cannot read."""
+        return await self._runner.infer(solver, picture, parameters or {})
+
+    # -- projects
+
+    async def projects(self) -> list[Project]:
+        """The projects of this home."""
+        return await self._daemon.call(list[Project], "GET", "/projects")
+
+    async def create_project(
+        self,
+        name: str,
+        pictures: Sequence[str],
+        labels: Sequence[str],
+        *,
+        settings: ProjectSettings | None = None,
+        credit: str | None = None,
+    ) -> Project:
+        """Make a project of pictures and folders of pictures (absolute paths). Reads no picture; that happens as they are opened."""
+        body = {"name": name, "pictures": list(pictures), "labels": list(labels), "settings": settings, "credit": credit}
+        return await self._daemon.call(Project, "POST", "/projects", body=body, timeout=300.0)
+
+    async def project(self, name: str) -> ProjectStatus:
+        """A project with its accuracy and its rounds."""
+        return await self._daemon.call(ProjectStatus, "GET", f"/projects/{name}")
+
+    async def change_project(self, name: str, settings: ProjectSettings) -> Project:
+        """Give a project other settings."""
+        return await self._daemon.call(Project, "PUT", f"/projects/{name}/settings", body=settings)
+
+    async def remove_project(self, name: str) -> None:
+        """Delete a project's folder; its pictures stay where they are."""
+        await self._daemon.call(None, "DELETE", f"/projects/{name}")
+
+    async def pictures(
+        self, name: str, *, offset: int = 0, limit: int = 100, query: str = "", state: PictureState | None = None
+    ) -> PicturePage:
+        """A window of a project's pictures, in their order."""
+        return await self._daemon.call(
+            PicturePage, "GET", f"/projects/{name}/pictures", offset=offset, limit=limit, query=query or None, state=state
+        )
+
+    async def open_picture(self, name: str, position: int | None = None) -> PictureView:
+        """Open a picture (position from 1; None: the first that is not finished), asking the solver for suggestions if it has none yet."""
+        return await self._daemon.call(
+            PictureView, "POST", f"/projects/{name}/open", body={"position": position}, timeout=120.0
+        )
+
+    async def picture_bytes(self, name: str, picture: int) -> bytes:
+        """The picture's file, as it is."""
+        reply = await self._daemon.send("GET", f"/projects/{name}/pictures/{picture}/content", timeout=60.0)
+        return reply.content
+
+    async def act(self, name: str, picture: int, act: Act) -> ActResult:
+        """Do something to a picture. When this returns the act is in the journal, on disk."""
+        return await self._daemon.call(ActResult, "POST", f"/projects/{name}/pictures/{picture}/acts", body=act)
+
+    async def undo(self, name: str) -> ActResult:
+        """Take the last act of the project back, on whichever picture it was. Raises RefusedError when there is none."""
+        return await self._daemon.call(ActResult, "POST", f"/projects/{name}/undo")
+
+    async def redo(self, name: str) -> ActResult:
+        """Do again what was undone last. Raises RefusedError when there is nothing."""
+        return await self._daemon.call(ActResult, "POST", f"/projects/{name}/redo")
+
+    async def train(self, name: str) -> Job:
+        """Begin a fine-tuning round now; follow the job. Its result is the Round."""
+        return await self._daemon.call(Job, "POST", f"/projects/{name}/train")
+
+    async def export(self, name: str, format: str = "coco", out: str | None = None) -> ExportReport:
+        """Write a project's annotations to the absolute path `out` on the daemon's machine, atomically."""
+        return await self._daemon.call(
+            ExportReport, "POST", f"/projects/{name}/export", body={"format": format, "out": out}, timeout=600.0
+        )

@@ -1,0 +1,76 @@
+"""One HTTP connection to a daemon: requests out, typed replies or typed errors back."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import TypeAdapter
+
+from cvflow_tui.model.errors import BY_CODE, CvflowError, RemoteError
+
+T = TypeVar("T")
+
+
+@lru_cache(maxsize=None)
+def adapter(kind: Any) -> TypeAdapter[Any]:
+    """The (cached) reader and writer of a model type."""
+    return TypeAdapter(kind)
+
+
+class Connection:
+    """Sends requests to `url` with the daemon's token.
+
+    `transport` replaces the socket: tests hand in `httpx.ASGITransport(app)`.
+    """
+
+    def __init__(self, url: str, token: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self.url = url.rstrip("/")
+        self._http = httpx.AsyncClient(
+            base_url=f"{self.url}/api/v1",
+            headers={"Authorization": f"Bearer {token}"},
+            transport=transport,
+            timeout=httpx.Timeout(30.0, connect=5.0),
+            trust_env=False,
+        )
+
+    async def close(self) -> None:
+        """Let go of the sockets."""
+        await self._http.aclose()
+
+    async def call(self, kind: Any, method: str, path: str, *, body: Any = None, timeout: float | None = None, **query: Any) -> Any:
+        """Send one request and read the reply as `kind` (None: no reply body).
+
+        Raises the CvflowError that the daemon raised, or RemoteError where it cannot be reached.
+        """
+        reply = await self.send(method, path, body=body, timeout=timeout, **query)
+        return None if kind is None else adapter(kind).validate_json(reply.content)
+
+    async def send(self, method: str, path: str, *, body: Any = None, timeout: float | None = None, **query: Any) -> httpx.Response:
+        """Send one request; as `call`, with the reply as it came."""
+        extra: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
+        if body is not None:
+            extra["content"] = adapter(type(body)).dump_json(body) if not isinstance(body, dict) else adapter(dict[str, Any]).dump_json(body)
+            extra["headers"] = {"Content-Type": "application/json"}
+        params = {name: str(value) for name, value in query.items() if value is not None}
+        try:
+            reply = await self._http.request(method, path, params=params, **extra)
+        except httpx.TimeoutException as error:
+            raise RemoteError(f"the daemon at {self.url} did not answer in time") from error
+        except httpx.HTTPError as error:
+            raise RemoteError(f"the daemon at {self.url} cannot be reached: {error or type(error).__name__}") from error
+        if reply.is_error:
+            raise error_of(reply)
+        return reply
+
+
+def error_of(reply: httpx.Response) -> CvflowError:
+    """The error that a reply of 4xx or 5xx carries."""
+    try:
+        told = reply.json()
+        message, code, detail = str(told["error"]), str(told.get("code", "")), told.get("detail")
+    except (ValueError, KeyError, TypeError):
+        return RemoteError(f"the daemon answered {reply.status_code} {reply.reason_phrase}")
+    kind = BY_CODE.get(code, CvflowError)
+    return kind(message, detail=detail if isinstance(detail, str) else None)

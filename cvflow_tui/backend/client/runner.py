@@ -1,0 +1,41 @@
+"""The data plane: pictures go straight to a runner's port, never through the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from cvflow_tui.backend.client.connection import error_of
+from cvflow_tui.model.errors import RefusedError, RemoteError
+from cvflow_tui.model.results import Result, parse_result
+from cvflow_tui.model.solvers import RunningSolver
+
+
+class RunnerClient:
+    """Sends raw picture bodies to `POST /infer`, the fast path."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._http = httpx.AsyncClient(transport=transport, timeout=httpx.Timeout(120.0, connect=5.0), trust_env=False)
+
+    async def close(self) -> None:
+        """Let go of the sockets."""
+        await self._http.aclose()
+
+    async def infer(self, solver: RunningSolver, picture: Path | bytes, parameters: dict[str, Any]) -> Result:
+        """One picture through one solver. Raises what the runner raised; RemoteError where it cannot be reached."""
+        if solver.url is None:
+            raise RefusedError(f"{solver.name} is {solver.state}: start it first")
+        body = picture if isinstance(picture, bytes) else await asyncio.to_thread(picture.read_bytes)
+        query = {name: str(value) for name, value in parameters.items()}
+        try:
+            reply = await self._http.post(
+                f"{solver.url}/infer", params=query, content=body, headers={"Content-Type": "application/octet-stream"}
+            )
+        except httpx.HTTPError as error:
+            raise RemoteError(f"{solver.name} at {solver.url} cannot be reached: {error or type(error).__name__}") from error
+        if reply.is_error:
+            raise error_of(reply)
+        return parse_result(reply.json())

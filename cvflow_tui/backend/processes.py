@@ -1,0 +1,41 @@
+"""Knowing a process again: pid + start time + boot id (a pid alone is reused)."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+import psutil
+
+
+@lru_cache(maxsize=1)
+def boot_id() -> str:
+    """The kernel's name for this boot; the boot time where there is none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return str(int(psutil.boot_time()))
+
+
+def start_time(pid: int | None = None) -> float:
+    """When a process (this one by default) began, in seconds since the boot: unmoved by changes of the clock.
+
+    Raises psutil.NoSuchProcess for a pid that is not there.
+    """
+    pid = os.getpid() if pid is None else pid
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        return int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except OSError:
+        return float(psutil.Process(pid).create_time())
+
+
+def is_same_process(pid: int, started: float, boot: str) -> bool:
+    """Whether `pid` is alive (not a zombie) and is the very process that began at `started` in the boot `boot`."""
+    if boot != boot_id():
+        return False
+    try:
+        return abs(start_time(pid) - started) < 0.02 and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False

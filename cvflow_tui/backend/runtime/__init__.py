@@ -1,0 +1,1 @@
+"""CVPM's runtime component: what keeps solvers running."""

@@ -1,0 +1,58 @@
+"""What a runner needs to know to serve a solver; the packages component makes it, the runtime hands it on as a file."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cvflow_tui.model.errors import PackageError
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """A solver, ready to run: all paths absolute."""
+
+    package: str
+    """`vendor/package`."""
+    version: str
+    solver: str
+    root: str
+    """The package's folder: the worker's working directory and first import path."""
+    class_path: str
+    """`folder/file/Class` as the manifest spells it."""
+    task: str
+    python: str
+    """The interpreter of the package's environment."""
+    labels: tuple[str, ...] = ()
+    weights: dict[str, str] = field(default_factory=dict)
+    """Weight name -> file."""
+    batch: int = 1
+    token: str = ""
+    """Opens the runner's control routes (`/train`, `/_cvflow/…`); empty = those routes are closed."""
+
+    @property
+    def name(self) -> str:
+        """`vendor/package/solver`."""
+        return f"{self.package}/{self.solver}"
+
+    def save(self, path: Path) -> None:
+        """Write the specification, private to the user (it holds the token), atomically."""
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(asdict(self), file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> RunSpec:
+        """Read a specification. Raises PackageError for a file that is none."""
+        try:
+            told: dict[str, Any] = json.loads(path.read_text("utf-8"))
+            return cls(**{**told, "labels": tuple(told.get("labels", ()))})
+        except (OSError, ValueError, TypeError) as error:
+            raise PackageError(f"{path} is no runner specification: {error}") from error

@@ -1,0 +1,6 @@
+"""SQLite in WAL mode: numbered migrations, one writer at a time."""
+
+from cvflow_tui.backend.store.database import Database
+from cvflow_tui.backend.store.state import open_state
+
+__all__ = ["Database", "open_state"]

@@ -1,0 +1,55 @@
+"""The daemon's own database, `state.db`."""
+
+from __future__ import annotations
+
+from cvflow_tui.backend.store.database import Database
+from cvflow_tui.home import Home
+
+MIGRATIONS = (
+    """
+    CREATE TABLE packages (
+        vendor TEXT NOT NULL,
+        name TEXT NOT NULL,
+        version TEXT NOT NULL,
+        source TEXT NOT NULL,          -- what `install` was given
+        commit_id TEXT,                -- git sources: the pinned commit
+        path TEXT NOT NULL,            -- folder of the installed files
+        environment TEXT,              -- key of the virtualenv; NULL = the app's own Python
+        size INTEGER NOT NULL,         -- bytes on disk, weights included
+        warnings TEXT NOT NULL,        -- JSON list: what the loader repaired
+        installed_at REAL NOT NULL,
+        PRIMARY KEY (vendor, name)
+    );
+    CREATE TABLE weights (
+        sha256 TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        vendor TEXT NOT NULL,
+        name TEXT NOT NULL,
+        file TEXT NOT NULL,            -- the weight's name inside the package
+        PRIMARY KEY (vendor, name, file),
+        FOREIGN KEY (vendor, name) REFERENCES packages (vendor, name) ON DELETE CASCADE
+    );
+    CREATE TABLE runs (
+        name TEXT PRIMARY KEY,         -- vendor/package/solver
+        version TEXT NOT NULL,
+        spec TEXT NOT NULL,            -- path of the runner's specification file
+        token TEXT NOT NULL,           -- opens the runner's control routes
+        port INTEGER NOT NULL,
+        pid INTEGER,                   -- with start_time and boot_id: which process it is
+        start_time REAL,
+        boot_id TEXT,
+        error TEXT,                    -- why it failed, once it has
+        started_at REAL NOT NULL
+    );
+    CREATE TABLE projects (
+        name TEXT PRIMARY KEY,
+        path TEXT NOT NULL UNIQUE,
+        created_at REAL NOT NULL
+    );
+    """,
+)
+
+
+def open_state(home: Home) -> Database:
+    """Open (and bring up to date) the state of a home folder."""
+    return Database(home.state_db, MIGRATIONS)

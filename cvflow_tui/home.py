@@ -1,0 +1,83 @@
+"""Where the home folder lies and what lies where in it. Imports nothing heavy: the command line needs it at once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """One home folder. Two homes never see each other: ports, packages, projects and the daemon's lock are all below it."""
+
+    root: Path
+
+    @classmethod
+    def default(cls) -> Home:
+        """`$CVFLOW_HOME`, or the platform's place for a program's data."""
+        if chosen := os.environ.get("CVFLOW_HOME"):
+            return cls(Path(chosen).expanduser().absolute())
+        from platformdirs import user_data_path
+
+        return cls(user_data_path("cvflow", appauthor=False))
+
+    @property
+    def state_db(self) -> Path:
+        """The daemon's SQLite database: installed packages, runs, known projects."""
+        return self.root / "state.db"
+
+    @property
+    def daemon_file(self) -> Path:
+        """`{"url", "pid", "start_time", "boot_id", "version"}` of the daemon that serves this home; 0600."""
+        return self.root / "daemon.json"
+
+    @property
+    def daemon_lock(self) -> Path:
+        """Held (flock) by the one daemon of this home for as long as it lives."""
+        return self.root / "daemon.lock"
+
+    @property
+    def token_file(self) -> Path:
+        """The daemon's bearer token; 0600."""
+        return self.root / "token"
+
+    @property
+    def packages(self) -> Path:
+        """`packages/VENDOR/NAME/VERSION/`: installed packages, not changed once they are there."""
+        return self.root / "packages"
+
+    @property
+    def environments(self) -> Path:
+        """`environments/KEY/`: virtualenvs, named by what they hold."""
+        return self.root / "environments"
+
+    @property
+    def weights(self) -> Path:
+        """`weights/SHA256`: every weight once, hard-linked into the packages that use it."""
+        return self.root / "weights"
+
+    @property
+    def projects(self) -> Path:
+        """`projects/NAME/`: annotation projects."""
+        return self.root / "projects"
+
+    @property
+    def logs(self) -> Path:
+        """`logs/daemon.log` and `logs/VENDOR.PACKAGE.SOLVER.log`."""
+        return self.root / "logs"
+
+    @property
+    def runs(self) -> Path:
+        """Private (0700) folder of the runners: their specifications and, without a tmpfs, their uploads."""
+        return self.root / "runs"
+
+    @property
+    def staging(self) -> Path:
+        """Where installs are built before the one rename that makes them real; emptied at daemon start."""
+        return self.root / "staging"
+
+    def make(self) -> None:
+        """Create the folders, private to the user."""
+        for folder in (self.root, self.packages, self.environments, self.weights, self.projects, self.logs, self.runs, self.staging):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)

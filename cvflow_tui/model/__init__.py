@@ -1,0 +1,1 @@
+"""The words of the product as types: frozen, pure, importing nothing but the standard library."""

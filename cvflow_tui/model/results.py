@@ -1,0 +1,105 @@
+"""What a solver returns: one shape for every task (DESIGN.md, "Result")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cvflow_tui.model.geometry import Box, Size
+
+TASKS = (
+    "object-detection",
+    "instance-segmentation",
+    "image-classification",
+    "keypoint-detection",
+    "image-captioning",
+    "embedding",
+    "text-recognition",
+    "other",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Keypoint:
+    """A landmark in picture pixels; `visible` is COCO's flag (0 absent, 1 hidden, 2 seen) or a score."""
+
+    x: float
+    y: float
+    visible: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedObject:
+    """One object of a result. Only what the task has is set."""
+
+    label: str
+    score: float | None = None
+    box: Box | None = None
+    keypoints: tuple[Keypoint, ...] = ()
+    polygons: tuple[tuple[float, ...], ...] = ()
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScore:
+    """A class of a classification and how sure the solver is of it, 0..1."""
+
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """Which weights spoke: `checkpoint` is the name of a round's checkpoint, or None for the package's own weights."""
+
+    package: str
+    version: str
+    checkpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A solver's answer for one picture. `raw` is the reply as it came, for solvers with a shape of their own."""
+
+    raw: Mapping[str, Any]
+    task: str = "other"
+    model: ModelRef | None = None
+    image: Size | None = None
+    objects: tuple[DetectedObject, ...] = ()
+    classes: tuple[ClassScore, ...] = ()
+    caption: str | None = None
+    embedding: tuple[float, ...] = ()
+
+
+def parse_result(reply: Any) -> Result:
+    """Read a runner's JSON reply. Whatever is not of the common shape is kept in `raw` and otherwise left out."""
+    if not isinstance(reply, Mapping):
+        return Result(raw={"result": reply})
+    model, image = reply.get("model"), reply.get("image")
+    return Result(
+        raw=reply,
+        task=str(reply.get("task", "other")),
+        model=ModelRef(str(model.get("package", "")), str(model.get("version", "")), model.get("checkpoint")) if isinstance(model, Mapping) else None,
+        image=Size(int(image["width"]), int(image["height"])) if isinstance(image, Mapping) and {"width", "height"} <= image.keys() else None,
+        objects=tuple(_object(item) for item in _list(reply.get("objects")) if isinstance(item, Mapping)),
+        classes=tuple(ClassScore(str(item["label"]), float(item["score"])) for item in _list(reply.get("classes")) if isinstance(item, Mapping) and {"label", "score"} <= item.keys()),
+        caption=reply["caption"] if isinstance(reply.get("caption"), str) else None,
+        embedding=tuple(float(value) for value in _list(reply.get("embedding")) if isinstance(value, int | float)),
+    )
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _object(item: Mapping[str, Any]) -> DetectedObject:
+    box, score, text = item.get("box"), item.get("score"), item.get("text")
+    return DetectedObject(
+        label=str(item.get("label", "")),
+        score=float(score) if isinstance(score, int | float) else None,
+        box=Box(*(float(value) for value in box)) if isinstance(box, list) and len(box) == 4 else None,
+        keypoints=tuple(Keypoint(*(float(value) for value in point[:3])) for point in _list(item.get("keypoints"))),
+        polygons=tuple(tuple(float(value) for value in ring) for ring in _list(item.get("polygons"))),
+        text=text if isinstance(text, str) else None,
+    )

@@ -1,0 +1,21 @@
+"""Text that came from somewhere else (labels, logs, READMEs, error messages) made safe for a terminal."""
+
+from __future__ import annotations
+
+import re
+
+_ESCAPES = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[P^_X][^\x1b]*(?:\x1b\\)?|\x1b\[[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-~]|\x9b[0-?]*[ -/]*[@-~]")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_LINE_LIMIT = 2000
+
+
+def clean(text: str) -> str:
+    """The text without terminal escapes, control and bidirectional-override characters; tabs and newlines stay, long lines are cut."""
+    text = _CONTROLS.sub("\ufffd", _ESCAPES.sub("", text.replace("\r\n", "\n")))
+    return "\n".join(line if len(line) <= _LINE_LIMIT else line[: _LINE_LIMIT - 1] + "…" for line in text.split("\n"))
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    """The text on one clean line of at most `limit` characters."""
+    line = " ".join(clean(text).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
