@@ -39,3 +39,19 @@ def is_same_process(pid: int, started: float, boot: str) -> bool:
         return abs(start_time(pid) - started) < 0.02 and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
+
+
+def port_owner(port: int) -> str | None:
+    """Who listens at a TCP port, as `name (pid N)`; `another user's process` where the system does not tell; None when nobody does."""
+    try:
+        listeners = [entry for entry in psutil.net_connections("tcp") if entry.status == psutil.CONN_LISTEN and entry.laddr.port == port]
+    except psutil.AccessDenied:
+        return "another process"
+    for entry in listeners:
+        if entry.pid is None:
+            continue
+        try:
+            return f"{psutil.Process(entry.pid).name()} (pid {entry.pid})"
+        except psutil.Error:
+            continue
+    return "another user's process" if listeners else None

@@ -1,0 +1,30 @@
+"""Puts the daemon's API together: guard, errors, routes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from fastapi import APIRouter, FastAPI
+
+from cvflow_tui import __version__
+from cvflow_tui.backend.api import daemon, errors, hub, jobs, packages, projects, solvers
+from cvflow_tui.backend.api.guard import Guard
+from cvflow_tui.backend.api.services import Services
+
+PREFIX = "/api/v1"
+
+
+def build_api(services: Services, token: str, hosts: Collection[str]) -> FastAPI:
+    """The daemon's ASGI application.
+
+    `token` opens it (bearer); `hosts` are the names a `Host` header may give (without port).
+    """
+    app = FastAPI(title="cvflow daemon", version=__version__, docs_url=None, redoc_url=None, openapi_url=f"{PREFIX}/openapi.json")
+    app.state.services = services
+    errors.install(app)
+    routes = APIRouter(prefix=PREFIX)
+    for resource in (daemon, hub, packages, jobs, solvers, projects):
+        routes.include_router(resource.router)
+    app.include_router(routes)
+    app.add_middleware(Guard, token=token, hosts=frozenset(hosts))
+    return app

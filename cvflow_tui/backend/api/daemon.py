@@ -1,0 +1,32 @@
+"""`/status`, `/shutdown`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+
+from cvflow_tui.backend.api.services import Rooms
+from cvflow_tui.model.daemon import DaemonStatus
+
+router = APIRouter(tags=["daemon"])
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """How to end."""
+
+    stop_solvers: bool = False
+
+
+@router.get("/status")
+def status(rooms: Rooms) -> DaemonStatus:
+    """Who serves, and since when."""
+    return rooms.status()
+
+
+@router.post("/shutdown", status_code=202)
+def shutdown(rooms: Rooms, how: Shutdown) -> dict[str, bool]:
+    """End the daemon; solvers go on serving unless told otherwise."""
+    rooms.shutdown(how.stop_solvers)
+    return {"ending": True}

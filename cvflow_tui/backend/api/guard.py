@@ -1,0 +1,62 @@
+"""Who may speak to the daemon: known Host, no foreign Origin, the token, JSON bodies only.
+
+The checks follow what local model servers were attacked through: DNS rebinding (Host), web pages that post to
+loopback (Origin, Sec-Fetch-Site, forms that are no JSON), other users of the machine (token).
+"""
+
+from __future__ import annotations
+
+import hmac
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+BODY_LIMIT = 8 * 1024 * 1024
+"""Bytes of a request's body; nothing the daemon takes comes near it."""
+
+
+class Guard:
+    """Pure ASGI middleware that answers what may not pass."""
+
+    def __init__(self, app: ASGIApp, token: str, hosts: frozenset[str]) -> None:
+        self._app = app
+        self._expected = f"Bearer {token}".encode()
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if refusal := self._refusal(scope["method"], headers):
+            status, message = refusal
+            await JSONResponse({"error": message, "code": "refused"}, status)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _refusal(self, method: str, headers: Headers) -> tuple[int, str] | None:
+        if host_name(headers.get("host", "")) not in self._hosts:
+            return 403, "this Host is not served here"
+        origin = headers.get("origin")
+        if origin is not None and (urlsplit(origin).hostname or "") not in self._hosts:
+            return 403, "requests from this Origin are refused"
+        if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+            return 403, "requests from other sites are refused"
+        if not hmac.compare_digest(headers.get("authorization", "").encode("utf-8", "replace"), self._expected):
+            return 401, "the daemon's token is missing or wrong"
+        length = headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > BODY_LIMIT or "transfer-encoding" in headers:
+            return 413, f"a request's body is limited to {BODY_LIMIT} bytes of known length"
+        if method in ("POST", "PUT", "PATCH") and int(length) and headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+            return 415, "the body must be application/json"
+        return None
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header, without port, lower case."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return host.partition(":")[0].lower()

@@ -1,0 +1,22 @@
+"""`/hub/…`: what can be installed."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from cvflow_tui.backend.api.services import Rooms
+from cvflow_tui.model.packages import PackageDetail, PackageSummary
+
+router = APIRouter(prefix="/hub", tags=["hub"])
+
+
+@router.get("/packages")
+def search(rooms: Rooms, query: str = "") -> list[PackageSummary]:
+    """Packages whose name, task or tagline match."""
+    return rooms.packages.hub_packages(query)
+
+
+@router.get("/package")
+def show(rooms: Rooms, ref: str) -> PackageDetail:
+    """One package of the hub."""
+    return rooms.packages.hub_package(ref)

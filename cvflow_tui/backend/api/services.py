@@ -1,0 +1,39 @@
+"""What the routes work with: every room's public object, put together by `backend/daemon/compose.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from cvflow_tui.backend.annotation.service import ProjectService
+from cvflow_tui.backend.jobs import JobBoard
+from cvflow_tui.backend.learning.service import LearningService
+from cvflow_tui.backend.packages.service import PackageService
+from cvflow_tui.backend.runtime.supervisor import Supervisor
+from cvflow_tui.model.daemon import DaemonStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The rooms behind the API."""
+
+    packages: PackageService
+    supervisor: Supervisor
+    projects: ProjectService
+    learning: LearningService
+    jobs: JobBoard
+    status: Callable[[], DaemonStatus]
+    shutdown: Callable[[bool], None]
+    """Ends the daemon after the reply; True stops the solvers too."""
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+Rooms = Annotated[Services, Depends(_services)]
+"""A route's parameter that brings the rooms in."""

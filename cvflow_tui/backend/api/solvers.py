@@ -1,0 +1,74 @@
+"""`/solvers`: starting, stopping, watching."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from cvflow_tui.backend.api.jobs import Wait
+from cvflow_tui.backend.api.services import Rooms
+from cvflow_tui.model.errors import UsageError
+from cvflow_tui.model.packages import SolverName
+from cvflow_tui.model.solvers import LogChunk, RunningSolver
+
+router = APIRouter(prefix="/solvers", tags=["solvers"])
+
+LOG_LIMIT = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How to start: `port` None = any free one; `wait` = reply when it is ready."""
+
+    port: int | None = None
+    wait: bool = True
+
+
+@router.get("")
+def running(rooms: Rooms) -> list[RunningSolver]:
+    """Every solver that runs or failed."""
+    return rooms.supervisor.solvers()
+
+
+@router.get("/resolve")
+def resolve(rooms: Rooms, name: str) -> SolverName:
+    """The full name of an installed solver."""
+    return rooms.packages.resolve(name)
+
+
+@router.post("/{vendor}/{package}/{solver}/start")
+def start(rooms: Rooms, vendor: str, package: str, solver: str, how: Start) -> RunningSolver:
+    """Start a solver, or find it running."""
+    if how.port is not None and not 0 < how.port < 65536:
+        raise UsageError(f"port {how.port} is not between 1 and 65535")
+    spec = rooms.packages.run_spec(_name(vendor, package, solver))
+    return rooms.supervisor.start(spec, how.port, how.wait)
+
+
+@router.post("/{vendor}/{package}/{solver}/stop")
+def stop(rooms: Rooms, vendor: str, package: str, solver: str) -> RunningSolver:
+    """Stop a solver: no process and no port is left."""
+    return rooms.supervisor.stop(str(_name(vendor, package, solver)))
+
+
+@router.get("/{vendor}/{package}/{solver}/log")
+def log(
+    rooms: Rooms,
+    vendor: str,
+    package: str,
+    solver: str,
+    offset: Annotated[int | None, Query(ge=0)] = None,
+    limit: Annotated[int, Query(ge=1, le=LOG_LIMIT)] = 65536,
+    wait: Wait = 0,
+) -> LogChunk:
+    """A piece of a solver's log."""
+    return rooms.supervisor.log(str(_name(vendor, package, solver)), offset, limit, wait)
+
+
+def _name(vendor: str, package: str, solver: str) -> SolverName:
+    try:
+        return SolverName.parse(f"{vendor}/{package}/{solver}")
+    except ValueError as error:
+        raise UsageError(str(error)) from error

@@ -1,0 +1,49 @@
+"""The one place where CVPM and IAE meet: IAE is handed a way to a solver's URL."""
+
+from __future__ import annotations
+
+from cvflow_tui.backend.annotation.service import ProjectService
+from cvflow_tui.backend.annotation.solver_provider import Endpoint, SolverProvider
+from cvflow_tui.backend.jobs import JobBoard
+from cvflow_tui.backend.learning.service import LearningService
+from cvflow_tui.backend.packages.service import PackageService
+from cvflow_tui.backend.runtime.supervisor import Supervisor
+from cvflow_tui.backend.store import Database
+from cvflow_tui.home import Home
+from cvflow_tui.model.errors import RemoteError
+from cvflow_tui.model.packages import SolverName
+
+
+class Rooms:
+    """Every room of one home, opened in order and closed in reverse."""
+
+    def __init__(self, home: Home, state: Database) -> None:
+        self.jobs = JobBoard()
+        self.packages = PackageService(home, state)
+        self.supervisor = Supervisor(home, state)
+        provider = SolverProvider(self._endpoint)
+        self.projects = ProjectService(home, state, provider)
+        self.learning = LearningService(self.projects, provider, self.jobs)
+
+    def recover(self) -> None:
+        """Put right what a daemon that died left behind, and find its solvers again."""
+        self.packages.recover()
+        self.supervisor.adopt()
+        self.projects.recover()
+        self.learning.recover()
+
+    def close(self) -> None:
+        """Call off what runs and close the files; solvers go on serving."""
+        self.jobs.close()
+        self.projects.close()
+        self.supervisor.close()
+
+    def _endpoint(self, solver: str) -> Endpoint:
+        """A solver's URL and control token, starting it if it does not run."""
+        found = self.supervisor.endpoint(solver)
+        if found is None:
+            self.supervisor.start(self.packages.run_spec(SolverName.parse(solver)), None, True)
+            found = self.supervisor.endpoint(solver)
+        if found is None:
+            raise RemoteError(f"{solver} started but cannot be reached")
+        return Endpoint(*found)

@@ -1,0 +1,62 @@
+"""A client of whatever daemon serves a home; one is started in the background where there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+
+from cvflow_tui.backend.client import DaemonClient, find_daemon
+from cvflow_tui.home import Home
+from cvflow_tui.model.errors import CvflowError, RemoteError
+
+START_SECONDS = 30.0
+
+
+async def connect(home: Home, *, start: bool = True) -> DaemonClient:
+    """A client that has been answered once.
+
+    Raises RemoteError when no daemon answers and `start` is false, CvflowError when one cannot be started.
+    """
+    if client := await _answering(home):
+        return client
+    if not start:
+        raise RemoteError(f"no daemon serves {home.root}; start one: cvflow daemon run")
+    process = _spawn(home)
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if client := await _answering(home):
+            return client
+        if process.poll() is not None and find_daemon(home) is None:
+            raise CvflowError(f"the daemon could not start: {_last_words(home)}")
+        await asyncio.sleep(0.05)
+    raise CvflowError(f"the daemon did not answer within {START_SECONDS:.0f} s; see {home.logs / 'daemon.log'}")
+
+
+async def _answering(home: Home) -> DaemonClient | None:
+    address = find_daemon(home)
+    if address is None:
+        return None
+    client = DaemonClient.at(address)
+    try:
+        await client.status()
+    except RemoteError:
+        await client.close()
+        return None
+    return client
+
+
+def _spawn(home: Home) -> subprocess.Popen[bytes]:
+    home.make()
+    command = [sys.executable, "-m", "cvflow_tui", "daemon", "run", "--home", str(home.root)]
+    with (home.logs / "daemon.err").open("wb") as errors:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True)
+
+
+def _last_words(home: Home) -> str:
+    try:
+        lines = (home.logs / "daemon.err").read_text("utf-8", "replace").strip().splitlines()
+    except OSError:
+        lines = []
+    return lines[-1] if lines else f"see {home.logs / 'daemon.log'}"

@@ -1,0 +1,135 @@
+"""The daemon: takes the home's lock, opens the rooms, serves the API, leaves in order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+
+import uvicorn
+
+from cvflow_tui import __version__
+from cvflow_tui.backend.api import Services, build_api
+from cvflow_tui.backend.daemon.compose import Rooms
+from cvflow_tui.backend.daemon.hosts import allowed_hosts, bind
+from cvflow_tui.backend.daemon.lock import HomeLock
+from cvflow_tui.backend.daemon.logs import log_to_file
+from cvflow_tui.backend.daemon.token import ensure_token, write_private
+from cvflow_tui.backend.processes import boot_id, start_time
+from cvflow_tui.backend.store import open_state
+from cvflow_tui.home import Home
+from cvflow_tui.model.daemon import DaemonStatus
+
+log = logging.getLogger(__name__)
+
+THREADS = 64
+"""Requests that may be held at once (long polls hold one each)."""
+
+
+class Daemon:
+    """Serves one home folder until told to stop.
+
+    Opening raises RefusedError when another daemon has the home or the port, with who has it.
+    """
+
+    def __init__(self, home: Home, *, host: str = "127.0.0.1", port: int = 0, embedded: bool = False) -> None:
+        home.make()
+        self._home = home
+        self._embedded = embedded
+        self._began = time.monotonic()
+        self._stop_solvers = False
+        self._lock = HomeLock(home)
+        try:
+            self._socket = bind(host, port)
+            self.url = "http://{}:{}".format(*_address(self._socket))
+            self.token = ensure_token(home)
+            self._state = open_state(home)
+            self._rooms = Rooms(home, self._state)
+            app = build_api(self._services(), self.token, allowed_hosts(host))
+        except BaseException:
+            self._lock.release()
+            raise
+        config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off", timeout_graceful_shutdown=3)
+        self._server = uvicorn.Server(config)
+
+    @property
+    def started(self) -> bool:
+        """Whether requests are answered."""
+        return self._server.started
+
+    async def serve(self) -> None:
+        """Serve until `stop` (or a client's shutdown); then close everything in order."""
+        import anyio.to_thread
+
+        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        await asyncio.to_thread(self._rooms.recover)
+        self._announce()
+        log.info("serving %s at %s", self._home.root, self.url)
+        try:
+            # serve() would replace the process' signal handlers, which are the app's when embedded
+            await self._server._serve([self._socket])
+        finally:
+            await asyncio.to_thread(self._close)
+
+    def stop(self, *, stop_solvers: bool = False) -> None:
+        """Ask the daemon to end. Thread-safe."""
+        self._stop_solvers = self._stop_solvers or stop_solvers
+        self._server.should_exit = True
+
+    def _announce(self) -> None:
+        told = {"url": self.url, "pid": os.getpid(), "start_time": start_time(), "boot_id": boot_id(), "version": __version__}
+        write_private(self._home.daemon_file, json.dumps(told))
+
+    def _close(self) -> None:
+        self._home.daemon_file.unlink(missing_ok=True)
+        if self._stop_solvers:
+            self._rooms.supervisor.stop_all()
+        self._rooms.close()
+        self._state.close()
+        self._socket.close()
+        self._lock.release()
+        log.info("ended")
+
+    def _services(self) -> Services:
+        rooms = self._rooms
+        return Services(
+            packages=rooms.packages,
+            supervisor=rooms.supervisor,
+            projects=rooms.projects,
+            learning=rooms.learning,
+            jobs=rooms.jobs,
+            status=self._status,
+            # after the reply has gone out
+            shutdown=lambda stop_solvers: threading.Timer(0.1, self.stop, kwargs={"stop_solvers": stop_solvers}).start(),
+        )
+
+    def _status(self) -> DaemonStatus:
+        live = sum(solver.state.is_live for solver in self._rooms.supervisor.solvers())
+        uptime = time.monotonic() - self._began
+        return DaemonStatus(self.url, os.getpid(), __version__, str(self._home.root), uptime, self._embedded, live)
+
+
+def run_daemon(home: Home, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    """`cvflow daemon run`: serve until SIGTERM, SIGINT or a client's shutdown. Solvers outlive it."""
+    home.make()
+    log_to_file(home)
+    daemon = Daemon(home, host=host, port=port)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, daemon.stop)
+        await daemon.serve()
+
+    asyncio.run(main())
+
+
+def _address(listening: socket.socket) -> tuple[str, int]:
+    host, port = listening.getsockname()[:2]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return shown, port

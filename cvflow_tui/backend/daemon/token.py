@@ -1,0 +1,32 @@
+"""The word that opens the daemon."""
+
+from __future__ import annotations
+
+import os
+import secrets
+
+from cvflow_tui.home import Home
+
+
+def ensure_token(home: Home) -> str:
+    """The home's token, made on first use: 256 random bits in a file only the user may read."""
+    try:
+        token = home.token_file.read_text("ascii").strip()
+    except FileNotFoundError:
+        token = ""
+    if len(token) < 32:
+        token = secrets.token_urlsafe(32)
+        write_private(home.token_file, token)
+    home.token_file.chmod(0o600)
+    return token
+
+
+def write_private(path: os.PathLike[str], text: str) -> None:
+    """Write a file that only the user may read, atomically."""
+    temporary = f"{os.fspath(path)}.{os.getpid()}.tmp"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
