@@ -104,7 +104,9 @@ class JobBoard:
     def wait(self, job_id: str, newer_than: int, seconds: float) -> Job | None:
         """The job once its revision exceeds `newer_than`, or as it stands after `seconds`. Blocks."""
         with self._changed:
-            self._changed.wait_for(lambda: job_id not in self._jobs or self._jobs[job_id].revision > newer_than or self._jobs[job_id].state.is_over, seconds)
+            self._changed.wait_for(
+                lambda: job_id not in self._jobs or self._jobs[job_id].revision > newer_than or self._jobs[job_id].state.is_over, seconds
+            )
             return self._jobs.get(job_id)
 
     def cancel(self, job_id: str) -> Job | None:

@@ -80,10 +80,18 @@ def parse_result(reply: Any) -> Result:
     return Result(
         raw=reply,
         task=str(reply.get("task", "other")),
-        model=ModelRef(str(model.get("package", "")), str(model.get("version", "")), model.get("checkpoint")) if isinstance(model, Mapping) else None,
-        image=Size(int(image["width"]), int(image["height"])) if isinstance(image, Mapping) and {"width", "height"} <= image.keys() else None,
+        model=ModelRef(str(model.get("package", "")), str(model.get("version", "")), model.get("checkpoint"))
+        if isinstance(model, Mapping)
+        else None,
+        image=Size(int(image["width"]), int(image["height"]))
+        if isinstance(image, Mapping) and {"width", "height"} <= image.keys()
+        else None,
         objects=tuple(_object(item) for item in _list(reply.get("objects")) if isinstance(item, Mapping)),
-        classes=tuple(ClassScore(str(item["label"]), float(item["score"])) for item in _list(reply.get("classes")) if isinstance(item, Mapping) and {"label", "score"} <= item.keys()),
+        classes=tuple(
+            ClassScore(str(item["label"]), float(item["score"]))
+            for item in _list(reply.get("classes"))
+            if isinstance(item, Mapping) and {"label", "score"} <= item.keys()
+        ),
         caption=reply["caption"] if isinstance(reply.get("caption"), str) else None,
         embedding=tuple(float(value) for value in _list(reply.get("embedding")) if isinstance(value, int | float)),
     )

@@ -50,7 +50,11 @@ class Guard:
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > BODY_LIMIT or "transfer-encoding" in headers:
             return 413, f"a request's body is limited to {BODY_LIMIT} bytes of known length"
-        if method in ("POST", "PUT", "PATCH") and int(length) and headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        if (
+            method in ("POST", "PUT", "PATCH")
+            and int(length)
+            and headers.get("content-type", "").partition(";")[0].strip() != "application/json"
+        ):
             return 415, "the body must be application/json"
         return None
 

@@ -202,9 +202,7 @@ class DaemonClient:
 
     async def open_picture(self, name: str, position: int | None = None) -> PictureView:
         """Open a picture (position from 1; None: the first that is not finished), asking the solver for suggestions if it has none yet."""
-        return await self._daemon.call(
-            PictureView, "POST", f"/projects/{name}/open", body={"position": position}, timeout=120.0
-        )
+        return await self._daemon.call(PictureView, "POST", f"/projects/{name}/open", body={"position": position}, timeout=120.0)
 
     async def picture_bytes(self, name: str, picture: int) -> bytes:
         """The picture's file, as it is."""
@@ -229,6 +227,4 @@ class DaemonClient:
 
     async def export(self, name: str, format: str = "coco", out: str | None = None) -> ExportReport:
         """Write a project's annotations to the absolute path `out` on the daemon's machine, atomically."""
-        return await self._daemon.call(
-            ExportReport, "POST", f"/projects/{name}/export", body={"format": format, "out": out}, timeout=600.0
-        )
+        return await self._daemon.call(ExportReport, "POST", f"/projects/{name}/export", body={"format": format, "out": out}, timeout=600.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any, TypeVar
 
 import httpx
@@ -13,7 +13,7 @@ from cvflow_tui.model.errors import BY_CODE, CvflowError, RemoteError
 T = TypeVar("T")
 
 
-@lru_cache(maxsize=None)
+@cache
 def adapter(kind: Any) -> TypeAdapter[Any]:
     """The (cached) reader and writer of a model type."""
     return TypeAdapter(kind)
@@ -51,7 +51,9 @@ class Connection:
         """Send one request; as `call`, with the reply as it came."""
         extra: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
         if body is not None:
-            extra["content"] = adapter(type(body)).dump_json(body) if not isinstance(body, dict) else adapter(dict[str, Any]).dump_json(body)
+            extra["content"] = (
+                adapter(type(body)).dump_json(body) if not isinstance(body, dict) else adapter(dict[str, Any]).dump_json(body)
+            )
             extra["headers"] = {"Content-Type": "application/json"}
         params = {name: str(value) for name, value in query.items() if value is not None}
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
@@ -49,9 +50,12 @@ async def _answering(home: Home) -> DaemonClient | None:
 
 def _spawn(home: Home) -> subprocess.Popen[bytes]:
     home.make()
-    command = [sys.executable, "-m", "cvflow_tui", "daemon", "run", "--home", str(home.root)]
+    command = [sys.executable, "-m", "cvflow_tui", "daemon", "run"]
+    environment = {**os.environ, "CVFLOW_HOME": str(home.root)}
     with (home.logs / "daemon.err").open("wb") as errors:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True)
+        return subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True
+        )
 
 
 def _last_words(home: Home) -> str:

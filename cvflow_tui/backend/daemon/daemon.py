@@ -10,6 +10,8 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
 
@@ -55,7 +57,7 @@ class Daemon:
             self._lock.release()
             raise
         config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off", timeout_graceful_shutdown=3)
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config)
 
     @property
     def started(self) -> bool:
@@ -71,8 +73,7 @@ class Daemon:
         self._announce()
         log.info("serving %s at %s", self._home.root, self.url)
         try:
-            # serve() would replace the process' signal handlers, which are the app's when embedded
-            await self._server._serve([self._socket])
+            await self._server.serve([self._socket])
         finally:
             await asyncio.to_thread(self._close)
 
@@ -127,6 +128,15 @@ def run_daemon(home: Home, *, host: str = "127.0.0.1", port: int = 0) -> None:
         await daemon.serve()
 
     asyncio.run(main())
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: they belong to the app, or to `run_daemon`."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the process' handlers as they are."""
+        yield
 
 
 def _address(listening: socket.socket) -> tuple[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 
@@ -10,6 +11,8 @@ from cvflow_tui.backend.daemon.daemon import Daemon
 from cvflow_tui.backend.daemon.logs import log_to_file
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import CvflowError
+
+log = logging.getLogger(__name__)
 
 
 class EmbeddedDaemon:
@@ -19,7 +22,7 @@ class EmbeddedDaemon:
         home.make()
         log_to_file(home)
         self._daemon = Daemon(home, embedded=True)
-        self._failure: BaseException | None = None
+        self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="daemon", daemon=True)
 
     @property
@@ -51,5 +54,6 @@ class EmbeddedDaemon:
     def _run(self) -> None:
         try:
             asyncio.run(self._daemon.serve())
-        except BaseException as error:
+        except Exception as error:
+            log.exception("the daemon ended")
             self._failure = error

@@ -1,0 +1,54 @@
+# Everything a person or CI does with this checkout. `make help` lists it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help run test quick lint format bench-canvas bench-serving bench-detector bench-finetune bench-start clean
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,dev]'
+	touch $@
+
+run: $(STAMP) ## Install into .venv and open the workstation on the demo project
+	$(BIN)/cvflow app --demo
+
+test: $(STAMP) ## Lint, types, import contracts, and every test
+	$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest
+
+quick: $(STAMP) ## The tests that take a second or less
+	$(BIN)/python -m pytest -m 'not slow'
+
+lint: $(STAMP) ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check cvflow_tui tests benchmarks
+	$(BIN)/ruff format --check cvflow_tui tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## Let ruff mend what it can
+	$(BIN)/ruff check --fix cvflow_tui tests benchmarks
+	$(BIN)/ruff format cvflow_tui tests benchmarks
+
+bench-canvas: $(STAMP) ## Picture to screen against chafa; bytes a move
+	$(BIN)/python benchmarks/canvas.py
+
+bench-serving: $(STAMP) ## Runner against bare Starlette + uvicorn and a direct call
+	$(BIN)/python benchmarks/serving.py
+
+bench-detector: $(STAMP) ## nanodet's AP on real pictures
+	$(BIN)/python benchmarks/detector.py
+
+bench-finetune: $(STAMP) ## The learning curve on bccd and raccoon, beside the floor
+	$(BIN)/python benchmarks/finetune.py
+
+bench-start: $(STAMP) ## --help and first paint against bare Python and a minimal app
+	$(BIN)/python benchmarks/start.py
+
+clean: ## Remove the environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
