@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from pathlib import Path
 
 from cvflow_tui.home import Home
 
@@ -21,12 +22,12 @@ def ensure_token(home: Home) -> str:
     return token
 
 
-def write_private(path: os.PathLike[str], text: str) -> None:
+def write_private(path: Path, text: str) -> None:
     """Write a file that only the user may read, atomically."""
-    temporary = f"{os.fspath(path)}.{os.getpid()}.tmp"
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(temporary, path)
+    temporary.replace(path)
