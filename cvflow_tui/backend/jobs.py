@@ -104,9 +104,7 @@ class JobBoard:
     def wait(self, job_id: str, newer_than: int, seconds: float) -> Job | None:
         """The job once its revision exceeds `newer_than`, or as it stands after `seconds`. Blocks."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: job_id not in self._jobs or self._jobs[job_id].revision > newer_than or self._jobs[job_id].state.is_over, seconds
-            )
+            self._changed.wait_for(lambda: self._is_news(job_id, newer_than), seconds)
             return self._jobs.get(job_id)
 
     def cancel(self, job_id: str) -> Job | None:
@@ -151,6 +149,10 @@ class JobBoard:
                 job = replace(job, eta=max(0.0, (job.total - job.done) / job.rate))
             self._jobs[job_id] = job
             self._changed.notify_all()
+
+    def _is_news(self, job_id: str, newer_than: int) -> bool:
+        job = self._jobs.get(job_id)
+        return job is None or job.revision > newer_than or job.state.is_over
 
     def _forget_old(self) -> None:
         finished = [job_id for job_id, job in self._jobs.items() if job.state.is_over]

@@ -76,25 +76,34 @@ def parse_result(reply: Any) -> Result:
     """Read a runner's JSON reply. Whatever is not of the common shape is kept in `raw` and otherwise left out."""
     if not isinstance(reply, Mapping):
         return Result(raw={"result": reply})
-    model, image = reply.get("model"), reply.get("image")
     return Result(
         raw=reply,
         task=str(reply.get("task", "other")),
-        model=ModelRef(str(model.get("package", "")), str(model.get("version", "")), model.get("checkpoint"))
-        if isinstance(model, Mapping)
-        else None,
-        image=Size(int(image["width"]), int(image["height"]))
-        if isinstance(image, Mapping) and {"width", "height"} <= image.keys()
-        else None,
+        model=_model(reply.get("model")),
+        image=_size(reply.get("image")),
         objects=tuple(_object(item) for item in _list(reply.get("objects")) if isinstance(item, Mapping)),
         classes=tuple(
-            ClassScore(str(item["label"]), float(item["score"]))
-            for item in _list(reply.get("classes"))
-            if isinstance(item, Mapping) and {"label", "score"} <= item.keys()
+            _class(item) for item in _list(reply.get("classes")) if isinstance(item, Mapping) and {"label", "score"} <= item.keys()
         ),
         caption=reply["caption"] if isinstance(reply.get("caption"), str) else None,
         embedding=tuple(float(value) for value in _list(reply.get("embedding")) if isinstance(value, int | float)),
     )
+
+
+def _model(told: Any) -> ModelRef | None:
+    if not isinstance(told, Mapping):
+        return None
+    return ModelRef(str(told.get("package", "")), str(told.get("version", "")), told.get("checkpoint"))
+
+
+def _size(told: Any) -> Size | None:
+    if not isinstance(told, Mapping) or not {"width", "height"} <= told.keys():
+        return None
+    return Size(int(told["width"]), int(told["height"]))
+
+
+def _class(told: Mapping[str, Any]) -> ClassScore:
+    return ClassScore(str(told["label"]), float(told["score"]))
 
 
 def _list(value: Any) -> list[Any]:

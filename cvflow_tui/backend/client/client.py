@@ -72,7 +72,7 @@ class DaemonClient:
 
     async def shutdown(self, *, stop_solvers: bool = False) -> None:
         """End the daemon; solvers go on serving unless `stop_solvers`."""
-        await self._daemon.call(None, "POST", "/shutdown", body={"stop_solvers": stop_solvers}, timeout=60.0)
+        await self._daemon.send("POST", "/shutdown", body={"stop_solvers": stop_solvers}, timeout=60.0)
 
     # -- hub and packages
 
@@ -190,7 +190,7 @@ class DaemonClient:
 
     async def remove_project(self, name: str) -> None:
         """Delete a project's folder; its pictures stay where they are."""
-        await self._daemon.call(None, "DELETE", f"/projects/{name}")
+        await self._daemon.send("DELETE", f"/projects/{name}")
 
     async def pictures(
         self, name: str, *, offset: int = 0, limit: int = 100, query: str = "", state: PictureState | None = None

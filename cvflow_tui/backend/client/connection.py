@@ -39,13 +39,14 @@ class Connection:
         """Let go of the sockets."""
         await self._http.aclose()
 
-    async def call(self, kind: Any, method: str, path: str, *, body: Any = None, timeout: float | None = None, **query: Any) -> Any:
-        """Send one request and read the reply as `kind` (None: no reply body).
+    async def call(self, kind: type[T], method: str, path: str, *, body: Any = None, timeout: float | None = None, **query: Any) -> T:
+        """Send one request and read the reply as `kind`.
 
         Raises the CvflowError that the daemon raised, or RemoteError where it cannot be reached.
         """
         reply = await self.send(method, path, body=body, timeout=timeout, **query)
-        return None if kind is None else adapter(kind).validate_json(reply.content)
+        read: T = adapter(kind).validate_json(reply.content)
+        return read
 
     async def send(self, method: str, path: str, *, body: Any = None, timeout: float | None = None, **query: Any) -> httpx.Response:
         """Send one request; as `call`, with the reply as it came."""
