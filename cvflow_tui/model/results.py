@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from cvflow_tui.model.geometry import Box, Size
+
+T = TypeVar("T")
 
 TASKS = (
     "object-detection",
@@ -81,12 +83,10 @@ def parse_result(reply: Any) -> Result:
         task=str(reply.get("task", "other")),
         model=_model(reply.get("model")),
         image=_size(reply.get("image")),
-        objects=tuple(_object(item) for item in _list(reply.get("objects")) if isinstance(item, Mapping)),
-        classes=tuple(
-            _class(item) for item in _list(reply.get("classes")) if isinstance(item, Mapping) and {"label", "score"} <= item.keys()
-        ),
+        objects=_each(_object, reply.get("objects")),
+        classes=_each(_class, reply.get("classes")),
         caption=reply["caption"] if isinstance(reply.get("caption"), str) else None,
-        embedding=tuple(float(value) for value in _list(reply.get("embedding")) if isinstance(value, int | float)),
+        embedding=_each(float, reply.get("embedding")),
     )
 
 
@@ -106,8 +106,15 @@ def _class(told: Mapping[str, Any]) -> ClassScore:
     return ClassScore(str(told["label"]), float(told["score"]))
 
 
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+def _each(read: Callable[[Any], T], told: Any) -> tuple[T, ...]:
+    """What can be read of a list; an item of another shape stays in `raw` only."""
+    found = []
+    for item in told if isinstance(told, list) else []:
+        try:
+            found.append(read(item))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            continue
+    return tuple(found)
 
 
 def _object(item: Mapping[str, Any]) -> DetectedObject:
@@ -116,7 +123,7 @@ def _object(item: Mapping[str, Any]) -> DetectedObject:
         label=str(item.get("label", "")),
         score=float(score) if isinstance(score, int | float) else None,
         box=Box(*(float(value) for value in box)) if isinstance(box, list) and len(box) == 4 else None,
-        keypoints=tuple(Keypoint(*(float(value) for value in point[:3])) for point in _list(item.get("keypoints"))),
-        polygons=tuple(tuple(float(value) for value in ring) for ring in _list(item.get("polygons"))),
+        keypoints=tuple(Keypoint(*(float(value) for value in point[:3])) for point in item.get("keypoints") or ()),
+        polygons=tuple(tuple(float(value) for value in ring) for ring in item.get("polygons") or ()),
         text=text if isinstance(text, str) else None,
     )

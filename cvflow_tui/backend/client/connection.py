@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any, TypeVar
 
 import httpx
@@ -12,11 +11,14 @@ from cvflow_tui.model.errors import BY_CODE, CvflowError, RemoteError
 
 T = TypeVar("T")
 
+_ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
 
-@cache
+
 def adapter(kind: Any) -> TypeAdapter[Any]:
     """The (cached) reader and writer of a model type."""
-    return TypeAdapter(kind)
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
 
 
 class Connection:
