@@ -1,0 +1,1 @@
+"""The screens: one place or dialog a file, its style sheet beside it."""

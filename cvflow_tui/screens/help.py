@@ -1,0 +1,95 @@
+"""`?`: what is under the cursor, and every key that works here, from the bindings themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.dom import DOMNode
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Static
+
+from cvflow_tui.keymap import spell
+from cvflow_tui.model.text import clean
+from cvflow_tui.screens.place import Place
+
+
+@dataclass(frozen=True, slots=True)
+class KeyGroup:
+    """Keys of one thing: the widget under the cursor, the place, or the app."""
+
+    title: str
+    keys: tuple[tuple[str, str], ...]
+
+
+def key_groups(screen: Screen[Any]) -> list[KeyGroup]:
+    """The enabled keys: of the focused widget first, then of the screen, then of the app. Keys of one action share a line."""
+    nodes: dict[DOMNode, list[Binding]] = {}
+    for active in screen.active_bindings.values():
+        if active.enabled and not active.binding.system and (active.binding.tooltip or active.binding.description):
+            nodes.setdefault(active.node, []).append(active.binding)
+    order = sorted(nodes, key=lambda node: (node is screen.app, node is screen))
+    return [KeyGroup(_title(node, screen), tuple(_lines(nodes[node]))) for node in order]
+
+
+def _title(node: DOMNode, screen: Screen[Any]) -> str:
+    if node is screen.app:
+        return "everywhere"
+    if node is screen:
+        return "in this place"
+    return str(getattr(node, "HELP_TITLE", "under the cursor"))
+
+
+def _lines(bindings: Iterable[Binding]) -> Iterable[tuple[str, str]]:
+    by_action: dict[str, list[Binding]] = {}
+    for binding in bindings:
+        by_action.setdefault(binding.action, []).append(binding)
+    for group in by_action.values():
+        yield " ".join(dict.fromkeys(spell(binding) for binding in group)), group[0].tooltip or group[0].description
+
+
+class HelpScreen(ModalScreen[None]):
+    """The help of a place, made as it is asked for."""
+
+    CSS_PATH = "help.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,question_mark,q", "dismiss(None)", "back", tooltip="Put the help away", id="help.back"),
+    ]
+
+    def __init__(self, title: str, about: str, explained: str, groups: list[KeyGroup]) -> None:
+        super().__init__()
+        self._title, self._about, self._explained, self._groups = title, about, explained, groups
+
+    @classmethod
+    def of(cls, screen: Screen[Any]) -> HelpScreen:
+        """The help of what is on the screen now."""
+        if isinstance(screen, Place):
+            return cls(screen.TITLE_TEXT, screen.ABOUT, screen.explain(), key_groups(screen))
+        return cls("Keys", "", "", key_groups(screen))
+
+    def compose(self) -> ComposeResult:
+        """One scrolling text."""
+        with VerticalScroll(classes="help"):
+            yield Static(self.text())
+
+    def text(self) -> Text:
+        """All of it as text with a style for headings and keys."""
+        styles = self.app.theme_variables
+        accent, muted = styles.get("accent", "cyan"), "dim"
+        text = Text()
+        text.append(self._title, "bold")
+        text.append("   Esc puts this away\n", muted)
+        for paragraph in (self._about, self._explained):
+            if paragraph:
+                text.append(f"\n{clean(paragraph)}\n")
+        for group in self._groups:
+            text.append(f"\n{group.title}\n", "bold")
+            for key, meaning in group.keys:
+                text.append(f"  {key:<14}", accent if accent.startswith("#") else "bold")
+                text.append(f" {meaning}\n")
+        return text

@@ -1,0 +1,107 @@
+"""What every place has: the line of places, the work, the status line, the keys."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.screen import Screen
+
+from cvflow_tui.messages import ClientReady
+from cvflow_tui.model.errors import CvflowError
+from cvflow_tui.model.text import one_line
+from cvflow_tui.widgets.key_bar import KeyBar
+from cvflow_tui.widgets.places_bar import PlacesBar
+from cvflow_tui.widgets.status_line import StatusLine
+
+if TYPE_CHECKING:
+    from cvflow_tui.app import CvflowApp
+
+
+class Place(Screen[None]):
+    """A place. Subclasses set `PLACE` and `TITLE_TEXT`, yield their work from `compose_place`, and may override
+    `arrive(**state)` (gone to, perhaps before the daemon is up), `on_client_ready()` (once, when `app.client` works) and `explain()`.
+
+    `place.tcss` is loaded by the app; a subclass names its own with `CSS_PATH = "NAME.tcss"`. Side panes carry the class `side`; below 100 columns the screen has the class `-narrow`, where they are folded until `o`
+    gives the screen the class `-side`.
+    """
+
+    PLACE: ClassVar[str] = ""
+    TITLE_TEXT: ClassVar[str] = ""
+    ABOUT: ClassVar[str] = ""
+    """What the place is for: the first lines of its help."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark", "app.help", "help", tooltip="Explain what is under the cursor; all keys of this place", id="place.help"),
+        Binding("o", "toggle_side", "pane", show=False, tooltip="Bring the side pane over, or put it away", id="place.side"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stands = asyncio.Event()
+        """Set once the widgets of the place are there."""
+        self._told_ready = False
+
+    @property
+    def cvflow(self) -> CvflowApp:
+        """The app, with its type."""
+        return cast("CvflowApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        """The three lines around the work."""
+        yield PlacesBar(self.PLACE)
+        with Container(id="work"):
+            yield from self.compose_place()
+        yield StatusLine(id="status")
+        yield KeyBar()
+
+    def compose_place(self) -> ComposeResult:
+        """The work: everything between the line of places and the status line."""
+        raise NotImplementedError
+
+    def on_mount(self) -> None:
+        """Take part in what the app knows."""
+        self.stands.set()
+        self.client_came()
+
+    def client_came(self) -> None:
+        """Tell this place, once, that the daemon answers (posts ClientReady); nothing while it does not."""
+        if self.cvflow.client_ready and self.stands.is_set() and not self._told_ready:
+            self._told_ready = True
+            self.post_message(ClientReady())
+
+    def arrive(self, **state: Any) -> None:
+        """The place was gone to, with what `app.go` was given. Comes every time, the daemon up or not."""
+
+    def status(self, text: str) -> None:
+        """Say something on the status line (plain text)."""
+        self.query_one("#status", StatusLine).say(text)
+
+    def report(self, error: CvflowError) -> None:
+        """Show what went wrong: one line on the status line and as a toast, never a traceback."""
+        line = one_line(error.message)
+        self.query_one("#status", StatusLine).say(line, error=True)
+        self.notify(line, severity="error", markup=False)
+
+    def attempt(self, work: Coroutine[Any, Any, Any], *, group: str = "attempt", exclusive: bool = False) -> None:
+        """Run `work` beside the screen; a CvflowError in it is reported. `exclusive` cancels the group's earlier work."""
+        self.run_worker(self._attempted(work), group=group, exclusive=exclusive)
+
+    async def _attempted(self, work: Coroutine[Any, Any, Any]) -> None:
+        try:
+            await work
+        except CvflowError as error:
+            self.report(error)
+
+    def explain(self) -> str:
+        """One or two sentences on the thing under the cursor, for `?`; empty where there is nothing to say."""
+        return ""
+
+    def action_toggle_side(self) -> None:
+        """Fold the side pane away or bring it back."""
+        self.toggle_class("-side")
+        self.refresh_bindings()

@@ -1,0 +1,26 @@
+"""Text measured and cut in terminal cells."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len, set_cell_size
+
+
+def width_of(text: str) -> int:
+    """Cells that the text takes."""
+    return cell_len(text)
+
+
+def cut(text: str, width: int) -> str:
+    """The text in at most `width` cells, an ellipsis at its end where it was longer."""
+    if width <= 0:
+        return ""
+    if cell_len(text) <= width:
+        return text
+    return set_cell_size(text, width - 1).rstrip() + "…"
+
+
+def fit(text: str, width: int, align: str = "left") -> str:
+    """The text in exactly `width` cells; `align` is `left` or `right`."""
+    text = cut(text, width)
+    gap = " " * max(0, width - cell_len(text))
+    return gap + text if align == "right" else text + gap
