@@ -1,0 +1,1 @@
+"""The annotate place: the picture to the last cell, its objects, and what the model makes of them."""
