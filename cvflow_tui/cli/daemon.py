@@ -1,0 +1,105 @@
+"""`cvflow daemon`: the process that owns the home folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cvflow_tui.cli.lazy import examples
+from cvflow_tui.cli.options import json_option, quiet_option
+from cvflow_tui.cli.output import plain, print_json, print_pairs, say, span
+from cvflow_tui.cli.session import Session
+from cvflow_tui.model.errors import RefusedError
+
+if TYPE_CHECKING:
+    from cvflow_tui.backend.client import DaemonClient
+    from cvflow_tui.model.daemon import DaemonStatus
+
+END_SECONDS = 60.0
+
+
+@click.group(epilog=examples("cvflow daemon run --port 7070", "cvflow daemon status --json", "cvflow daemon stop --solvers"))
+def daemon() -> None:
+    """The process that owns the home folder. Other commands start one in the background where there is none."""
+
+
+@daemon.command(epilog=examples("cvflow daemon run", "cvflow --home /srv/cvflow daemon run --port 7070"))
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at; loopback unless said otherwise.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="The port; 0 takes any free one.")
+@click.pass_obj
+def run(session: Session, host: str, port: int) -> None:
+    """Serve this home until SIGTERM, Ctrl-C or `cvflow daemon stop`. Solvers outlive it."""
+    from cvflow_tui.backend.daemon import run_daemon
+
+    run_daemon(session.home, host=host, port=port)
+
+
+@daemon.command(epilog=examples("cvflow daemon status", "cvflow daemon status --json | jq -r .url"))
+@json_option
+@click.pass_obj
+def status(session: Session, as_json: bool) -> None:
+    """Say who serves this home. Exit code 3 if nobody does."""
+    found = session.run_if_up(lambda client: client.status())
+    if as_json:
+        print_json(_facts(found))
+        return
+    where = "inside an open app" if found.embedded else "on its own"
+    print_pairs(
+        [
+            ("url", found.url),
+            ("pid", f"{found.pid}, {where}"),
+            ("version", found.version),
+            ("home", found.home),
+            ("up", span(found.uptime)),
+            ("solvers", found.solvers),
+        ]
+    )
+
+
+@daemon.command(epilog=examples("cvflow daemon stop", "cvflow daemon stop --solvers"))
+@click.option("--solvers", is_flag=True, help="Stop the running solvers too; otherwise they go on serving.")
+@quiet_option
+@json_option
+@click.pass_obj
+def stop(session: Session, solvers: bool, quiet: bool, as_json: bool) -> None:
+    """End the daemon; returns when it has gone. Exit code 3 if none runs."""
+
+    async def work(client: DaemonClient) -> DaemonStatus:
+        found = await client.status()
+        if found.embedded:
+            raise RefusedError(f"the daemon lives in an open app (pid {found.pid}); leave the app to end it")
+        await client.shutdown(stop_solvers=solvers)
+        await wait_for_end(found.pid)
+        return found
+
+    ended = session.run_if_up(work)
+    if as_json:
+        print_json({"stopped": True, "pid": ended.pid, "solvers_stopped": solvers})
+    elif not quiet:
+        left = "" if solvers or not ended.solvers else f"; {ended.solvers} solvers go on serving"
+        say(f"the daemon (pid {ended.pid}) has ended{left}")
+
+
+async def wait_for_end(pid: int) -> None:
+    """Wait until a process is gone. Raises RefusedError if it is still there after a minute."""
+    import asyncio
+    import time
+
+    import psutil
+
+    deadline = time.monotonic() + END_SECONDS
+    while psutil.pid_exists(pid):
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return
+        except psutil.NoSuchProcess:
+            return
+        if time.monotonic() > deadline:
+            raise RefusedError(f"the daemon (pid {pid}) did not end within {END_SECONDS:.0f} s; see logs/daemon.log in the home folder")
+        await asyncio.sleep(0.05)
+
+
+def _facts(found: DaemonStatus) -> dict[str, object]:
+    told: dict[str, object] = plain(found)
+    return {"url": found.url, "pid": found.pid, "version": found.version, **told}

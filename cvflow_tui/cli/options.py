@@ -1,0 +1,39 @@
+"""Options that many commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def json_option(command: F) -> F:
+    """`--json`, as `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout; errors too, as {\"error\", \"code\"}.")(command)
+
+
+def quiet_option(command: F) -> F:
+    """`--quiet`."""
+    return click.option("-q", "--quiet", is_flag=True, help="Say nothing but what was asked for: no progress, no remarks.")(command)
+
+
+def yes_option(command: F) -> F:
+    """`--yes`."""
+    return click.option("-y", "--yes", is_flag=True, help="Do it without asking.")(command)
+
+
+def agreed(question: str, yes: bool) -> None:
+    """Ask on the terminal unless `yes`. Raises RefusedError if the answer is no, or nobody is there to ask."""
+    import sys
+
+    from cvflow_tui.model.errors import RefusedError
+
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise RefusedError("there is no terminal to ask at: say --yes")
+    if not click.confirm(question, default=True, err=True):
+        raise RefusedError("nothing was done")

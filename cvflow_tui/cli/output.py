@@ -1,0 +1,100 @@
+"""What goes to stdout: tables on a terminal, tab-separated lines in a pipe, JSON for scripts. Nothing unclean in any of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+import click
+
+from cvflow_tui.model.text import clean, one_line
+
+
+def plain(value: Any) -> Any:
+    """Model objects as what JSON knows: dataclasses become objects, tuples lists."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+def print_json(value: Any) -> None:
+    """One JSON value, and a newline. Non-ASCII is escaped: what comes from outside can't reach the terminal raw."""
+    click.echo(json.dumps(plain(value), indent=2 if sys.stdout.isatty() else None))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Rows under column heads on a terminal; without heads, tab-separated, otherwise. A column head that begins with `>` is numeric."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    if not sys.stdout.isatty():
+        for row in cells:
+            click.echo("\t".join(row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for column in columns:
+        table.add_column(Text(column.lstrip(">")), justify="right" if column.startswith(">") else "left")
+    for row in cells:
+        table.add_row(*(Text(cell) for cell in row))
+    Console(highlight=False).print(table)
+
+
+def print_pairs(pairs: Sequence[tuple[str, object]]) -> None:
+    """Names and values, one pair a line, values aligned on a terminal."""
+    shown = [(name, _cell(value)) for name, value in pairs]
+    width = max((len(name) for name, _ in shown), default=0) if sys.stdout.isatty() else 0
+    for name, value in shown:
+        click.echo(f"{name:<{width}}  {value}" if width else f"{name}\t{value}")
+
+
+def say(text: str) -> None:
+    """A line (or more) for the reader of stdout."""
+    click.echo(clean(text))
+
+
+def remark(text: str, quiet: bool = False) -> None:
+    """A line on stderr, unless `quiet`."""
+    if not quiet:
+        click.echo(clean(text), err=True)
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else one_line(str(value), 300)
+
+
+def size(count: float | None) -> str:
+    """Bytes for people: `7.6 MB`; `?` where unknown."""
+    if count is None:
+        return "?"
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(count) < 999.5 or unit == "GB":
+            break
+        count /= 1000
+    return f"{count:.0f} {unit}" if unit == "B" or count >= 99.95 else f"{count:.1f} {unit}"
+
+
+def span(seconds: float | None) -> str:
+    """Seconds for people: `0:08`, `12:30`, `3 h 05`, `2 d 4 h`; `?` where unknown."""
+    if seconds is None:
+        return "?"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d}"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d}"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A share or a score, `.91`; `-` where there was nothing to measure."""
+    if value is None:
+        return "-"
+    text = f"{value:.{digits}f}"
+    return text[1:] if text.startswith("0.") else text

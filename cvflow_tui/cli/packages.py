@@ -1,0 +1,122 @@
+"""`cvflow install`, `list`, `remove`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cvflow_tui.cli.lazy import examples
+from cvflow_tui.cli.options import agreed, json_option, quiet_option, yes_option
+from cvflow_tui.cli.output import print_json, print_table, remark, say, size
+from cvflow_tui.cli.session import Session
+
+if TYPE_CHECKING:
+    from cvflow_tui.backend.client import DaemonClient
+    from cvflow_tui.model.packages import InstallPlan
+
+
+@click.command(
+    epilog=examples(
+        "cvflow install nanodet",
+        "cvflow install hub:cvflow/nanodet --yes",
+        "cvflow install git+https://example.org/detector.git@v1.2 --yes",
+        "cvflow install file:./my-package --json --yes",
+    )
+)
+@click.argument("source")
+@yes_option
+@quiet_option
+@json_option
+@click.pass_obj
+def install(session: Session, source: str, yes: bool, quiet: bool, as_json: bool) -> None:
+    """Install a package: shows what will happen, asks, then does it. Ctrl-C calls it off and keeps nothing.
+
+    SOURCE is a name of the hub, hub:VENDOR/NAME, git+https:URL[@REVISION], git+file:FOLDER, file:FOLDER, or a folder.
+    """
+    source = _absolute(source)
+
+    async def work(client: DaemonClient) -> object:
+        from cvflow_tui.cli.progress import Progress, follow
+        from cvflow_tui.model.errors import PackageError
+
+        with Progress(quiet) as progress:
+            progress.show(f"looking at {source}")
+            plan = await client.plan_install(source)
+            progress.clear()
+            if plan.problems:
+                raise PackageError(f"{plan.package.summary.ref} can't be installed here: {'; '.join(plan.problems)}")
+            if not quiet:
+                _show_plan(plan)
+            agreed("Install it?", yes)
+            job = await follow(client, await client.install(source), progress)
+            progress.remark(f"installed {plan.package.summary.ref} {plan.package.summary.version}")
+            return job.result
+
+    result = session.run(work)
+    if as_json:
+        print_json(result)
+
+
+@click.command("list", epilog=examples("cvflow list", "cvflow list --json | jq -r '.[].name'"))
+@json_option
+@click.pass_obj
+def list_packages(session: Session, as_json: bool) -> None:
+    """List the installed packages and their solvers."""
+    found = session.run(lambda client: client.packages())
+    if as_json:
+        print_json(found)
+        return
+    rows = [(each.ref, each.version, ", ".join(each.solvers), ", ".join(each.tasks), size(each.size), each.source) for each in found]
+    print_table(("package", "version", "solvers", "task", ">size", "source"), rows)
+    if not found:
+        remark("nothing is installed yet; see: cvflow hub search")
+
+
+@click.command(epilog=examples("cvflow remove nanodet", "cvflow remove cvflow/nanodet --yes --json"))
+@click.argument("ref")
+@yes_option
+@quiet_option
+@json_option
+@click.pass_obj
+def remove(session: Session, ref: str, yes: bool, quiet: bool, as_json: bool) -> None:
+    """Stop a package's solvers and remove it, with every environment and weight that nothing else uses."""
+
+    async def work(client: DaemonClient) -> object:
+        detail = await client.package(ref)
+        summary = detail.summary
+        agreed(f"Remove {summary.ref} {summary.version} and stop its solvers?", yes)
+        return await client.remove(summary.ref)
+
+    removal = session.run(work)
+    if as_json:
+        print_json(removal)
+    elif not quiet:
+        freed = getattr(removal, "freed_bytes", None)
+        say(f"removed {getattr(removal, 'package', ref)}: {size(freed)} freed")
+
+
+def _absolute(source: str) -> str:
+    """Folders are the user's, seen from here; the daemon works elsewhere."""
+    from pathlib import Path
+
+    for prefix in ("file:", "git+file:"):
+        rest = source.removeprefix(prefix)
+        if source.startswith(prefix) and not rest.startswith("/"):
+            return f"{prefix}{Path(rest).expanduser().absolute()}"
+    if source.startswith((".", "~", "/")):
+        return f"file:{Path(source).expanduser().absolute()}"
+    return source
+
+
+def _show_plan(plan: InstallPlan) -> None:
+    summary = plan.package.summary
+    replaces = f", replacing {plan.replaces}" if plan.replaces else ""
+    lines = [
+        f"{summary.ref} {summary.version}{replaces}: {summary.tagline}",
+        f"  from         {plan.source}",
+        f"  licence      {summary.license or 'not stated'}",
+        f"  environment  {plan.environment}",
+        f"  download     {size(plan.download_bytes)}, on disk {size(plan.disk_bytes)} of {size(plan.free_bytes)} free",
+    ]
+    remark("\n".join(lines + [f"  - {step}" for step in plan.steps] + [f"  ! {each}" for each in plan.package.warnings]))

@@ -1,0 +1,74 @@
+"""`cvflow` itself: the options before the command, and the list of commands."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from cvflow_tui import __version__
+from cvflow_tui.cli.lazy import Entry, LazyGroup, examples
+from cvflow_tui.cli.session import Session
+
+SECTIONS = {
+    "The workstation": {
+        "app": Entry("app", "app", "Open the workstation in this terminal"),
+        "demo": Entry("demo", "demo", "Open it on real photographs, or walk the whole path unattended (--batch)"),
+    },
+    "Packages and solvers": {
+        "hub": Entry("hub", "hub", "Find packages: search, show"),
+        "install": Entry("packages", "install", "Install a package from the hub, git, or a folder"),
+        "list": Entry("packages", "list_packages", "List what is installed"),
+        "remove": Entry("packages", "remove", "Remove a package and whatever only it uses"),
+        "start": Entry("solvers", "start", "Run a solver as a REST service"),
+        "stop": Entry("solvers", "stop", "Stop a solver"),
+        "ps": Entry("solvers", "ps", "List the solvers that run"),
+        "logs": Entry("logs", "logs", "Show a solver's log"),
+        "infer": Entry("infer", "infer", "Run a picture through a solver"),
+        "label": Entry("label", "label", "Label folders of pictures into one COCO file"),
+    },
+    "Projects": {
+        "project": Entry("project", "project", "Annotation projects: new, list, status, export, remove"),
+        "train": Entry("train", "train", "Fine-tune on a project's annotations now"),
+    },
+    "The rest": {
+        "daemon": Entry("daemon", "daemon", "The process that owns the home folder: run, status, stop"),
+        "completion": Entry("completion", "completion", "Print the completion script of a shell"),
+    },
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    sections=SECTIONS,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=examples(
+        "cvflow                                  # open the workstation",
+        "cvflow install nanodet --yes && cvflow start nanodet",
+        "cvflow infer street.jpg --json",
+        "cvflow COMMAND --help",
+    )
+    + "\n\n\b\nExit codes: 0 ok, 1 internal, 2 usage, 3 not found, 4 refused, 5 remote, 6 package.",
+)
+@click.option("--home", type=click.Path(path_type=Path, file_okay=False), help="The home folder, instead of $CVFLOW_HOME.")
+@click.option("--debug", is_flag=True, envvar="CVFLOW_DEBUG", help="Show tracebacks and what stands behind an error.")
+@click.version_option(__version__, message="cvflow %(version)s")
+@click.pass_context
+def cvflow(context: click.Context, home: Path | None, debug: bool) -> None:
+    """Computer vision in the terminal: get a model, run it as a REST service, annotate with its suggestions, see it learn.
+
+    Without a command, opens the workstation.
+    """
+    session: Session = context.obj
+    session.choose_home(home)
+    session.debug = session.debug or debug
+    if context.invoked_subcommand is not None:
+        return
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        click.echo(context.get_help(), err=True)
+        context.exit(2)
+    from cvflow_tui.cli.app import open_app
+
+    open_app(session)

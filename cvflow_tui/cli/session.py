@@ -1,0 +1,89 @@
+"""The one seam between the commands and the daemon: which home, and how its daemon is reached."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from cvflow_tui.backend.client import DaemonClient
+    from cvflow_tui.home import Home
+
+T = TypeVar("T")
+
+
+async def connect_or_start(home: Home) -> DaemonClient:
+    """A client of the daemon that serves this home; one is started in the background where there is none."""
+    from cvflow_tui.backend.daemon.connect import connect
+
+    return await connect(home)
+
+
+async def connect_if_running(home: Home) -> DaemonClient | None:
+    """A client of the daemon that serves this home, or None. Starts nothing."""
+    from cvflow_tui.backend.client import DaemonClient, find_daemon
+
+    address = find_daemon(home)
+    return None if address is None else DaemonClient.at(address)
+
+
+@dataclass
+class Session:
+    """What every command is handed. `connect` and `find` are replaced by tests."""
+
+    connect: Callable[[Home], Awaitable[DaemonClient]] = connect_or_start
+    find: Callable[[Home], Awaitable[DaemonClient | None]] = connect_if_running
+    debug: bool = False
+    _home: Home | None = field(default=None, repr=False)
+
+    @property
+    def home(self) -> Home:
+        """The home folder: `--home`, else `$CVFLOW_HOME`, else the platform's place."""
+        from cvflow_tui.home import Home
+
+        if self._home is None:
+            self._home = Home.default()
+        return self._home
+
+    @property
+    def home_was_chosen(self) -> bool:
+        """Whether the user named a home, rather than taking the platform's place."""
+        return self._home is not None or bool(os.environ.get("CVFLOW_HOME"))
+
+    def choose_home(self, root: Path | None) -> None:
+        """Take the folder that `--home` named, if it did."""
+        from cvflow_tui.home import Home
+
+        if root is not None:
+            self._home = Home(root.expanduser().absolute())
+
+    def run(self, work: Callable[[DaemonClient], Awaitable[T]]) -> T:
+        """Do `work` with a client of the daemon, starting one where there is none.
+
+        Ctrl-C cancels the work (it sees CancelledError once) and then raises KeyboardInterrupt.
+        """
+        import asyncio
+
+        async def main() -> T:
+            async with await self.connect(self.home) as client:
+                return await work(client)
+
+        return asyncio.run(main())
+
+    def run_if_up(self, work: Callable[[DaemonClient], Awaitable[T]]) -> T:
+        """Do `work` with the daemon that runs. Raises NotFoundError where none does."""
+        import asyncio
+
+        from cvflow_tui.model.errors import NotFoundError
+
+        async def main() -> T:
+            client = await self.find(self.home)
+            if client is None:
+                raise NotFoundError(f"no daemon serves {self.home.root}; commands start one, or: cvflow daemon run")
+            async with client:
+                return await work(client)
+
+        return asyncio.run(main())
