@@ -10,13 +10,27 @@ from typing import Any, Protocol
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.model.results import DetectedObject
 
+CANDIDATE = ".candidate"
+"""What a candidate's variant is called after its project; no project's name may end so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """Which weights to ask: those a project's rounds made. `checkpoint` is a folder or file the solver wrote."""
+    """Which weights to ask: those a project's rounds made. `checkpoint` is a folder or file the solver wrote.
+
+    `project` is the variant's name: the project's own for what serves it, `PROJECT.candidate` for what may come to serve it.
+    """
 
     project: str
     checkpoint: Path
+
+    def candidate(self) -> Variant:
+        """These weights staged beside what serves."""
+        return Variant(self.project.removesuffix(CANDIDATE) + CANDIDATE, self.checkpoint)
+
+    def serving(self) -> Variant:
+        """These weights as what serves the project."""
+        return Variant(self.project.removesuffix(CANDIDATE), self.checkpoint)
 
 
 class Provider(Protocol):
@@ -40,7 +54,7 @@ class Provider(Protocol):
         ...
 
     def stage(self, solver: str, variant: Variant) -> None:
-        """Load a candidate beside what serves, so that `suggest` with this variant answers from it."""
+        """Load a candidate (`variant.candidate()`) beside what serves, so that `suggest` with this variant answers from it."""
         ...
 
     def promote(self, solver: str, variant: Variant) -> None:
