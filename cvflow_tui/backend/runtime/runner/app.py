@@ -1,0 +1,73 @@
+"""The runner's routes, put together."""
+
+from __future__ import annotations
+
+import os
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from cvflow_tui.backend.runtime.runner.control import Control
+from cvflow_tui.backend.runtime.runner.describe import about, metrics, openapi
+from cvflow_tui.backend.runtime.runner.faults import Fault
+from cvflow_tui.backend.runtime.runner.guard import Guard, fault_reply
+from cvflow_tui.backend.runtime.runner.infer import Infer
+from cvflow_tui.backend.runtime.runner.service import Service
+from cvflow_tui.backend.runtime.runner.stats import memory_numbers
+
+
+def make_app(service: Service, host: str) -> ASGIApp:
+    """The ASGI application of a runner that is bound to `host`."""
+    infer = Infer(service)
+
+    async def answer_infer(request: Request) -> Response:
+        return await infer(request)
+
+    async def answer_about(request: Request) -> Response:
+        return JSONResponse(about(service))
+
+    async def answer_status(request: Request) -> Response:
+        status = service.status()
+        return JSONResponse({"memory": memory_numbers(), "cpu_percent": status["cpu"], "id": os.getpid(), **status})
+
+    async def answer_openapi(request: Request) -> Response:
+        return JSONResponse(openapi(service))
+
+    async def answer_metrics(request: Request) -> Response:
+        return PlainTextResponse(metrics(service), media_type="text/plain; version=0.0.4")
+
+    app = Starlette(
+        routes=[
+            Route("/infer", answer_infer, methods=["POST"]),
+            Route("/", answer_about, methods=["GET"]),
+            Route("/_status", answer_status, methods=["GET"]),
+            Route("/openapi.json", answer_openapi, methods=["GET"]),
+            Route("/metrics", answer_metrics, methods=["GET"]),
+            *Control(service).routes(),
+        ],
+        exception_handlers={HTTPException: _http_fault, Exception: _bug},
+    )
+    return Guard(app, host, service.limits)
+
+
+async def _http_fault(request: Request, error: Exception) -> Response:
+    """Starlette's own refusals (404, 405) in our shape."""
+    assert isinstance(error, HTTPException)
+    reply = fault_reply(
+        Fault(
+            error.status_code,
+            f"{request.method} {request.url.path[:200]}: {error.detail}",
+            "not_found" if error.status_code == 404 else "usage",
+        )
+    )
+    reply.headers.update(error.headers or {})
+    return reply
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    """A mistake of ours; the log has its traceback."""
+    return fault_reply(Fault(500, "the runner failed (see its log)", "internal"))

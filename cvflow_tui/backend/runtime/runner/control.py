@@ -1,0 +1,163 @@
+"""The routes that need the control token: training, variants, stop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from cvflow_tui.backend.runtime.runner.faults import Fault, bad_input, not_found, too_large
+from cvflow_tui.backend.runtime.runner.guard import check_token, fault_reply
+from cvflow_tui.backend.runtime.runner.jobs import TrainJob
+from cvflow_tui.backend.runtime.runner.service import Service
+
+_BODY_LIMIT = 1 << 20
+_NAME_LIMIT = 200
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Control:
+    """Their handlers."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def routes(self) -> list[Route]:
+        """All control routes, each behind the token."""
+        return [
+            Route("/train", self._behind(self.train), methods=["POST"]),
+            Route("/train/{job}", self._behind(self.train_status), methods=["GET"]),
+            Route("/train/{job}", self._behind(self.train_cancel), methods=["DELETE"]),
+            Route("/_cvflow/variants/{name}", self._behind(self.put_variant), methods=["PUT"]),
+            Route("/_cvflow/variants/{name}/promote", self._behind(self.promote), methods=["POST"]),
+            Route("/_cvflow/variants/{name}", self._behind(self.remove_variant), methods=["DELETE"]),
+            Route("/_cvflow/stop", self._behind(self.stop), methods=["POST"]),
+        ]
+
+    async def train(self, request: Request) -> Response:
+        """Begin a training in a worker of its own."""
+        body = await _json(request)
+        config = body.get("config") or {}
+        hyperparameters = body.get("hyperparameters") or {}
+        if not isinstance(config, dict) or not isinstance(hyperparameters, dict):
+            raise bad_input("config and hyperparameters must be objects")
+        if not self._service.main.ready.trainable:
+            raise not_found(f"{self._service.spec.name} has no train")
+        base = config.get("base")
+        job = TrainJob(
+            dataset=str(_folder(body.get("datapath"), "datapath")),
+            checkpoint=_new(config.get("checkpoint"), "config.checkpoint"),
+            base=str(_there(base, "config.base")) if base is not None else None,
+            parameters=hyperparameters,
+        )
+        self._service.jobs.start(job)
+        return JSONResponse({"id": job.id, "result": True, "code": "200"})
+
+    async def train_status(self, request: Request) -> Response:
+        """A training as it stands."""
+        return JSONResponse(self._job(request).reply)
+
+    async def train_cancel(self, request: Request) -> Response:
+        """End a training; the reply comes once its process is gone."""
+        job = self._job(request)
+        await self._service.jobs.cancel(job)
+        return JSONResponse(job.reply)
+
+    async def put_variant(self, request: Request) -> Response:
+        """Load a checkpoint under a name; the reply comes once it serves."""
+        body = await _json(request)
+        await self._service.put_variant(_name(request), _there(body.get("checkpoint"), "checkpoint"))
+        return self._variants()
+
+    async def promote(self, request: Request) -> Response:
+        """Rename a variant over another."""
+        source = (await _json(request)).get("from")
+        if not isinstance(source, str) or not source:
+            raise bad_input("from: the name of a variant is missing")
+        self._service.promote(_name(request), source)
+        return self._variants()
+
+    async def remove_variant(self, request: Request) -> Response:
+        """Unload a variant."""
+        self._service.remove_variant(_name(request))
+        return self._variants()
+
+    async def stop(self, request: Request) -> Response:
+        """Drain and end."""
+        self._service.stop.set()
+        return JSONResponse({"state": "stopped"})
+
+    def _variants(self) -> Response:
+        return JSONResponse({"variants": sorted(self._service.variants)})
+
+    def _job(self, request: Request) -> TrainJob:
+        if (job := self._service.jobs.get(request.path_params["job"])) is None:
+            raise not_found("no such training")
+        return job
+
+    def _behind(self, handler: Handler) -> Handler:
+        async def checked(request: Request) -> Response:
+            try:
+                check_token(request.headers, self._service.spec.token)
+                return await handler(request)
+            except Fault as fault:
+                return fault_reply(fault)
+
+        return checked
+
+
+async def _json(request: Request) -> dict[str, Any]:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _BODY_LIMIT:
+            raise too_large(f"the body is longer than {_BODY_LIMIT} bytes")
+    try:
+        told = json.loads(body)
+    except ValueError:
+        raise bad_input("the body is no JSON") from None
+    if not isinstance(told, dict):
+        raise bad_input("the body must be a JSON object")
+    return told
+
+
+def _name(request: Request) -> str:
+    name = str(request.path_params["name"])
+    if len(name) > _NAME_LIMIT or not name.isprintable() or not name.isascii():
+        raise bad_input("a variant's name is at most 200 plain characters")
+    return name
+
+
+def _absolute(value: Any, field: str) -> Path:
+    if not isinstance(value, str) or not value or "\0" in value or not Path(value).is_absolute():
+        raise bad_input(f"{field}: an absolute path is wanted")
+    return Path(value)
+
+
+def _there(value: Any, field: str) -> Path:
+    path = _absolute(value, field)
+    if not path.exists():
+        raise bad_input(f"{field}: {path} is not there")
+    return path
+
+
+def _folder(value: Any, field: str) -> Path:
+    path = _there(value, field)
+    if not path.is_dir():
+        raise bad_input(f"{field}: {path} is no folder")
+    return path
+
+
+def _new(value: Any, field: str) -> Path:
+    path = _absolute(value, field)
+    if path.exists():
+        raise bad_input(f"{field}: {path} exists already")
+    if not path.parent.is_dir():
+        raise bad_input(f"{field}: {path.parent} is no folder")
+    return path

@@ -1,0 +1,51 @@
+"""What a runner refuses or fails to do, as a status and one line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Fault(Exception):
+    """Ends a request with a status and `{"error", "code"}`."""
+
+    def __init__(self, status: int, error: str, code: str, retry_after: int | None = None) -> None:
+        super().__init__(error)
+        self.status = status
+        self.error = error
+        self.code = code
+        self.retry_after = retry_after
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The reply."""
+        return {"error": self.error, "code": self.code}
+
+
+def bad_input(error: str) -> Fault:
+    """400: what was sent can't be used."""
+    return Fault(400, error, "usage")
+
+
+def too_large(error: str) -> Fault:
+    """413: more than a limit allows."""
+    return Fault(413, error, "usage")
+
+
+def forbidden(error: str) -> Fault:
+    """403: a foreign host or page, or a control route without its token."""
+    return Fault(403, error, "refused")
+
+
+def not_found(error: str) -> Fault:
+    """404: no such variant, no such job."""
+    return Fault(404, error, "not_found")
+
+
+def busy(error: str, retry_after: int = 1) -> Fault:
+    """503: not now."""
+    return Fault(503, error, "remote", retry_after)
+
+
+def solver_failed(error: str) -> Fault:
+    """500: the solver raised."""
+    return Fault(500, error, "package")

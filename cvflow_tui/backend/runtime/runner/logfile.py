@@ -1,0 +1,101 @@
+"""A solver's log: whole lines, appended, rotated at 10 MB with five old ones kept."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from pathlib import Path
+
+ROTATE_BYTES = 10_000_000
+KEPT = 5
+_LINE_LIMIT = 64 * 1024
+
+
+class LogFile:
+    """Where a runner's own lines and its workers' output go: a file that this process alone writes, or (None) our stderr.
+
+    Our own stdout and stderr are moved onto the file with it, so that a last traceback lands there too.
+    """
+
+    def __init__(self, path: Path | None, rotate_bytes: int = ROTATE_BYTES) -> None:
+        self._path = path
+        self._rotate_bytes = rotate_bytes
+        self._size = 0
+        self._descriptor = 2
+        if path is not None:
+            self._open()
+
+    def write(self, data: bytes) -> None:
+        """Append whole lines."""
+        if self._path is not None and self._size + len(data) > self._rotate_bytes and self._size:
+            self._rotate()
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+        self._size += len(data)
+
+    def _open(self) -> None:
+        assert self._path is not None
+        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._size = os.fstat(self._descriptor).st_size
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.dup2(self._descriptor, 1)
+        os.dup2(self._descriptor, 2)
+
+    def _rotate(self) -> None:
+        assert self._path is not None
+        for number in range(KEPT - 1, 0, -1):
+            older = self._path.with_name(f"{self._path.name}.{number}")
+            if older.exists():
+                older.replace(self._path.with_name(f"{self._path.name}.{number + 1}"))
+        self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+        os.close(self._descriptor)
+        self._open()
+
+
+class LogHandler(logging.Handler):
+    """The runner's own lines, in the same file, marked with the time."""
+
+    def __init__(self, file: LogFile) -> None:
+        super().__init__()
+        self._file = file
+        self.setFormatter(logging.Formatter("%(asctime)s cvflow: %(message)s", "%Y-%m-%d %H:%M:%S"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        self._file.write((self.format(record) + "\n").encode("utf-8", "backslashreplace"))
+
+
+class Pump(asyncio.Protocol):
+    """Carries a worker's output to the log, line by line, so that a line is never cut by a rotation or by another's."""
+
+    def __init__(self, file: LogFile) -> None:
+        self._file = file
+        self._rest = b""
+
+    @classmethod
+    async def attach(cls, descriptor: int, file: LogFile) -> None:
+        """Read the descriptor until its other end is closed, and close it."""
+        pump = cls(file)
+        await asyncio.get_running_loop().connect_read_pipe(lambda: pump, os.fdopen(descriptor, "rb", buffering=0))
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on the lines that are whole; a line that grows too long is passed on in pieces."""
+        whole, newline, rest = (self._rest + data).rpartition(b"\n")
+        self._rest = rest
+        if newline:
+            self._file.write(whole + b"\n")
+        if len(self._rest) > _LINE_LIMIT:
+            self._flush()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The last, unfinished line."""
+        if self._rest:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._file.write(self._rest + b"\n")
+        self._rest = b""

@@ -1,0 +1,43 @@
+"""The runner's process: its loop, its log, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+from cvflow_tui.backend.runtime.runner.limits import Limits
+from cvflow_tui.backend.runtime.runner.logfile import LogFile, LogHandler
+from cvflow_tui.backend.runtime.runner.scratch import Scratch
+from cvflow_tui.backend.runtime.runner.server import serve
+from cvflow_tui.backend.runtime.runner.service import Service
+from cvflow_tui.backend.runtime.spec import RunSpec
+from cvflow_tui.backend.runtime.worker import Spawned
+
+
+def run_service(
+    spec: RunSpec, listening: socket.socket, spawned: Spawned | None, *, log: Path | None, scratch: Path | None, by_hand: bool
+) -> int:
+    """Serve until told to stop; the exit status. The worker may have been started already: it loads while we import."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    logfile = LogFile(log)
+    logging.basicConfig(level=logging.INFO, handlers=[LogHandler(logfile)])
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    uploads = Scratch(scratch)
+
+    async def whole() -> int:
+        return await serve(Service(spec, logfile, uploads, Limits(), spawned), listening, by_hand=by_hand)
+
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(whole())
+
+
+def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+    with suppress(ImportError):
+        import uvloop
+
+        return uvloop.Loop
+    return None

@@ -1,0 +1,110 @@
+"""uvicorn, told to leave signals to us and to bound what a client may send before its body."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from cvflow_tui.backend.runtime.runner.app import make_app
+from cvflow_tui.backend.runtime.runner.limits import Limits
+from cvflow_tui.backend.runtime.runner.service import Service
+from cvflow_tui.model.solvers import SolverState
+
+log = logging.getLogger(__name__)
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Ends a connection whose request line and headers grow beyond the limit."""
+
+    _limit = Limits().header
+    _in_headers = True
+    _received = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser; count what came while headers are still open."""
+        super().data_received(data)
+        if self._in_headers:
+            self._received += len(data)
+            if self._received > self._limit:
+                log.warning("a request's headers were longer than %d bytes", self._limit)
+                self.send_400_response("Request header fields too large.")
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._in_headers, self._received = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Its body begins."""
+        self._in_headers = False
+        super().on_headers_complete()
+
+
+class Server(uvicorn.Server):
+    """A server whose signals are answered by `serve` below."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them alone."""
+        yield
+
+
+async def serve(service: Service, listening: socket.socket, *, by_hand: bool) -> int:
+    """Serve until a signal, `/_cvflow/stop`, or (by hand only) a solver that fails to start; the exit status."""
+    host = listening.getsockname()[0]
+    config = uvicorn.Config(
+        make_app(service, host),
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=int(service.limits.drain_seconds),
+    )
+    server = Server(config)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, service.stop.set)
+    if by_hand:
+        loop.add_signal_handler(signal.SIGHUP, service.stop.set)
+    service.main.open()
+    watching = [asyncio.create_task(_stop(service, server)), asyncio.create_task(_announce(service, listening, by_hand))]
+    try:
+        await server.serve(sockets=[listening])
+    finally:
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
+        failed = service.main.state is SolverState.FAILED
+        await service.close()
+        log.info("%s has ended", service.spec.name)
+    return 6 if failed and by_hand else 0
+
+
+async def _stop(service: Service, server: Server) -> None:
+    await service.stop.wait()
+    log.info("%s is told to stop", service.spec.name)
+    server.should_exit = True
+
+
+async def _announce(service: Service, listening: socket.socket, by_hand: bool) -> None:
+    await service.main.settled.wait()
+    if not by_hand:
+        return
+    if service.main.state is SolverState.READY:
+        host, port = listening.getsockname()[:2]
+        sys.stdout.write(f"http://{f'[{host}]' if ':' in host else host}:{port}\n")
+        sys.stdout.flush()
+    else:
+        service.stop.set()

@@ -1,0 +1,131 @@
+"""Everything a runner is: its lanes, its trainings, its counts. The routes ask it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+from cvflow_tui.backend.runtime.runner.faults import Fault, not_found
+from cvflow_tui.backend.runtime.runner.jobs import TrainJobs
+from cvflow_tui.backend.runtime.runner.lane import Lane
+from cvflow_tui.backend.runtime.runner.limits import Limits
+from cvflow_tui.backend.runtime.runner.logfile import LogFile
+from cvflow_tui.backend.runtime.runner.scratch import Scratch
+from cvflow_tui.backend.runtime.runner.stats import Stats, Usage
+from cvflow_tui.backend.runtime.spec import RunSpec
+from cvflow_tui.backend.runtime.worker import Spawned
+from cvflow_tui.model.solvers import SolverState
+
+
+class Service:
+    """One running solver."""
+
+    def __init__(self, spec: RunSpec, logfile: LogFile, scratch: Scratch, limits: Limits, spawned: Spawned | None = None) -> None:
+        self.spec = spec
+        self.limits = limits
+        self.scratch = scratch
+        self.stats = Stats()
+        self.jobs = TrainJobs(spec, logfile)
+        self.variants: dict[str, Lane] = {}
+        self.main = Lane(spec, logfile, spec.name, spawned=spawned)
+        self.stop = asyncio.Event()
+        """Set when the runner shall end."""
+        self.receiving = 0
+        """Infer requests between their first byte and their reply."""
+        self._logfile = logfile
+        self._usage = Usage()
+        self._began = time.monotonic()
+        self._leaving: dict[asyncio.Task[None], Lane] = {}
+
+    @property
+    def state(self) -> SolverState:
+        """Where the solver stands."""
+        if self.main.state is SolverState.READY and self.receiving:
+            return SolverState.BUSY
+        return self.main.state
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since the runner began."""
+        return time.monotonic() - self._began
+
+    def lane(self, variant: str | None) -> Lane:
+        """The lane that serves a variant (None: the package's own weights). Raises Fault 404."""
+        if not variant:
+            return self.main
+        if (lane := self.variants.get(variant)) is None:
+            raise not_found(f"{self.spec.name} serves no variant {variant[:100]!r}")
+        return lane
+
+    async def put_variant(self, name: str, checkpoint: Path) -> None:
+        """Load a checkpoint beside what serves and give it a name, the last holder of which drains. Raises Fault where it does not load."""
+        lane = Lane(self.spec, self._logfile, f"{self.spec.name} variant {name}", str(checkpoint))
+        lane.open()
+        try:
+            await lane.settled.wait()
+        except asyncio.CancelledError:
+            await lane.close()
+            raise
+        if lane.state is not SolverState.READY:
+            error = lane.error
+            await lane.close()
+            raise Fault(424, f"{checkpoint.name} could not be loaded: {error}", "package")
+        self._install(name, lane)
+
+    def promote(self, name: str, source: str) -> None:
+        """Give `source`'s lane the name `name`. No request is dropped: each holds the lane it was handed to. Raises Fault 404."""
+        lane = self.lane(source)
+        if source != name:
+            del self.variants[source]
+            self._install(name, lane)
+
+    def remove_variant(self, name: str) -> None:
+        """Unload a variant once it has drained. Raises Fault 404."""
+        self.lane(name)
+        self._leave(self.variants.pop(name))
+
+    async def close(self) -> None:
+        """End everything: trainings, lanes, uploads."""
+        lanes = [self.main, *self.variants.values(), *self._leaving.values()]
+        await asyncio.gather(self.jobs.close(), *(lane.close() for lane in lanes))
+        await asyncio.gather(*self._leaving)
+        self.scratch.close()
+
+    def usage(self) -> tuple[float, int]:
+        """CPU in per cent of one core and resident bytes, runner and workers together."""
+        lanes = [self.main, *self.variants.values(), *self._leaving.values()]
+        return self._usage.sample(pid for pid in (*(lane.pid for lane in lanes), self.jobs.pid) if pid is not None)
+
+    def status(self) -> dict[str, Any]:
+        """Our part of `GET /_status`."""
+        cpu, memory = self.usage()
+        return {
+            "state": str(self.state),
+            "package": self.spec.package,
+            "solver": self.spec.solver,
+            "version": self.spec.version,
+            "uptime": round(self.uptime, 3),
+            "cpu": cpu,
+            "rss": memory,
+            "requests": self.stats.requests,
+            "errors": self.stats.errors,
+            "rate": round(self.stats.rate, 2),
+            "p50": self.stats.percentile(0.5),
+            "p95": self.stats.percentile(0.95),
+            "restarts": self.main.restarts,
+            "variants": sorted(self.variants),
+            "trainable": self.main.ready.trainable,
+            "error": self.main.error,
+        }
+
+    def _install(self, name: str, lane: Lane) -> None:
+        if (old := self.variants.get(name)) is not None:
+            self._leave(old)
+        self.variants[name] = lane
+
+    def _leave(self, lane: Lane) -> None:
+        task = asyncio.create_task(lane.close(drain=60.0))
+        self._leaving[task] = lane
+        task.add_done_callback(lambda done: self._leaving.pop(done, None))

@@ -1,0 +1,94 @@
+"""What a runner counts: requests, errors, the last ten seconds' rate, the last thousand durations; and what its processes use."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Iterable
+
+WINDOW = 10
+"""Seconds over which the rate is taken."""
+
+SAMPLES = 1000
+"""Durations that the percentiles are taken of."""
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper ends of the histogram's buckets, in seconds."""
+
+
+class Stats:
+    """Counts of the infer requests."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.errors = 0
+        self.seconds = 0.0
+        self.buckets = [0] * len(BUCKETS)
+        self._durations: deque[float] = deque(maxlen=SAMPLES)
+        self._per_second: deque[tuple[int, int]] = deque(maxlen=WINDOW + 2)
+
+    def count(self, seconds: float, failed: bool) -> None:
+        """One request is over."""
+        self.requests += 1
+        self.errors += failed
+        self.seconds += seconds
+        self._durations.append(seconds)
+        for number, edge in enumerate(BUCKETS):
+            if seconds <= edge:
+                self.buckets[number] += 1
+                break
+        now = int(time.monotonic())
+        if self._per_second and self._per_second[-1][0] == now:
+            self._per_second[-1] = (now, self._per_second[-1][1] + 1)
+        else:
+            self._per_second.append((now, 1))
+
+    @property
+    def rate(self) -> float:
+        """Requests a second over the last ten seconds."""
+        now = time.monotonic()
+        return sum(count for second, count in self._per_second if second > now - WINDOW) / WINDOW
+
+    def percentile(self, share: float) -> float | None:
+        """A percentile of the last durations, in milliseconds; None before the first request."""
+        if not self._durations:
+            return None
+        ordered = sorted(self._durations)
+        return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000, 3)
+
+
+class Usage:
+    """Memory and CPU of this process and its workers."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self._spent: dict[int, float] = {}
+        self._percent = 0.0
+
+    def sample(self, workers: Iterable[int]) -> tuple[float, int]:
+        """Per cent of one core since the last sample (at least 0.2 s ago), and resident bytes."""
+        import psutil
+
+        memory, spent = 0, {}
+        for pid in (os.getpid(), *workers):
+            try:
+                process = psutil.Process(pid)
+                times = process.cpu_times()
+                memory += process.memory_info().rss
+                spent[pid] = times.user + times.system
+            except psutil.Error:
+                continue  # a worker that just ended uses nothing
+        now = time.monotonic()
+        if (passed := now - self._last) >= 0.2:
+            used = sum(seconds - self._spent.get(pid, seconds if self._spent else 0.0) for pid, seconds in spent.items())
+            self._percent = round(100 * used / passed, 1)
+            self._last, self._spent = now, spent
+        return self._percent, memory
+
+
+def memory_numbers() -> list[int]:
+    """The original's `memory`: rss, vms, shared, text, lib, data, dirty of this process, in bytes."""
+    import psutil
+
+    return [int(value) for value in psutil.Process().memory_info()][:7]

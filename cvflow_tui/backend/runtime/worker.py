@@ -1,0 +1,94 @@
+"""Starting a worker process: its command, its clean environment, its socket. Standard library only: it is the first thing done."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cvflow_tui.backend.runtime.spec import RunSpec
+
+SDK = Path(__file__).resolve().parents[2] / "solvers" / "sdk"
+"""What a worker finds on its import path."""
+
+TRAIN_NICENESS = 10
+"""How far a training stands back behind what serves."""
+
+_NAMES = {
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+}
+_PREFIXES = ("LC_", "OMP_", "MKL_", "OPENBLAS_", "KMP_", "CUDA_", "NVIDIA_", "HIP_", "ROCR_", "ORT_", "XDG_", "SSL_CERT_")
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass(frozen=True, slots=True)
+class Spawned:
+    """A worker that was started: its process, our end of the socket, the reading end of its log (None where it writes to ours)."""
+
+    process: subprocess.Popen[bytes]
+    socket: socket.socket
+    log: int
+
+
+def threads() -> int:
+    """How many CPU threads a solver may keep busy: the cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def environment() -> dict[str, str]:
+    """What a worker sees of our environment: where things are, how many threads, which devices. No tokens, no import paths."""
+    kept = {name: value for name, value in os.environ.items() if name in _NAMES or name.startswith(_PREFIXES)}
+    for name in _THREADS:
+        kept.setdefault(name, str(threads()))
+    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8:backslashreplace"}
+
+
+def load_frame(spec: RunSpec, checkpoint: str | None = None) -> dict[str, Any]:
+    """The frame that has a worker load the solver, with a checkpoint in place of the package's own weights."""
+    return {
+        "op": "load",
+        "root": spec.root,
+        "class": spec.class_path,
+        "solver": spec.solver,
+        "task": spec.task,
+        "package": spec.package,
+        "version": spec.version,
+        "labels": list(spec.labels),
+        "weights": dict(spec.weights),
+        "checkpoint": checkpoint,
+        "threads": threads(),
+    }
+
+
+def spawn(spec: RunSpec, niceness: int = 0) -> Spawned:
+    """Start a worker in the package's environment, in a process group of its own. Raises OSError where that cannot be.
+
+    Call it from the main thread only: the kernel ends the worker when the thread that started it ends.
+    """
+    ours, theirs = socket.socketpair()
+    reading, writing = os.pipe()
+    command = [spec.python, "-B", str(SDK / "cvflow_worker"), "--fd", str(theirs.fileno()), "--nice", str(niceness)]
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=spec.root,
+            env=environment(),
+            pass_fds=(theirs.fileno(),),
+            stdin=subprocess.DEVNULL,
+            stdout=writing,
+            stderr=writing,
+            process_group=0,
+        )
+    except OSError:
+        ours.close()
+        os.close(reading)
+        raise
+    finally:
+        theirs.close()
+        os.close(writing)
+    ours.setblocking(False)
+    return Spawned(process, ours, reading)

@@ -1,0 +1,148 @@
+"""The parameters that a method takes beside its fixed arguments: read from its signature, converted by its hints."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import typing
+from typing import Any, Callable, Dict, List, NamedTuple
+
+from cvflow_worker.cleaning import clean
+from cvflow_worker.faults import BadParameter
+
+_TRUE = {"true", "yes", "on", "1"}
+_FALSE = {"false", "no", "off", "0"}
+_PLAIN = (bool, int, float, str)
+
+
+class Parameter(NamedTuple):
+    """One keyword of a method. `hint` is bool, int, float, str, or whatever else its annotation says."""
+
+    name: str
+    hint: Any
+    optional: bool
+    default: Any
+    required: bool
+
+    @property
+    def type_name(self) -> str:
+        """The hint as a word for people and for OpenAPI."""
+        return self.hint.__name__ if isinstance(self.hint, type) else str(self.hint).replace("typing.", "")
+
+    def describe(self) -> Dict[str, Any]:
+        """What the `ready` frame says of it."""
+        try:
+            default = clean(self.default)
+        except TypeError:
+            default = str(self.default)
+        return {"name": self.name, "type": self.type_name, "default": default, "required": self.required}
+
+    def convert(self, value: Any) -> Any:
+        """The value as the hint wants it. Raises BadParameter naming what would fit."""
+        if self.optional and (value is None or value in ("", "null", "none")):
+            return None
+        try:
+            return _convert(self.hint, value)
+        except (ValueError, TypeError):
+            raise BadParameter(f"parameter {self.name!r} must be {_article(self.type_name)}, not {str(value)[:60]!r}") from None
+
+
+class Parameters:
+    """All keywords of `method` after its first `skip` arguments."""
+
+    def __init__(self, method: Callable[..., Any], skip: int) -> None:
+        self.known: Dict[str, Parameter] = {}
+        self.open = False
+        hints = _hints(method)
+        for position, argument in enumerate(inspect.signature(method).parameters.values()):
+            if argument.kind is argument.VAR_KEYWORD:
+                self.open = True
+            elif position >= skip and argument.kind in (argument.POSITIONAL_OR_KEYWORD, argument.KEYWORD_ONLY):
+                self.known[argument.name] = _parameter(argument, hints.get(argument.name, argument.empty))
+
+    def describe(self) -> List[Dict[str, Any]]:
+        """What the `ready` frame says of them."""
+        return [parameter.describe() for parameter in self.known.values()]
+
+    def convert(self, given: Dict[str, Any]) -> Dict[str, Any]:
+        """Keyword arguments from what a client sent. Raises BadParameter for an unknown, a missing or an unfitting one."""
+        values = {}
+        for name, value in given.items():
+            if name in self.known:
+                values[name] = self.known[name].convert(value)
+            elif self.open:
+                values[name] = value
+            else:
+                raise BadParameter(f"unknown parameter {name[:60]!r}; {self._known_ones()}")
+        missing = [name for name, parameter in self.known.items() if parameter.required and name not in values]
+        if missing:
+            raise BadParameter(f"missing parameter {missing[0]!r}; {self._known_ones()}")
+        return values
+
+    def _known_ones(self) -> str:
+        if not self.known:
+            return "this solver takes none"
+        return "known: " + ", ".join(f"{parameter.name} ({parameter.type_name})" for parameter in self.known.values())
+
+
+def _hints(method: Callable[..., Any]) -> Dict[str, Any]:
+    try:
+        return typing.get_type_hints(method)
+    except Exception:  # an annotation may name anything, even what does not exist; its text is then all we have
+        return dict(getattr(method, "__annotations__", {}))
+
+
+def _parameter(argument: inspect.Parameter, hint: Any) -> Parameter:
+    required = argument.default is argument.empty
+    default = None if required else argument.default
+    optional = default is None and not required
+    if hint is argument.empty:
+        hint = type(default) if isinstance(default, _PLAIN) else str
+    others = [member for member in typing.get_args(hint) if member is not type(None)]
+    if type(None) in typing.get_args(hint):
+        optional = True
+        hint = others[0] if len(others) == 1 else hint
+    if isinstance(hint, str):  # an annotation that could not be resolved
+        hint = {kind.__name__: kind for kind in _PLAIN}.get(hint, hint)
+    return Parameter(argument.name, hint, optional, default, required)
+
+
+def _convert(hint: Any, value: Any) -> Any:
+    if hint is bool:
+        return _bool(value)
+    if hint is int:
+        if isinstance(value, (bool, float)):
+            raise ValueError
+        return int(value)
+    if hint is float:
+        number = float(value)
+        if isinstance(value, bool) or not math.isfinite(number):
+            raise ValueError
+        return number
+    if hint is str:
+        return value if isinstance(value, str) else str(value)
+    return _other(value)
+
+
+def _bool(value: Any) -> bool:
+    word = str(value).strip().lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise ValueError
+
+
+def _other(value: Any) -> Any:
+    """Lists and the like come as JSON; what is none stays the text it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _article(word: str) -> str:
+    return {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "text"}.get(word, word)
