@@ -1,0 +1,61 @@
+"""Lines drawn with characters, where cells have no sub-cells (ASCII, no colour). Same calls as `strokes.Strokes`."""
+
+from __future__ import annotations
+
+import math
+
+from cvflow_tui.model.geometry import Box
+from cvflow_tui.widgets.image_canvas.colors import DEFAULT
+from cvflow_tui.widgets.image_canvas.grid import BOLD, CellGrid
+from cvflow_tui.widgets.image_canvas.raster import Raster
+from cvflow_tui.widgets.image_canvas.strokes import Pen
+
+_SOLID = ("-", "|", "+")
+_THICK = ("=", "|", "#")
+
+
+class Outlines:
+    """Lines to be laid over a raster of whole cells. Later ones lie on top."""
+
+    def __init__(self, raster: Raster) -> None:
+        self._columns, self._rows = raster.viewport.columns, raster.viewport.rows
+        self._cells: dict[tuple[int, int], tuple[str, int]] = {}
+
+    def rectangle(self, box: Box, pen: Pen) -> None:
+        """The outline of a box given in cells."""
+        left, top = math.floor(box.x0 + 1e-6), math.floor(box.y0 + 1e-6)
+        right, bottom = max(left, math.ceil(box.x1 - 1e-6) - 1), max(top, math.ceil(box.y1 - 1e-6) - 1)
+        flat, upright, corner = _THICK if pen.thick else _SOLID
+        attrs = BOLD if pen.thick else 0
+        for column in range(max(left, 0), min(right, self._columns - 1) + 1):
+            if not pen.dashed or (min(column - left, right - column) // 2) % 2 == 0:
+                self._put(column, top, flat, attrs)
+                self._put(column, bottom, flat, attrs)
+        for row in range(max(top, 0), min(bottom, self._rows - 1) + 1):
+            if not pen.dashed or min(row - top, bottom - row) % 2 == 0:
+                self._put(left, row, upright, attrs)
+                self._put(right, row, upright, attrs)
+        for column in (left, right):
+            for row in (top, bottom):
+                self._put(column, row, corner, attrs)
+
+    def block(self, column: int, row: int, pen: Pen) -> None:
+        """One whole cell: a corner to take hold of."""
+        self._put(column, row, "#", BOLD)
+
+    def cross(self, column: float, row: float, pen: Pen) -> None:
+        """Dotted lines through a cell point to all four edges."""
+        x, y = math.floor(column + 1e-6), math.floor(row + 1e-6)
+        for at in range(0, self._columns, 2):
+            self._put(at, y, "-", 0)
+        for at in range(0, self._rows, 2):
+            self._put(x, at, "|", 0)
+
+    def lay_on(self, grid: CellGrid) -> None:
+        """Write all lines into the grid."""
+        for (column, row), (character, attrs) in self._cells.items():
+            grid.write(column, row, character, DEFAULT, DEFAULT, attrs)
+
+    def _put(self, column: int, row: int, character: str, attrs: int) -> None:
+        if 0 <= column < self._columns and 0 <= row < self._rows:
+            self._cells[column, row] = (character, attrs)

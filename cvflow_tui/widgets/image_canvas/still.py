@@ -1,0 +1,28 @@
+"""`PictureView`: a picture with its boxes to look at, without cursor, mouse or zoom (results, previews)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events
+
+from cvflow_tui.widgets.image_canvas.canvas import ImageCanvas
+from cvflow_tui.widgets.image_canvas.picture import CanvasPicture
+from cvflow_tui.widgets.image_canvas.scene import Shape
+
+
+class PictureView(ImageCanvas, can_focus=False):
+    """An `ImageCanvas` that always shows the whole picture and takes no part in focus or the mouse."""
+
+    DEFAULT_CSS: ClassVar[str] = """
+    PictureView { width: 1fr; height: 1fr; background: $background; }
+    """
+
+    def show_result(self, picture: CanvasPicture | None, shapes: tuple[Shape, ...] = ()) -> None:
+        """Show a picture with these shapes, in one frame."""
+        self.show(picture)
+        self.set_shapes(shapes)
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Nothing to drag."""
+        event.prevent_default()
