@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 @quiet_option
 @json_option
 @click.pass_obj
-def infer(session: Session, picture: str, name: str | None, parameters: tuple[str, ...], draw: bool | None, quiet: bool, as_json: bool) -> None:
+def infer(
+    session: Session, picture: str, name: str | None, parameters: tuple[str, ...], draw: bool | None, quiet: bool, as_json: bool
+) -> None:
     """Run PICTURE (a file, or - for stdin) through a running solver.
 
     Prints the objects: as a table on a terminal, tab-separated in a pipe (label, score, x0, y0, x1, y1), or the whole reply with --json.

@@ -12,7 +12,7 @@ F = TypeVar("F", bound=Callable[..., object])
 
 def json_option(command: F) -> F:
     """`--json`, as `as_json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout; errors too, as {\"error\", \"code\"}.")(command)
+    return click.option("--json", "as_json", is_flag=True, help='Print JSON on stdout; errors too, as {"error", "code"}.')(command)
 
 
 def quiet_option(command: F) -> F:

@@ -40,7 +40,9 @@ class Progress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.clear()
 
-    def show(self, step: str, done: float = 0.0, total: float | None = None, unit: str = "", rate: float | None = None, eta: float | None = None) -> None:
+    def show(
+        self, step: str, done: float = 0.0, total: float | None = None, unit: str = "", rate: float | None = None, eta: float | None = None
+    ) -> None:
         """Say where the step is; lines that come too fast are left out."""
         now = time.monotonic()
         fresh = step != self._step
@@ -93,7 +95,8 @@ async def follow(client: DaemonClient, job: Job, progress: Progress) -> Job:
     Raises the error the job failed with; RefusedError if somebody else cancelled it.
     """
     try:
-        async for job in client.follow(job.id):
+        async for state in client.follow(job.id):
+            job = state
             progress.show(job.step or job.kind, job.done, job.total, job.unit, job.rate, job.eta)
     except asyncio.CancelledError:
         await _call_off(client, job, progress)
@@ -108,8 +111,8 @@ async def follow(client: DaemonClient, job: Job, progress: Progress) -> Job:
 async def _call_off(client: DaemonClient, job: Job, progress: Progress) -> None:
     progress.remark(f"cancelling the {job.kind} of {job.subject}")
     await client.cancel_job(job.id)
-    async for job in client.follow(job.id):
-        pass
+    async for state in client.follow(job.id):
+        job = state
     if job.state is JobState.DONE:
         progress.remark(f"too late: the {job.kind} of {job.subject} was finished already")
     else:

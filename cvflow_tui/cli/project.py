@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from cvflow_tui.model.projects import Project, ProjectStatus
 
 
-@click.group(epilog=examples("cvflow project new pets photos/ --labels cat,dog --solver nanodet", "cvflow project status pets", "cvflow project export pets --out pets.json"))
+@click.group(
+    epilog=examples(
+        "cvflow project new pets photos/ --labels cat,dog --solver nanodet",
+        "cvflow project status pets",
+        "cvflow project export pets --out pets.json",
+    )
+)
 def project() -> None:
     """Annotation projects: pictures, labels, and what a person says of them."""
 
@@ -81,7 +87,10 @@ def list_projects(session: Session, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    rows = [(each.name, each.pictures, each.finished, each.annotations, each.settings.solver or "", each.checkpoint or "", each.error or "") for each in found]
+    rows = [
+        (each.name, each.pictures, each.finished, each.annotations, each.settings.solver or "", each.checkpoint or "", each.error or "")
+        for each in found
+    ]
     print_table(("project", ">pictures", ">finished", ">annotations", "solver", "checkpoint", ""), rows)
     if not found:
         remark("no project yet; make one: cvflow project new NAME PICTURES… --labels a,b")
@@ -100,7 +109,9 @@ def status(session: Session, name: str, as_json: bool) -> None:
         _print_status(found)
 
 
-@project.command(epilog=examples("cvflow project export pets --out pets.json", "cvflow project export pets --format coco --out pets.json --json"))
+@project.command(
+    epilog=examples("cvflow project export pets --out pets.json", "cvflow project export pets --format coco --out pets.json --json")
+)
 @click.argument("name")
 @click.option("--format", "format_name", default="coco", show_default=True, help="What to write.")
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The file to write.")
@@ -171,7 +182,14 @@ def _print_status(found: ProjectStatus) -> None:
     if found.rounds:
         say("")
         rows = [
-            (each.number, each.state, each.pictures, "" if each.seconds is None else f"{each.seconds:.1f}", *_ap50(each.before, each.held_back), each.reason)
+            (
+                each.number,
+                each.state,
+                each.pictures,
+                "" if each.seconds is None else f"{each.seconds:.1f}",
+                *_ap50(each.before, each.held_back),
+                each.reason,
+            )
             for each in found.rounds
         ]
         print_table((">round", "state", ">pictures", ">seconds", ">AP50 before", ">after", "why"), rows)

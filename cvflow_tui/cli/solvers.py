@@ -27,7 +27,13 @@ def facts(solver: RunningSolver) -> dict[str, Any]:
     return {**{name: told[name] for name in SHORT}, **told}
 
 
-@click.command(epilog=examples("cvflow start nanodet", "cvflow start cvflow/nanodet/detect --port 8080 --json", "curl --data-binary @street.jpg $(cvflow start nanodet -q)/infer"))
+@click.command(
+    epilog=examples(
+        "cvflow start nanodet",
+        "cvflow start cvflow/nanodet/detect --port 8080 --json",
+        "curl --data-binary @street.jpg $(cvflow start nanodet -q)/infer",
+    )
+)
 @click.argument("name")
 @click.option("--port", type=click.IntRange(1, 65535), help="The port it shall own; any free one if not said.")
 @quiet_option
@@ -78,7 +84,10 @@ def ps(session: Session, as_json: bool) -> None:
     if as_json:
         print_json([facts(each) for each in found])
         return
-    print_table(("solver", "state", ">port", ">pid", ">up", ">cpu", ">memory", ">requests", ">per s", ">p50 ms", ">p95 ms"), [_row(each) for each in found])
+    print_table(
+        ("solver", "state", ">port", ">pid", ">up", ">cpu", ">memory", ">requests", ">per s", ">p50 ms", ">p95 ms"),
+        [_row(each) for each in found],
+    )
     for each in found:
         if each.error:
             remark(f"{each.name}: {each.error}")

@@ -1,0 +1,1 @@
+"""Batch labelling: many pictures through one solver into one COCO file, resumable."""
