@@ -1,0 +1,1 @@
+"""IAE: annotations as datasets: formats, one a file."""
