@@ -1,0 +1,1 @@
+"""CVPM's repository component: packages found, fetched, checked, installed, removed."""

@@ -1,0 +1,67 @@
+"""`cvflow.lock`: what exactly was installed, in the package's folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+from cvflow_tui.backend.packages.environment import Environment
+from cvflow_tui.backend.packages.package import Package
+from cvflow_tui.backend.packages.sources import Fetched
+from cvflow_tui.backend.packages.toml_file import read_toml
+from cvflow_tui.backend.packages.weights import FOLDER, Weight
+from cvflow_tui.model.errors import PackageError
+
+LOCK = "cvflow.lock"
+
+
+def write_lock(package: Package, fetched: Fetched, weights: Sequence[Weight], environment: Environment, installed_at: float) -> None:
+    """Write the lock of a staged package: source, commit, every file's sha256, weights, resolved requirements, Python."""
+    import tomlkit
+
+    document = tomlkit.document()
+    document.add(tomlkit.comment("Written by cvflow at the installation: what was installed, exactly."))
+    table: dict[str, str | float] = {
+        "name": package.ref,
+        "version": package.version,
+        "source": fetched.source,
+        "installed_at": installed_at,
+    }
+    if fetched.commit:
+        table["commit"] = fetched.commit
+    document["package"] = table
+    document["environment"] = {
+        "kind": package.environment,
+        "python": platform.python_version(),
+        "requirements": list(package.requirements),
+        "resolved": list(environment.resolved),
+    }
+    document["weights"] = [{"name": weight.name, "sha256": weight.sha256, "size": weight.size} for weight in weights]
+    placed = {f"{FOLDER}/{weight.name}" for weight in weights}
+    document["files"] = {name: digest for name, digest in digests(package.root) if name not in placed}
+    (package.root / LOCK).write_text(tomlkit.dumps(document), "utf-8")
+
+
+def installed_at(root: Path) -> float | None:
+    """When the package in a folder was installed, as its lock says; None without a lock."""
+    try:
+        return float(read_toml(root / LOCK)["package"]["installed_at"])
+    except (PackageError, KeyError, TypeError, ValueError):
+        return None
+
+
+def digests(root: Path) -> list[tuple[str, str]]:
+    """(relative path, sha256) of every plain file below a folder, but for the lock, sorted."""
+    found = []
+    for folder, folders, files in os.walk(root):
+        folders.sort()
+        for name in files:
+            path = Path(folder, name)
+            relative = path.relative_to(root).as_posix()
+            if relative != LOCK and not path.is_symlink():
+                with path.open("rb") as file:
+                    found.append((relative, hashlib.file_digest(file, "sha256").hexdigest()))
+    return sorted(found)

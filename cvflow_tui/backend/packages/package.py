@@ -1,0 +1,135 @@
+"""A package's folder, read: manifest, labels, weights, requirements. Nothing of it is run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cvflow_tui.backend.packages.manifest import (
+    MANIFESTS,
+    NO_VERSION,
+    Manifest,
+    ModelTable,
+    SolverTable,
+    find_manifest,
+    read_manifest,
+    read_weights_file,
+)
+from cvflow_tui.backend.packages.requirements import read_requirements
+from cvflow_tui.backend.packages.signature import read_signature
+from cvflow_tui.model.errors import PackageError
+from cvflow_tui.model.packages import SolverInfo
+from cvflow_tui.model.text import one_line
+
+LABELS_LIMIT = 1 << 20
+"""Bytes a label file may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package as its folder declares it. Texts are as the author wrote them: clean them before they reach a terminal."""
+
+    root: Path
+    manifest: Manifest
+    vendor: str
+    version: str
+    solvers: tuple[SolverInfo, ...]
+    models: tuple[ModelTable, ...]
+    original_weights: bool
+    """Whether the weights are declared in a `pretrained.toml`, whose solvers look for `pretrained/<last part of the URL>`."""
+    requirements: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The package's name, case-folded."""
+        return self.manifest.package.name
+
+    @property
+    def ref(self) -> str:
+        """`vendor/name`."""
+        return f"{self.vendor}/{self.name}"
+
+    @property
+    def environment(self) -> str:
+        """`venv` or `host`."""
+        return self.manifest.package.environment
+
+
+def load_package(root: Path, *, vendor: str = "local", commit: str | None = None, bundled: bool = False) -> Package:
+    """Read a package's folder.
+
+    `vendor` and `commit` come from the source and stand in for a vendor and a version that the manifest does not name.
+    Raises PackageError that names the file, the field and the mend.
+    """
+    path = find_manifest(root)
+    if path is None:
+        raise PackageError(f"{root.name or root}: there is no {MANIFESTS[0]} in this folder; a package needs one")
+    manifest = read_manifest(path)
+    table = manifest.package
+    if table.environment == "host" and not bundled:
+        raise PackageError(
+            f'{path.name}: package.environment: "host" is for the packages that cvflow brings itself; use "venv" or leave it out'
+        )
+    models, original = _models(root, manifest)
+    requirements = read_requirements(root / "requirements.txt")
+    warnings = list(requirements.warnings)
+    warnings += [f"{model.name} has no sha256: whatever its source sends is trusted" for model in models if model.sha256 is None]
+    return Package(
+        root=root,
+        manifest=manifest,
+        vendor=table.vendor or vendor,
+        version=f"{NO_VERSION}+g{commit[:7]}" if table.version == NO_VERSION and commit else table.version,
+        solvers=tuple(_solver(root, path.name, index, solver) for index, solver in enumerate(manifest.solvers)),
+        models=models,
+        original_weights=original,
+        requirements=requirements.lines,
+        warnings=tuple(warnings),
+    )
+
+
+def inside(root: Path, relative: str, where: str) -> Path:
+    """The file `relative` of a package. Raises PackageError (beginning with `where`) for a path that leads out of it or is no file."""
+    path = root / relative
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise PackageError(f"{where}: {one_line(relative, 80)!r} leads out of the package; give a path inside it")
+    if not path.is_file():
+        raise PackageError(f"{where}: there is no file {one_line(relative, 80)!r} in the package")
+    return path
+
+
+def _models(root: Path, manifest: Manifest) -> tuple[tuple[ModelTable, ...], bool]:
+    if manifest.models:
+        return tuple(manifest.models), False
+    for shown in ("pretrained.toml", "pretrained/pretrained.toml"):
+        if (root / shown).is_file():
+            models = read_weights_file(root / shown, shown)
+            return tuple(models), bool(models)
+    return (), False
+
+
+def _solver(root: Path, file: str, index: int, solver: SolverTable) -> SolverInfo:
+    signature = read_signature(root, solver.class_path)
+    return SolverInfo(
+        name=solver.name,
+        class_path=solver.class_path,
+        task=solver.task,
+        labels=_labels(root, f"{file}: solvers[{index}].labels", solver.labels),
+        parameters=signature.parameters,
+        trainable=signature.trainable,
+        batch=solver.batch,
+    )
+
+
+def _labels(root: Path, where: str, told: list[str] | str | None) -> tuple[str, ...]:
+    if told is None:
+        return ()
+    if isinstance(told, list):
+        return tuple(told)
+    path = inside(root, told, where)
+    if path.stat().st_size > LABELS_LIMIT:
+        raise PackageError(f"{where}: {one_line(told, 80)!r} has more than {LABELS_LIMIT:,} bytes")
+    try:
+        return tuple(line.strip() for line in path.read_text("utf-8-sig").splitlines() if line.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise PackageError(f"{where}: {one_line(told, 80)!r} cannot be read as UTF-8 text, one label a line") from error

@@ -1,0 +1,81 @@
+"""The user's pip configuration, read as pip reads it: uv does not, and our own downloads must find the same indexes."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+PYPI = "https://pypi.org/simple"
+
+_SECTIONS = ("global", "install")
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+@dataclass(frozen=True, slots=True)
+class PipConfig:
+    """What pip would use. Addresses may carry credentials: `hide_credentials` before one is shown."""
+
+    index_url: str | None = PYPI
+    """None where the user forbids indexes (`no-index`)."""
+    extra_index_urls: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+    cert: str | None = None
+
+    @property
+    def indexes(self) -> tuple[str, ...]:
+        """Every index, in the order pip asks them."""
+        return () if self.index_url is None else (self.index_url, *self.extra_index_urls)
+
+
+def read_pip_config(environ: Mapping[str, str] | None = None) -> PipConfig:
+    """Read environment variables over PIP_CONFIG_FILE over the environment's, the user's and the machine's files."""
+    environ = os.environ if environ is None else environ
+    values: dict[str, str] = {}
+    for path in _files(environ):
+        values |= _file_values(path)
+    for option in ("index-url", "extra-index-url", "find-links", "cert", "no-index"):
+        if (told := environ.get(f"PIP_{option.upper().replace('-', '_')}")) is not None:
+            values[option] = told
+    forbidden = values.get("no-index", "").strip().lower() in ("1", "true", "yes", "on")
+    return PipConfig(
+        index_url=None if forbidden else (values.get("index-url", "").strip() or PYPI).rstrip("/"),
+        extra_index_urls=() if forbidden else tuple(url.rstrip("/") for url in values.get("extra-index-url", "").split()),
+        find_links=tuple(values.get("find-links", "").split()),
+        cert=values.get("cert", "").strip() or None,
+    )
+
+
+def hide_credentials(url: str) -> str:
+    """The address without user name and password."""
+    return _CREDENTIALS.sub("****@", url)
+
+
+def _files(environ: Mapping[str, str]) -> list[Path]:
+    """pip's files, the weakest first; `PIP_CONFIG_FILE=/dev/null` turns all of them off, as pip documents it."""
+    chosen = environ.get("PIP_CONFIG_FILE")
+    if chosen == os.devnull:
+        return []
+    home = Path(environ.get("HOME") or Path.home())
+    machine = [Path(folder) / "pip" / "pip.conf" for folder in environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":") if folder]
+    user = [home / ".pip" / "pip.conf", Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "pip" / "pip.conf"]
+    files = [*machine, Path("/etc/pip.conf"), *user, Path(sys.prefix) / "pip.conf"]
+    return [*files, Path(chosen)] if chosen else files
+
+
+def _file_values(path: Path) -> dict[str, str]:
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, configparser.Error):
+        # A file that pip could not read either: pip itself complains about it, an install here goes on without.
+        return {}
+    values: dict[str, str] = {}
+    for section in _SECTIONS:
+        if parser.has_section(section):
+            values |= {name.replace("_", "-"): value for name, value in parser.items(section)}
+    return values

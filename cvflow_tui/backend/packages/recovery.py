@@ -1,0 +1,68 @@
+"""Putting a home folder in order after a daemon that died half-way."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+
+from cvflow_tui.backend.packages.fetch import sweep as sweep_downloads
+from cvflow_tui.backend.packages.installer import Installer, Stores, aside_of
+from cvflow_tui.backend.packages.lock import installed_at
+
+log = logging.getLogger(__name__)
+
+
+def recover(stores: Stores, installer: Installer) -> None:
+    """Bring folders and rows back into agreement: a package is installed when its row is there. Call before anything else is done.
+
+    Downloads that were cut off less than a day ago stay: the next attempt goes on with them.
+    """
+    for path in stores.home.staging.iterdir() if stores.home.staging.is_dir() else ():
+        if path != stores.downloads.folder:
+            _delete(path)
+    sweep_downloads(stores.downloads.folder)
+    _rows_without_folder(stores)
+    _folders_without_row(stores)
+    installer.sweep()
+
+
+def _rows_without_folder(stores: Stores) -> None:
+    for record in stores.records.all():
+        if installed_at(record.path) == record.installed_at:
+            continue
+        if installed_at(aside_of(record.path)) == record.installed_at:
+            log.warning("%s: the installed version is put back; its replacement was never finished", record.ref)
+            shutil.rmtree(record.path, ignore_errors=True)
+            aside_of(record.path).rename(record.path)
+        elif not record.path.is_dir():
+            log.warning("%s: its folder is gone; it is not installed any more", record.ref)
+            stores.records.delete(record.vendor, record.name)
+
+
+def _folders_without_row(stores: Stores) -> None:
+    kept = {record.path for record in stores.records.all()}
+    for vendor in _folders(stores.home.packages):
+        for package in _folders(vendor):
+            for version in _folders(package):
+                if version not in kept:
+                    log.warning("%s: left over from an install that was never finished; deleted", version)
+                    _delete(version)
+            _delete_empty(package)
+        _delete_empty(vendor)
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _delete_empty(folder: Path) -> None:
+    if not any(folder.iterdir()):
+        folder.rmdir()

@@ -1,0 +1,164 @@
+"""CVPM's repository component as the daemon uses it: one object, every method blocking and thread-safe."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.describe import detail_of, summary_of
+from cvflow_tui.backend.packages.environment import Environments
+from cvflow_tui.backend.packages.fetch import Downloads
+from cvflow_tui.backend.packages.freed import Usage
+from cvflow_tui.backend.packages.hub import Hub
+from cvflow_tui.backend.packages.installer import Installer, Stores
+from cvflow_tui.backend.packages.manifest import find_manifest
+from cvflow_tui.backend.packages.names import resolve_package, resolve_solver
+from cvflow_tui.backend.packages.package import Package, load_package
+from cvflow_tui.backend.packages.pip_config import read_pip_config
+from cvflow_tui.backend.packages.records import Record, Records
+from cvflow_tui.backend.packages.recovery import recover
+from cvflow_tui.backend.packages.specs import spec_of
+from cvflow_tui.backend.packages.weights import WeightStore
+from cvflow_tui.backend.runtime.spec import RunSpec
+from cvflow_tui.backend.store import Database
+from cvflow_tui.home import Home
+from cvflow_tui.model.errors import NotFoundError, PackageError
+from cvflow_tui.model.packages import InstallPlan, PackageDetail, PackageSummary, Removal, SolverName
+from cvflow_tui.model.text import one_line
+
+BUNDLED = Path(__file__).resolve().parents[2] / "solvers"
+"""The packages that cvflow brings itself: the default hub."""
+
+
+class PackageService:
+    """Packages of one home folder: what the hub has, what is installed, and the way from one to the other.
+
+    `hub_folder` takes the place of the bundled packages; only what lies in it may run on the app's own Python.
+    """
+
+    def __init__(self, home: Home, state: Database, hub_folder: Path | None = None) -> None:
+        home.make()
+        self._stores = Stores(
+            home=home,
+            hub=Hub(hub_folder or BUNDLED),
+            records=Records(state, home.packages),
+            environments=Environments(home.environments),
+            weights=WeightStore(home.weights),
+            downloads=Downloads(home.staging / "downloads", cert=read_pip_config().cert),
+        )
+        self._installer = Installer(self._stores)
+        self._read: dict[Path, tuple[int, Package]] = {}
+        self._guard = threading.Lock()
+
+    # -- what there is
+
+    def hub_packages(self, query: str = "") -> list[PackageSummary]:
+        """The hub's packages in whose name, vendor, task or tagline every word of `query` appears."""
+        installed = self._versions()
+        return [self._stores.hub.summary(package, installed.get(package.ref)) for package in self._stores.hub.search(query)]
+
+    def hub_package(self, ref: str) -> PackageDetail:
+        """One package of the hub: `vendor/name` or `name`. Raises NotFoundError that says what there is."""
+        package = self._stores.hub.find(ref.strip())
+        return self._stores.hub.detail(package, self._versions().get(package.ref))
+
+    def installed(self) -> list[PackageSummary]:
+        """What is installed, by name. A package whose folder was damaged says so in its tagline."""
+        return [self._summary(record) for record in self._stores.records.all()]
+
+    def detail(self, ref: str) -> PackageDetail:
+        """One installed package: `vendor/name` or `name`. Raises NotFoundError that says what is installed."""
+        return self._detail(self._record(ref))
+
+    def resolve(self, name: str) -> SolverName:
+        """The installed solver that `vendor/package/solver`, `package/solver`, `vendor/package`, `package` or `solver` means.
+
+        Raises NotFoundError that says what there is, UsageError where several are meant.
+        """
+        known = []
+        for record in self._stores.records.all():
+            package = self._package_or_none(record)
+            known += [SolverName(record.vendor, record.name, solver.name) for solver in package.solvers] if package else []
+        return resolve_solver(name, known)
+
+    def run_spec(self, name: SolverName) -> RunSpec:
+        """What a runner needs to serve the solver (without a token). Raises PackageError where a part of the install is gone."""
+        record = self._stores.records.get(name.vendor, name.package)
+        if record is None:
+            raise NotFoundError(f"{name.package_ref} is not installed (cvflow install {name.package_ref})")
+        package = self._package(record)
+        solver = next((solver for solver in package.solvers if solver.name.lower() == name.solver.lower()), None)
+        if solver is None:
+            there = ", ".join(solver.name for solver in package.solvers)
+            raise NotFoundError(f"{record.ref} has no solver {name.solver!r}; it has {there}")
+        python = self._stores.environments.python(record.environment)
+        weights = [weight.name for weight in self._stores.records.weights(record.vendor, record.name)]
+        spec = spec_of(package, solver, record.path, python, weights)
+        for file in (python, *map(Path, spec.weights.values())):
+            if not file.exists():
+                raise PackageError(f"{record.ref}: {file} is gone; install the package again")
+        return spec
+
+    # -- changing it
+
+    def plan(self, source: str) -> InstallPlan:
+        """What installing `source` would do. Fetches the package's files to find out; changes nothing."""
+        return self._installer.plan(source)
+
+    def install(self, source: str, progress: Progress) -> PackageDetail:
+        """Install a package, or replace it by another version. Raises Cancelled or a CvflowError, and then nothing of it is left."""
+        return self._detail(self._installer.install(source, progress))
+
+    def remove(self, ref: str) -> Removal:
+        """Remove a package, and the environment and weights that nothing else uses. Its solvers must not be running."""
+        record = self._record(ref)
+        with self._installer.working_on(record.ref):
+            before = Usage.of(self._stores.home)
+            self._installer.remove(record)
+            return Removal(package=record.ref, freed_bytes=max(0, before.bytes - Usage.of(self._stores.home).bytes))
+
+    def recover(self) -> None:
+        """Bring folders and database back into agreement after a daemon that died. Call once, before anything else."""
+        recover(self._stores, self._installer)
+
+    # -- reading installed packages
+
+    def _versions(self) -> dict[str, str]:
+        return {record.ref: record.version for record in self._stores.records.all()}
+
+    def _record(self, ref: str) -> Record:
+        records = {record.ref: record for record in self._stores.records.all()}
+        return records[resolve_package(ref, list(records))]
+
+    def _package(self, record: Record) -> Package:
+        """An installed package, read once: its files do not change."""
+        path = find_manifest(record.path)
+        stamp = path.stat().st_mtime_ns if path else 0
+        with self._guard:
+            if (held := self._read.get(record.path)) is not None and held[0] == stamp:
+                return held[1]
+        package = load_package(record.path, vendor=record.vendor, commit=record.commit, bundled=record.environment is None)
+        with self._guard:
+            self._read[record.path] = (stamp, package)
+        return package
+
+    def _package_or_none(self, record: Record) -> Package | None:
+        try:
+            return self._package(record)
+        except PackageError:
+            return None
+
+    def _summary(self, record: Record) -> PackageSummary:
+        try:
+            package = self._package(record)
+        except PackageError as error:
+            tagline = one_line(f"damaged, install it again: {error.message}")
+            return PackageSummary(record.vendor, record.name, record.version, tagline, source=record.source, installed=record.version)
+        summary = summary_of(package, source=record.source, installed=record.version)
+        return replace(summary, vendor=record.vendor, name=record.name, version=record.version, size=record.size)
+
+    def _detail(self, record: Record) -> PackageDetail:
+        package = self._package(record)
+        return detail_of(package, self._summary(record), path=str(record.path), commit=record.commit, more_warnings=record.warnings)

