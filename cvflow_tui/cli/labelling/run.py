@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 16
 """Pictures under way: two of the largest batches that are usual."""
-RETRIES = (0.5, 1.0, 2.0, 4.0)
+RETRIES = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds before asking a runner again that did not answer: its worker may be coming back."""
 HOPELESS = 20
 """So many failures of the solver itself before the first success end the run."""
@@ -141,15 +141,19 @@ class _Asker:
             result = await self._insist(path)
         except OSError as error:
             return Record(name, stamp, error=one_line(f"{path} can't be read: {error.strerror or error}"))
-        except (RemoteError, RefusedError):
-            raise
         except CvflowError as error:
+            if isinstance(error, RemoteError | RefusedError) and not await self._lives():
+                raise
             if not isinstance(error, UsageError):
                 self._despair(error)
             return Record(name, stamp, error=one_line(f"{path}: {error.message}"))
         self._succeeded = True
         record = record_of(name, stamp, result, self._order.threshold)
         return record if record.width else await asyncio.to_thread(_measured, record, path)
+
+    async def _lives(self) -> bool:
+        """Whether the solver runs on: then it was the picture that it could not bear, and the others may still do."""
+        return any(each.name == self._order.solver.name and each.state.is_live for each in await self._client.solvers())
 
     async def _insist(self, path: Path) -> Any:
         for pause in RETRIES:
