@@ -1,0 +1,88 @@
+"""The table `runs`: which runner serves which solver, and how to know it again."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from dataclasses import dataclass
+
+from cvflow_tui.backend.processes import is_same_process
+from cvflow_tui.backend.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A row. Without a pid it is being started, or (with an error) has failed."""
+
+    name: str
+    version: str
+    spec: str
+    token: str
+    port: int
+    pid: int | None
+    start_time: float | None
+    boot_id: str | None
+    error: str | None
+    started_at: float
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def package(self) -> str:
+        """`vendor/package`."""
+        return self.name.rpartition("/")[0]
+
+    @property
+    def solver(self) -> str:
+        """The solver's own name."""
+        return self.name.rpartition("/")[2]
+
+    def lives(self) -> bool:
+        """Whether the very process that was recorded is alive."""
+        return self.pid is not None and is_same_process(self.pid, self.start_time or 0.0, self.boot_id or "")
+
+
+class Runs:
+    """Reads and writes the rows."""
+
+    def __init__(self, state: Database) -> None:
+        self._state = state
+
+    def all(self) -> list[Run]:
+        """Every row, oldest first."""
+        return [_run(row) for row in self._state.rows("SELECT * FROM runs ORDER BY started_at, name")]
+
+    def get(self, name: str) -> Run | None:
+        """A solver's row."""
+        row = self._state.row("SELECT * FROM runs WHERE name = ?", (name,))
+        return None if row is None else _run(row)
+
+    def insert(self, name: str, version: str, spec: str, token: str, port: int) -> None:
+        """A run that is about to begin, in place of one that is over."""
+        with self._state.write() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO runs (name, version, spec, token, port, started_at) VALUES (?, ?, ?, ?, ?, ?)",
+                (name, version, spec, token, port, time.time()),
+            )
+
+    def record_process(self, name: str, pid: int, started: float, boot: str) -> None:
+        """Which process it is."""
+        with self._state.write() as connection:
+            connection.execute("UPDATE runs SET pid = ?, start_time = ?, boot_id = ? WHERE name = ?", (pid, started, boot, name))
+
+    def fail(self, name: str, pid: int | None, error: str) -> None:
+        """No process stands behind it any more, and why. Leaves a row alone that another process has taken over."""
+        with self._state.write() as connection:
+            connection.execute("UPDATE runs SET pid = NULL, error = ? WHERE name = ? AND pid IS ?", (error, name, pid))
+
+    def delete(self, name: str, pid: int | None) -> None:
+        """Forget it. Leaves a row alone that another process has taken over."""
+        with self._state.write() as connection:
+            connection.execute("DELETE FROM runs WHERE name = ? AND pid IS ?", (name, pid))
+
+
+def _run(row: sqlite3.Row) -> Run:
+    return Run(**dict(row))

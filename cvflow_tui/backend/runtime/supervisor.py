@@ -1,0 +1,262 @@
+"""Starts, watches, finds again and ends the runners of one home."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+from cvflow_tui.backend.processes import boot_id, start_time
+from cvflow_tui.backend.runtime import logs, ports, sessions
+from cvflow_tui.backend.runtime.polling import Poller, as_solver, status_of, without_process
+from cvflow_tui.backend.runtime.records import Run, Runs
+from cvflow_tui.backend.runtime.runner.scratch import SHARED_MEMORY, sweep
+from cvflow_tui.backend.runtime.spec import RunSpec
+from cvflow_tui.backend.store.database import Database
+from cvflow_tui.home import Home
+from cvflow_tui.model.errors import NotFoundError, PackageError, RefusedError
+from cvflow_tui.model.solvers import LogChunk, RunningSolver, SolverState
+
+READY_SECONDS = 290.0
+"""How long a solver may take to become ready."""
+
+CACHED_SECONDS = 0.5
+_PACKAGE_ROOT = Path(__file__).resolve().parents[3]
+_DIED = "its runner ended unexpectedly (see the log)"
+
+
+class Supervisor:
+    """The runners of one home folder. All methods block and may be called from any thread."""
+
+    def __init__(self, home: Home, state: Database) -> None:
+        self._home = home
+        self._runs = Runs(state)
+        self._poller = Poller()
+        self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
+        self._guard = threading.Lock()
+        self._polling = threading.Lock()
+        self._changes = 0
+        self._seen: tuple[float, int, list[RunningSolver]] = (float("-inf"), 0, [])
+        self._failures: dict[str, PackageError] = {}
+
+    def adopt(self) -> list[RunningSolver]:
+        """Find again what an earlier daemon left running; forget what did not survive. Returns what runs."""
+        for run in self._runs.all():
+            with self._lock(run.name):
+                if run.pid is None and run.error is None:
+                    run = self._recognise(run)  # noqa: PLW2901 - the same row, read anew
+                if not run.lives():
+                    self._clean(run)
+        for folder in (SHARED_MEMORY, self._home.runs):
+            if folder.is_dir():
+                sweep(folder)
+        return self.solvers()
+
+    def solvers(self) -> list[RunningSolver]:
+        """Every run, live or failed and not dismissed; at most half a second old."""
+        with self._polling:
+            seen_at, changes, known = self._seen
+            if changes == self._changes and time.monotonic() - seen_at < CACHED_SECONDS:
+                return list(known)
+            changes, runs = self._changes, self._runs.all()
+            live = {run.name: run for run in runs if run.lives()}
+            told = dict(zip(live, self._poller.ask(live.values()), strict=True))
+            found = [as_solver(run, told[run.name]) if run.name in live else self._dead(run) for run in runs]
+            shown = [solver if solver.state.is_live else replace(solver, pid=None, port=None, url=None) for solver in found]
+            self._seen = (time.monotonic(), changes, shown)
+        for solver in found:
+            if solver.state is SolverState.FAILED and solver.pid is not None:
+                # A solver that can't start needs no process and no port; why stays, until it is started again or dismissed.
+                self._end_failed(live[solver.name], solver.error or "failed", keep=True)
+        return list(shown)
+
+    def start(self, spec: RunSpec, port: int | None = None, wait: bool = True) -> RunningSolver:
+        """Start a solver, or find it running. With `wait`, returns when it is ready.
+
+        Raises RefusedError for a port in use (and by whom), PackageError where the solver fails to start: nothing of it is left then.
+        """
+        with self._lock(spec.name):
+            run = self._runs.get(spec.name)
+            if run is not None and not self._serves(run):
+                self._clean(run)
+                run = None
+            if run is None:
+                run = self._spawn(spec, port)
+        return self._wait(run) if wait else self._look(run)
+
+    def stop(self, name: str) -> RunningSolver:
+        """End a solver, or dismiss a failed one; when this returns no process and no port is left. Raises NotFoundError."""
+        with self._lock(name):
+            run = self._runs.get(name)
+            if run is None:
+                raise NotFoundError(f"{name} is not running")
+            self._clean(run)
+            return without_process(run, SolverState.STOPPED)
+
+    def stop_all(self) -> list[RunningSolver]:
+        """End every solver, side by side."""
+        names = [run.name for run in self._runs.all()]
+        stopped: list[RunningSolver] = []
+        threads = [threading.Thread(target=self._stop_into, args=(name, stopped), name=f"stop-{name}") for name in names]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return stopped
+
+    def endpoint(self, name: str) -> tuple[str, str] | None:
+        """Where a live solver listens, and the token of its control routes; None where it does not run."""
+        run = self._runs.get(name)
+        return (run.url, run.token) if run is not None and run.lives() else None
+
+    def log(self, name: str, offset: int | None = None, limit: int = 65536, wait: float = 0.0) -> LogChunk:
+        """A piece of a solver's log; see `logs.read_log`."""
+        return logs.read_log(logs.log_path(self._home.logs, name), offset, limit, wait)
+
+    def close(self) -> None:
+        """The daemon ends; the runners live on."""
+        self._poller.close()
+
+    # -- inside
+
+    def _serves(self, run: Run) -> bool:
+        """Whether a live runner stands behind it whose solver has not failed."""
+        return run.lives() and as_solver(run, status_of(run.port)).state.is_live
+
+    def _lock(self, name: str) -> threading.RLock:
+        with self._guard:
+            return self._locks[name]
+
+    def _spawn(self, spec: RunSpec, port: int | None) -> Run:
+        self._home.make()
+        listening = ports.listen(port)
+        try:
+            token = secrets.token_urlsafe(32)
+            file = self._home.runs / f"{spec.name.replace('/', '.')}.json"
+            replace(spec, token=token).save(file)
+            bound = int(listening.getsockname()[1])
+            self._runs.insert(spec.name, spec.version, str(file), token, bound)
+            self._failures.pop(spec.name, None)
+            try:
+                self._run(spec.name, file, listening)
+            except OSError as error:
+                self._runs.delete(spec.name, None)
+                raise PackageError(f"{spec.name} can't be started: {error}") from error
+        finally:
+            listening.close()
+        self._forget_seen()
+        run = self._runs.get(spec.name)
+        assert run is not None
+        return run
+
+    def _recognise(self, run: Run) -> Run:
+        """A runner that was started by a daemon that died before it could write down which process it is."""
+        told = status_of(run.port)
+        if told is None or (told["package"], told["solver"]) != (run.package, run.solver):
+            return run
+        pid = int(told["id"])
+        self._runs.record_process(run.name, pid, start_time(pid), boot_id())
+        return self._runs.get(run.name) or run
+
+    def _run(self, name: str, file: Path, listening: socket.socket) -> None:
+        """Start the runner: a session of its own, so that nothing that ends us ends it."""
+        log = logs.log_path(self._home.logs, name)
+        options = ["--spec", str(file), "--fd", str(listening.fileno()), "--log", str(log), "--scratch", str(self._home.runs)]
+        with log.open("ab") as output:
+            log.chmod(0o600)
+            process = subprocess.Popen(
+                [sys.executable, "-m", "cvflow_tui.backend.runtime.runner", *options],
+                cwd=_PACKAGE_ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=(listening.fileno(),),
+                start_new_session=True,
+            )
+        self._runs.record_process(name, process.pid, start_time(process.pid), boot_id())
+        # Someone must reap it, or it stays behind as a zombie for as long as we live.
+        threading.Thread(target=process.wait, name=f"reap-{name}", daemon=True).start()
+
+    def _wait(self, run: Run) -> RunningSolver:
+        """The solver once it is ready. Raises PackageError with why it is not."""
+        deadline = time.monotonic() + READY_SECONDS
+        pause = 0.02
+        while time.monotonic() < deadline:
+            told = status_of(run.port, timeout=5.0)
+            solver = as_solver(run, told)
+            if solver.state in (SolverState.READY, SolverState.BUSY):
+                self._forget_seen()
+                return solver
+            if solver.state is SolverState.FAILED:
+                raise self._end_failed(run, solver.error or "failed", keep=False)
+            if not run.lives():
+                raise self._gone(run)
+            time.sleep(pause)
+            pause = min(0.1, pause * 1.2)
+        raise self._end_failed(run, f"it was not ready after {READY_SECONDS:.0f} s", keep=False)
+
+    def _look(self, run: Run) -> RunningSolver:
+        return as_solver(run, status_of(run.port, timeout=0.2))
+
+    def _end_failed(self, run: Run, why: str, *, keep: bool) -> PackageError:
+        """Clear away a run that failed; `keep` leaves its row, to be seen. Returns what to tell."""
+        with self._lock(run.name):
+            if (known := self._failures.get(run.name)) is not None and not run.lives():
+                error = known
+            else:
+                error = PackageError(f"{run.name} failed to start: {why}", detail=self._tail(run.name))
+                self._failures[run.name] = error
+            if keep:
+                sessions.end(run)
+                self._runs.fail(run.name, run.pid, why)
+            else:
+                self._clean(run)
+        self._forget_seen()
+        return error
+
+    def _gone(self, run: Run) -> PackageError | RefusedError:
+        """Why a runner that we waited for is no more."""
+        with self._lock(run.name):
+            if (known := self._failures.get(run.name)) is not None:
+                self._clean(run)
+                return known
+            current = self._runs.get(run.name)
+            if current is None or current.pid != run.pid:
+                return RefusedError(f"{run.name} was stopped while it started")
+        return self._end_failed(run, _DIED, keep=False)
+
+    def _clean(self, run: Run) -> None:
+        """No process, no port, no specification, no row."""
+        sessions.end(run)
+        current = self._runs.get(run.name)
+        if current is not None and current.pid in (run.pid, None):
+            Path(run.spec).unlink(missing_ok=True)
+            self._runs.delete(run.name, current.pid)
+        self._forget_seen()
+
+    def _dead(self, run: Run) -> RunningSolver:
+        """A row without its process: it failed, is about to be recorded, or its runner was killed."""
+        if run.pid is None and run.error is None:
+            return without_process(run, SolverState.STARTING)
+        if run.error is None:
+            sessions.end(run)
+            self._runs.fail(run.name, run.pid, _DIED)
+        return without_process(run, SolverState.FAILED, run.error or _DIED)
+
+    def _stop_into(self, name: str, stopped: list[RunningSolver]) -> None:
+        try:
+            stopped.append(self.stop(name))
+        except NotFoundError:
+            return  # someone else was faster
+
+    def _tail(self, name: str) -> str:
+        return self.log(name, None, 8192).text
+
+    def _forget_seen(self) -> None:
+        self._changes += 1
