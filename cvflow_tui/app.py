@@ -43,20 +43,19 @@ class CvflowApp(App[None]):
     `start_place` is one of `keymap.PLACES`; `project` is opened for annotation once the daemon answers.
     """
 
-    CSS_PATH: ClassVar[Any] = [HERE / "app.tcss", HERE / "screens" / "place.tcss"]
     TITLE = "cvflow"
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
     COMMANDS: ClassVar[Any] = {PlaceCommands}
     BINDINGS: ClassVar[list[BindingType]] = GLOBAL
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (100, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
     MODES: ClassVar[Any] = {key.place: partial(_open, key.place) for key in PLACES}
 
     right_status: reactive[str] = reactive("", init=False)
     """What the right end of the top line says, such as `raccoons · cvflow/nanodet ● r4`."""
 
     def __init__(self, client_factory: ClientFactory, start_place: str = "hub", project: str | None = None) -> None:
-        super().__init__()
+        super().__init__(css_path=[HERE / "app.tcss", HERE / "screens" / "place.tcss"])
         # Motion says nothing here, and over a slow line it costs what the user waits for.
         self.animation_level = "none"
         self._client_factory = client_factory
@@ -66,6 +65,8 @@ class CvflowApp(App[None]):
         self._leaving = False
         self.current_project: str | None = project
         """The project that Annotate and Training show."""
+        self.last_picture = ""
+        """The path that was run through a solver last, as it was typed."""
         for each in theme.THEMES:
             self.register_theme(each)
         self.theme = theme.chosen()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.screen import Screen
+from textual.worker import Worker
 
 from cvflow_tui.messages import ClientReady
 from cvflow_tui.model.errors import CvflowError
@@ -26,8 +28,8 @@ class Place(Screen[None]):
     """A place. Subclasses set `PLACE` and `TITLE_TEXT`, yield their work from `compose_place`, and may override
     `arrive(**state)` (gone to, perhaps before the daemon is up), `on_client_ready()` (once, when `app.client` works) and `explain()`.
 
-    `place.tcss` is loaded by the app; a subclass names its own with `CSS_PATH = "NAME.tcss"`. Side panes carry the class `side`; below 100 columns the screen has the class `-narrow`, where they are folded until `o`
-    gives the screen the class `-side`.
+    `place.tcss` is loaded by the app; a subclass names its own with `CSS_PATH = "NAME.tcss"`. Side panes carry the class `side`;
+    below 100 columns the screen has the class `-narrow`, where they are folded until `o` gives the screen the class `-side`.
     """
 
     PLACE: ClassVar[str] = ""
@@ -45,6 +47,7 @@ class Place(Screen[None]):
         self.stands = asyncio.Event()
         """Set once the widgets of the place are there."""
         self._told_ready = False
+        self._attempts: dict[Worker[Any], Coroutine[Any, Any, Any]] = {}
 
     @property
     def cvflow(self) -> CvflowApp:
@@ -89,13 +92,19 @@ class Place(Screen[None]):
 
     def attempt(self, work: Coroutine[Any, Any, Any], *, group: str = "attempt", exclusive: bool = False) -> None:
         """Run `work` beside the screen; a CvflowError in it is reported. `exclusive` cancels the group's earlier work."""
-        self.run_worker(self._attempted(work), group=group, exclusive=exclusive)
+        worker = self.run_worker(partial(self._attempted, work), group=group, exclusive=exclusive)
+        self._attempts[worker] = work
 
     async def _attempted(self, work: Coroutine[Any, Any, Any]) -> None:
         try:
             await work
         except CvflowError as error:
             self.report(error)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Let go of what an attempt was to do, also where it was cancelled before it began."""
+        if event.worker.is_finished and (work := self._attempts.pop(event.worker, None)) is not None:
+            work.close()
 
     def explain(self) -> str:
         """One or two sentences on the thing under the cursor, for `?`; empty where there is nothing to say."""

@@ -30,10 +30,10 @@ class FilterLine(Horizontal):
     class Changed(Message):
         """The filter is another now."""
 
-        def __init__(self, line: FilterLine, query: str) -> None:
+        def __init__(self, line: FilterLine, words: str) -> None:
             super().__init__()
             self.line = line
-            self.query = query
+            self.words = words
 
         @property
         def control(self) -> FilterLine:

@@ -7,7 +7,7 @@ from typing import ClassVar
 from rich.segment import Segment
 from textual import events
 from textual.binding import Binding
-from textual.keys import _key_to_character
+from textual.keys import key_to_character
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
@@ -20,6 +20,8 @@ WIDE = 120
 SEVEN = 7
 TEN = 10
 HELP = "app.help"
+TAIL = ("toggle_side", HELP)
+"""Actions whose keys stand last: every place has them."""
 
 
 def shown_bindings(screen: Screen[object]) -> list[Binding]:
@@ -28,12 +30,12 @@ def shown_bindings(screen: Screen[object]) -> list[Binding]:
     focused = screen.focused
     for active in screen.active_bindings.values():
         binding = active.binding
-        if focused is not None and focused.check_consume_key(binding.key, _key_to_character(binding.key)):
+        if focused is not None and focused.check_consume_key(binding.key, key_to_character(binding.key)):
             continue  # typed into a line, not pressed
         if binding.show and active.enabled and binding.description:
             seen.setdefault(binding.action, binding)
-    ours = [binding for action, binding in seen.items() if action != HELP]
-    return [*ours, seen[HELP]] if HELP in seen else ours
+    ours = [binding for action, binding in seen.items() if action not in TAIL]
+    return ours + [seen[action] for action in TAIL if action in seen]
 
 
 def fitting(bindings: list[Binding], width: int) -> list[Binding]:

@@ -24,6 +24,11 @@ class Order(Generic[T]):
         self._sorted: Sequence[int] = range(len(items))
         self._shown: Sequence[int] = self._sorted
 
+    @property
+    def is_changed(self) -> bool:
+        """Whether a filter or an order stands between the items and what is shown."""
+        return bool(self.query.strip()) or self.sort_column is not None or self.reverse
+
     def __len__(self) -> int:
         return len(self._shown)
 

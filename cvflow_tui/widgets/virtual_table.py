@@ -48,6 +48,11 @@ class Column(Generic[T]):
     hide_below: int = 0
 
 
+def _clean(text: str) -> str:
+    # Spaces in front are an indent that was meant.
+    return text if text.isprintable() else one_line(text, 400)
+
+
 class VirtualTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
     """Rows with a cursor, sorting and a filter; 100,000 rows cost what 40 do.
 
@@ -156,11 +161,28 @@ class VirtualTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=Fals
 
     def show(self, items: Sequence[T]) -> None:
         """Show other rows; the cursor stays on the same row (by `key`) where it is still there."""
+        if self._update(items):
+            return
         kept = self._key(self.current) if self._key and self.current is not None else None
         self._order.replace(items, self._sorter())
         if kept is not None and self._key:
             self._cursor = self._order.position(lambda item: self._key is not None and self._key(item) == kept, self._cursor)
         self._settle()
+
+    def _update(self, items: Sequence[T]) -> bool:
+        """Redraw only the rows that changed, where the same rows stand in the same order; whether that was enough."""
+        old, key = self._order.items, self._key
+        if key is None or len(items) != len(old) or len(items) > 1000 or self._order.is_changed or not items:
+            return False
+        if any(key(before) != key(after) for before, after in zip(old, items, strict=True)):
+            return False
+        changed = [row for row, (before, after) in enumerate(zip(old, items, strict=True)) if before != after]
+        self._order.replace(items, None)
+        for row in changed:
+            self._redraw(row)
+        if self._cursor in changed:
+            self.post_message(self.Moved(self, self.current))
+        return True
 
     @property
     def shown(self) -> int:
@@ -199,7 +221,7 @@ class VirtualTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=Fals
         if query != self._order.query:
             self._order.filter(query)
             self._cursor = 0
-            self.scroll_to(0, 0, animate=False)
+            self.scroll_to(0, 0, animate=False, immediate=True, force=True)
             self._settle()
 
     def sort_by(self, column: int | None, *, reverse: bool = False) -> None:
@@ -234,7 +256,7 @@ class VirtualTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=Fals
         wanted = min(max(top, self._cursor - self._page + 1), self._cursor)
         if wanted == top or not self.is_attached:
             return False
-        self.scroll_to(0, wanted, animate=False, immediate=True)
+        self.scroll_to(0, wanted, animate=False, immediate=True, force=True)
         self.refresh()
         return True
 
@@ -344,7 +366,7 @@ class VirtualTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=Fals
             cell = column.cell(item) if item is not None else "…"
             text, look = (cell.text, cell.look) if isinstance(cell, Cell) else (cell, "")
             cell_style = style + self.get_component_rich_style(f"table--{look}", partial=True) if look else style
-            segments += [Segment(fit(one_line(text, 400), width, column.align), cell_style), Segment(" " * GAP, style)]
+            segments += [Segment(fit(_clean(text), width, column.align), cell_style), Segment(" " * GAP, style)]
         return Strip(segments)
 
     def _empty(self, y: int, width: int, base: Style) -> Strip:

@@ -1,0 +1,181 @@
+"""Hub: what can be installed."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+
+from cvflow_tui.keymap import DIGITS
+from cvflow_tui.model.packages import PackageSummary
+from cvflow_tui.screens.place import Place
+from cvflow_tui.widgets.figures import bytes_of, task_of
+from cvflow_tui.widgets.filter_line import FilterLine
+from cvflow_tui.widgets.package_pane import PackagePane
+from cvflow_tui.widgets.virtual_table import Cell, Column, VirtualTable
+
+EMPTY = "The hub offers nothing.\n\ns installs from another source: a folder, file:, git+https:, git+file:"
+
+
+def _name(package: PackageSummary) -> Cell:
+    return Cell(package.ref, "strong")
+
+
+def _mark(package: PackageSummary) -> Cell:
+    if package.installed is None:
+        return Cell("")
+    return Cell("✓", "good") if package.installed == package.version else Cell("↑", "warn")
+
+
+COLUMNS: tuple[Column[PackageSummary], ...] = (
+    Column("", _mark, 1),
+    Column("package", _name, 20, sort=lambda package: package.ref),
+    Column("task", lambda package: task_of(package.tasks), 14, sort=lambda package: package.tasks),
+    Column("size", lambda package: bytes_of(package.size), 7, "right", sort=lambda package: package.size or 0),
+    Column("licence", lambda package: Cell(package.license or "–", "muted"), 12, sort=lambda package: package.license, hide_below=78),
+    Column("", lambda package: Cell(package.tagline, "muted"), 0),
+)
+
+
+class HubScreen(Place):
+    """The list of the hub, a filter, the package under the cursor beside it, and the way to an install."""
+
+    PLACE = "hub"
+    TITLE_TEXT = "Hub"
+    ABOUT = (
+        "What can be installed here. A package holds one or more solvers (a class with weights that answers with boxes, classes, "
+        "landmarks …). ✓ is installed; ↑ is installed in another version than the hub's."
+    )
+    CSS_PATH = "hub.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("i", "install", "install", tooltip="Show what installing this package will do (Enter too)", id="hub.install"),
+        Binding("s", "source", "other source", tooltip="Install from a folder, file:, git+https: or git+file:", id="hub.source"),
+        Binding("slash", "filter", "filter", tooltip="Filter the list by name, task, licence and tagline", id="hub.filter"),
+        Binding("o", "toggle_side", "details", tooltip="Bring the package's details over, or put them away", id="hub.side"),
+        Binding("r", "reload", "reload", show=False, tooltip="Ask the hub again", id="hub.reload"),
+        Binding("escape", "clear", "clear", show=False, tooltip="Clear the filter", id="hub.clear"),
+        *DIGITS,
+    ]
+
+    def compose_place(self) -> ComposeResult:
+        """The list with its filter, and the pane."""
+        with Horizontal():
+            with Vertical(classes="list"):
+                yield VirtualTable[PackageSummary](
+                    COLUMNS,
+                    search=lambda package: " ".join((package.ref, *package.tasks, package.license, package.tagline)),
+                    key=lambda package: package.ref,
+                    empty="The daemon is starting …",
+                    id="packages",
+                )
+                yield FilterLine()
+            yield PackagePane("Choose a package to read about it.", classes="side")
+
+    @property
+    def table(self) -> VirtualTable[PackageSummary]:
+        """The list."""
+        return self.query_one("#packages", VirtualTable)
+
+    def on_client_ready(self) -> None:
+        """Ask the hub."""
+        self.action_reload()
+
+    def on_screen_resume(self) -> None:
+        """What is installed may have changed elsewhere."""
+        if self.cvflow.client_ready and self.stands.is_set():
+            self.action_reload()
+
+    def arrive(self, install: str | None = None, **_: Any) -> None:
+        """`install`: open the install dialog for this source."""
+        if install:
+            self.attempt(self._install(install))
+
+    def explain(self) -> str:
+        """The package under the cursor."""
+        package = self.table.current
+        return f"{package.ref} {package.version}: {package.tagline}" if package else ""
+
+    def action_reload(self) -> None:
+        """Ask the hub again."""
+        self.attempt(self._load(), group="load", exclusive=True)
+
+    async def _load(self) -> None:
+        packages = await self.cvflow.client.hub_packages()
+        self.table.empty = EMPTY
+        self.table.show(packages)
+        self._count()
+
+    def _count(self) -> None:
+        table = self.table
+        total, installed = len(table.items), sum(package.installed is not None for package in table.items)
+        if not total:
+            self.status("the hub is empty · s installs from another source")
+            return
+        shown = f"{table.shown} of {total}" if table.filter_words else f"{total}"
+        self.status(f"{shown} package{'s' if total != 1 else ''} · {installed} installed")
+
+    # -- the list
+
+    @on(VirtualTable.Moved)
+    def _moved(self, event: VirtualTable.Moved) -> None:
+        self.attempt(self._describe(event.item), group="describe", exclusive=True)
+
+    async def _describe(self, package: PackageSummary | None) -> None:
+        pane = self.query_one(PackagePane)
+        pane.show(await self.cvflow.client.hub_package(package.ref) if package else None)
+
+    @on(VirtualTable.Chosen)
+    def _chosen(self) -> None:
+        self.action_install()
+
+    def action_filter(self) -> None:
+        """Open the filter."""
+        self.query_one(FilterLine).open()
+
+    @on(FilterLine.Changed)
+    def _filtered(self, event: FilterLine.Changed) -> None:
+        self.table.filter_words = event.words
+        self._count()
+
+    @on(FilterLine.Closed)
+    def _filter_closed(self) -> None:
+        self.table.focus()
+
+    def action_clear(self) -> None:
+        """Clear the filter; or fold the pane away where it lies over the list."""
+        if self.has_class("-side"):
+            self.action_toggle_side()
+        else:
+            self.query_one(FilterLine).action_clear()
+
+    # -- installing
+
+    def action_install(self) -> None:
+        """Show what an install of the package under the cursor will do."""
+        if package := self.table.current:
+            self.attempt(self._install(package.source or package.ref))
+
+    def action_source(self) -> None:
+        """Ask for another source."""
+        self.attempt(self._ask_source())
+
+    async def _ask_source(self) -> None:
+        from cvflow_tui.screens.dialogs import AskLine
+        from cvflow_tui.widgets.path_suggester import PathSuggester
+
+        text = "A folder, or file:, git+https: or git+file: (with @TAG or @COMMIT at the end, if you like)."
+        source = await self.cvflow.run_dialog(AskLine("Install from", text, suggester=PathSuggester(folders_only=True)))
+        if source:
+            await self._install(source)
+
+    async def _install(self, source: str) -> None:
+        from cvflow_tui.screens.install import InstallScreen
+
+        client = await self.cvflow.when_ready()
+        installed = await self.cvflow.run_dialog(InstallScreen(client, source))
+        await self._load()
+        if installed:
+            self.status(f"{installed} is installed · F2 shows its solvers")

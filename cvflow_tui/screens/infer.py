@@ -1,0 +1,158 @@
+"""A picture through a solver: which one, then what came back, drawn."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from cvflow_tui.model.geometry import Box
+from cvflow_tui.model.results import DetectedObject, Result
+from cvflow_tui.model.solvers import RunningSolver
+from cvflow_tui.model.text import clean, one_line
+from cvflow_tui.screens.dialogs import AskLine
+from cvflow_tui.widgets.figures import millis_of, score_of
+from cvflow_tui.widgets.image_canvas.picture import CanvasPicture
+from cvflow_tui.widgets.image_canvas.scene import Shape
+from cvflow_tui.widgets.image_canvas.still import PictureView
+from cvflow_tui.widgets.path_suggester import PathSuggester
+
+if TYPE_CHECKING:
+    from cvflow_tui.app import CvflowApp
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+MUTED = "$muted"
+MOST = 200
+"""Objects that the list shows."""
+DOT = 3.0
+"""Half the side of the box that marks a landmark, in thousandths of the picture's longer side."""
+
+
+def wrong_path(line: str) -> str | None:
+    """Why the line names no picture file, or None."""
+    if not line:
+        return "type the path of a picture"
+    path = Path(line).expanduser()
+    if not path.exists():
+        return f"{line}: no such file"
+    return f"{line} is a folder" if path.is_dir() else None
+
+
+async def infer(app: CvflowApp, solver: RunningSolver) -> str:
+    """Ask for a picture, run it through, show the result; returns one line for the status. Raises CvflowError."""
+    ask = AskLine(
+        f"Run a picture through {solver.name}",
+        value=app.last_picture,
+        placeholder="~/pictures/dog.jpg",
+        suggester=PathSuggester(SUFFIXES),
+        check=wrong_path,
+    )
+    line = await app.run_dialog(ask)
+    if not line:
+        return ""
+    app.last_picture = line
+    path = await asyncio.to_thread(lambda: Path(line).expanduser().absolute())
+    began = time.perf_counter()
+    result = await app.client.infer(solver, path)
+    took = (time.perf_counter() - began) * 1000
+    picture = await asyncio.to_thread(CanvasPicture.load, path)
+    await app.run_dialog(ResultScreen(solver.name, path.name, picture, result, took))
+    return f"{path.name}: {summary_of(result)} in {millis_of(took)}"
+
+
+def summary_of(result: Result) -> str:
+    """What came back, in a few words."""
+    if result.objects:
+        return f"{len(result.objects)} object{'s' if len(result.objects) != 1 else ''}"
+    if result.classes:
+        return f"{one_line(result.classes[0].label, 40)} {score_of(result.classes[0].score)}"
+    if result.caption:
+        return one_line(result.caption, 60)
+    return f"{len(result.embedding)} numbers" if result.embedding else "nothing found"
+
+
+class ResultScreen(ModalScreen[None]):
+    """The picture with what was found on it, and the list beside it (below it on a narrow screen)."""
+
+    CSS_PATH = "infer.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,enter", "dismiss(None)", "back", tooltip="Back to the monitor", id="result.back"),
+        Binding("question_mark", "app.help", "help", tooltip="The keys", id="result.help"),
+    ]
+
+    def __init__(self, solver: str, name: str, picture: CanvasPicture, result: Result, took: float) -> None:
+        super().__init__()
+        self._solver, self._file, self._picture, self._result, self._took = solver, name, picture, result, took
+
+    def compose(self) -> ComposeResult:
+        """Head, picture, list, keys."""
+        size = self._picture.size
+        head = f"{self._file}  {size.width}x{size.height}  ·  {self._solver}  ·  {summary_of(self._result)}  ·  {millis_of(self._took)}"
+        yield Static(one_line(head), id="result-head", markup=False)
+        with Horizontal(id="result-body"):
+            yield PictureView()
+            with VerticalScroll(id="result-list"):
+                yield Static(listed(self._result))
+        yield Static(" Esc back   ↑ ↓ scroll", id="result-keys", markup=False)
+
+    def on_mount(self) -> None:
+        """Draw, and let the arrows scroll the list."""
+        self.query_one(PictureView).show_result(self._picture, shapes_of(self._result))
+        self.query_one("#result-list").focus()
+
+
+def colors_of(result: Result) -> dict[str, int]:
+    """A colour's position for each label, in the order the labels appear."""
+    return {label: number for number, label in enumerate(dict.fromkeys(item.label for item in result.objects))}
+
+
+def shapes_of(result: Result) -> tuple[Shape, ...]:
+    """Boxes, and a small box for each landmark."""
+    colors = colors_of(result)
+    shapes: list[Shape] = []
+    for number, item in enumerate(result.objects):
+        color = colors[item.label]
+        if item.box is not None:
+            shapes.append(Shape(f"o{number}", item.box, color, one_line(f"{item.label} {score_of(item.score)}", 40)))
+        half = DOT / 1000 * max(result.image.width, result.image.height) if result.image else 1.0
+        shapes += [
+            Shape(f"o{number}k{index}", Box(point.x - half, point.y - half, point.x + half, point.y + half), color)
+            for index, point in enumerate(item.keypoints)
+            if point.visible > 0
+        ]
+    return tuple(shapes)
+
+
+def listed(result: Result) -> Content:
+    """The result as lines."""
+    lines = [_object_line(item) for item in result.objects[:MOST]]
+    if len(result.objects) > MOST:
+        lines.append(Content.styled(f"and {len(result.objects) - MOST} more", MUTED))
+    lines += [Content.styled(f"{score_of(each.score):>4}  ", MUTED) + Content(one_line(each.label)) for each in result.classes[:MOST]]
+    if result.caption:
+        lines.append(Content(clean(result.caption)))
+    if result.embedding:
+        lines.append(Content(f"{len(result.embedding)} numbers: {', '.join(f'{value:.3g}' for value in result.embedding[:8])} …"))
+    if not lines:
+        known = {"task", "model", "image", "objects", "classes"}
+        other = {key: value for key, value in result.raw.items() if key not in known}
+        lines.append(Content(one_line(str(other), 2000)) if other else Content.styled("Nothing was found on it.", MUTED))
+    return Content("\n").join(lines)
+
+
+def _object_line(item: DetectedObject) -> Content:
+    line = Content.styled(f"{score_of(item.score):>4}  ", MUTED) + Content(one_line(item.label or "object", 40))
+    if item.box is not None:
+        line += Content.styled(f"  {item.box.x0:.0f},{item.box.y0:.0f} {item.box.width:.0f}x{item.box.height:.0f}", MUTED)
+    if item.keypoints:
+        line += Content.styled(f"  {len(item.keypoints)} points", MUTED)
+    return line + Content(f"  {one_line(item.text, 60)}") if item.text else line

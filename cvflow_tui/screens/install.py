@@ -1,0 +1,156 @@
+"""An install: what it will do, then how far it is, then how it ended."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from cvflow_tui.backend.client import DaemonClient
+from cvflow_tui.model.errors import CvflowError
+from cvflow_tui.model.jobs import Job, JobState
+from cvflow_tui.model.packages import InstallPlan
+from cvflow_tui.model.text import clean, one_line
+from cvflow_tui.widgets.figures import bar, bytes_of, seconds_of
+
+MUTED = "$muted"
+WIDTH = 40
+"""Cells of the progress bar."""
+
+
+class InstallScreen(ModalScreen[str | None]):
+    """Shows the plan, installs on Enter, follows the job. Dismissed with what was installed, or None.
+
+    While it installs, Esc and `c` cancel; the daemon keeps nothing of a cancelled install.
+    """
+
+    CSS_PATH = "dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,y", "go", "install", tooltip="Install it", id="install.go"),
+        Binding("escape,c,n,q", "back", "cancel", tooltip="Cancel; nothing is kept", id="install.cancel"),
+    ]
+
+    def __init__(self, client: DaemonClient, source: str) -> None:
+        super().__init__()
+        self._client, self._source = client, source
+        self._plan: InstallPlan | None = None
+        self._job: Job | None = None
+        self._over = False
+
+    def compose(self) -> ComposeResult:
+        """Title, what is known, the keys."""
+        with Vertical(classes="dialog"):
+            yield Static(one_line(f"Install {self._source}", 120), classes="dialog-title", markup=False)
+            with VerticalScroll(classes="install-text", can_focus=False):
+                yield Static("Looking at what it needs …", id="text", markup=False)
+            yield Static("Esc back", classes="dialog-keys", markup=False)
+
+    def on_mount(self) -> None:
+        """Ask for the plan."""
+        self.run_worker(self._look(), group="plan")
+
+    def _say(self, text: Content, keys: str) -> None:
+        self.query_one("#text", Static).update(text)
+        self.query_one(".dialog-keys", Static).update(keys)
+
+    async def _look(self) -> None:
+        try:
+            self._plan = await self._client.plan_install(self._source)
+        except CvflowError as error:
+            self._end(error.message, "$error")
+            return
+        summary = self._plan.package.summary
+        self.query_one(".dialog-title", Static).update(one_line(f"Install {summary.ref} {summary.version}", 120))
+        keys = "Esc back" if self._plan.problems else "Enter install   Esc back"
+        self._say(plan_text(self._plan), keys)
+
+    def action_go(self) -> None:
+        """Begin; or put the dialog away once it is over."""
+        if self._over:
+            self.action_back()
+        elif self._plan is not None and not self._plan.problems and self._job is None:
+            self.run_worker(self._install(), group="install", exclusive=True)
+
+    async def _install(self) -> None:
+        try:
+            self._job = await self._client.install(self._source)
+            async for job in self._client.follow(self._job.id):
+                self._job = job
+                self._show_job(job)
+        except CvflowError as error:
+            self._end(error.message, "$error")
+
+    def _show_job(self, job: Job) -> None:
+        if job.state is JobState.RUNNING:
+            self._say(progress_text(job), "Esc cancel")
+        elif job.state is JobState.DONE:
+            self._end("Installed. F2 shows its solvers; s starts one.", "$success")
+        elif job.state is JobState.CANCELLED:
+            self._end("Cancelled, nothing was kept.", MUTED)
+        else:
+            self._end(job.error or "It failed, and the daemon did not say why.", "$error")
+
+    def _end(self, text: str, style: str) -> None:
+        self._over = True
+        self._say(Content.styled(clean(text), style), "Enter close")
+
+    def action_back(self) -> None:
+        """Go back, or cancel what runs."""
+        if self._over or self._job is None:
+            done = self._job is not None and self._job.state is JobState.DONE
+            self.dismiss(self._plan.package.summary.ref if done and self._plan else None)
+        else:
+            self._say(progress_text(self._job), "cancelling …")
+            self.run_worker(self._cancel(self._job.id), group="cancel", exclusive=True)
+
+    async def _cancel(self, job_id: str) -> None:
+        try:
+            await self._client.cancel_job(job_id)
+        except CvflowError as error:
+            self._end(error.message, "$error")
+
+
+def plan_text(plan: InstallPlan) -> Content:
+    """What the install will do, a line each."""
+    network = "nothing, all is at hand" if plan.download_bytes == 0 else bytes_of(plan.download_bytes)
+    if plan.download_bytes is None:
+        network = "the source does not tell"
+    weights = ", ".join(f"{weight.name} ({bytes_of(weight.size)})" for weight in plan.package.weights) or "none"
+    facts = [
+        ("source", plan.source),
+        ("download", network),
+        ("disk", f"{bytes_of(plan.disk_bytes)} of {bytes_of(plan.free_bytes)} free"),
+        ("environment", plan.environment),
+        ("weights", weights),
+        *([("replaces", f"version {plan.replaces}, installed now")] if plan.replaces else []),
+    ]
+    lines = [Content.styled(f"{word:<12}", MUTED) + Content(one_line(value, 300)) for word, value in facts]
+    if plan.steps:
+        lines.append(Content(""))
+        lines += [Content.styled(f"{number:>2}  ", MUTED) + Content(one_line(step)) for number, step in enumerate(plan.steps, 1)]
+    lines += [Content.styled(f"note: {one_line(warning)}", "$warning") for warning in plan.package.warnings]
+    if plan.problems:
+        lines += [Content(""), Content.styled("It cannot be installed here:", "bold $error")]
+        lines += [Content.styled(f"  {one_line(problem, 400)}", "$error") for problem in plan.problems]
+    return Content("\n").join(lines)
+
+
+def progress_text(job: Job) -> Content:
+    """The step, a bar, how much of how much, how fast, how long still."""
+    if job.unit == "bytes":
+        done, total = bytes_of(job.done), bytes_of(job.total)
+        rate = f"{bytes_of(job.rate)}/s" if job.rate else ""
+    else:
+        done, total = f"{job.done:g}", f"{job.total:g}" if job.total is not None else "–"
+        rate = f"{job.rate:.1f} {job.unit}/s" if job.rate else ""
+    amount = f"{done} of {total}" if job.total is not None else done
+    amount = f"{amount} {job.unit}" if job.unit not in ("", "bytes") else amount
+    left = f"{seconds_of(job.eta)} left" if job.eta is not None else ""
+    facts = " · ".join(part for part in (amount if job.total or job.done else "", rate, left) if part)
+    progress = Content.styled(bar(job.done, job.total, WIDTH), "$accent")
+    return Content("\n").join([Content(one_line(job.step or "starting")), progress, Content.styled(one_line(facts), MUTED)])

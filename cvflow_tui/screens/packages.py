@@ -1,0 +1,255 @@
+"""Packages: what is installed, its solvers, and the key that starts and stops one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
+
+from cvflow_tui.keymap import DIGITS
+from cvflow_tui.model.errors import CvflowError
+from cvflow_tui.model.packages import PackageSummary
+from cvflow_tui.model.solvers import RunningSolver, SolverState
+from cvflow_tui.screens.place import Place
+from cvflow_tui.widgets.figures import bytes_of, task_of
+from cvflow_tui.widgets.filter_line import FilterLine
+from cvflow_tui.widgets.package_pane import PackagePane
+from cvflow_tui.widgets.solver_looks import state_cell
+from cvflow_tui.widgets.virtual_table import Cell, Column, VirtualTable
+
+EMPTY = "Nothing is installed yet.\n\nF1 goes to the hub; i installs a package there."
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the list: a package, or one of its solvers with the process that serves it."""
+
+    package: PackageSummary
+    solver: str | None = None
+    running: RunningSolver | None = None
+
+    @property
+    def name(self) -> str:
+        """`vendor/package` or `vendor/package/solver`."""
+        return self.package.ref if self.solver is None else f"{self.package.ref}/{self.solver}"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a process stands behind it."""
+        return self.running is not None and self.running.state.is_live
+
+
+def lines_of(packages: list[PackageSummary], solvers: list[RunningSolver]) -> list[Line]:
+    """Each package, followed by its solvers."""
+    running = {solver.name: solver for solver in solvers}
+    lines: list[Line] = []
+    for package in packages:
+        lines.append(Line(package))
+        lines += [Line(package, solver, running.get(f"{package.ref}/{solver}")) for solver in package.solvers]
+    return lines
+
+
+def _name(line: Line) -> Cell:
+    return Cell(line.package.ref, "strong") if line.solver is None else Cell(f"  {line.solver}")
+
+
+def _state(line: Line) -> Cell:
+    return Cell("") if line.solver is None else state_cell(line.running)
+
+
+def _where(line: Line) -> Cell:
+    if line.solver is None:
+        return Cell(line.package.installed or line.package.version, "muted")
+    if line.running is not None and line.running.state is SolverState.FAILED:
+        return Cell(line.running.error or "", "bad")
+    return Cell(f"port {line.running.port}" if line.is_live and line.running and line.running.port else "")
+
+
+COLUMNS: tuple[Column[Line], ...] = (
+    Column("package, solver", _name, 26),
+    Column("state", _state, 10),
+    Column("", _where, 0),
+    Column("task", lambda line: Cell(task_of(line.package.tasks) if line.solver is None else "", "muted"), 14),
+    Column("size", lambda line: bytes_of(line.package.size) if line.solver is None else "", 7, "right"),
+)
+
+
+class PackagesScreen(Place):
+    """What is installed; starts, stops, removes."""
+
+    PLACE = "packages"
+    TITLE_TEXT = "Packages"
+    ABOUT = (
+        "What is installed. A solver serves its answers over HTTP on a port of this machine and goes on when the app is closed, "
+        "unless you stop it. ● ready, ◉ busy, ◌ starting, ◐ waits before it tries again, ✗ failed, ○ stopped."
+    )
+    CSS_PATH = "hub.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "start_or_stop", "start/stop", tooltip="Start the solver, or stop it where it runs (Enter too)", id="packages.toggle"),
+        Binding("x", "remove", "remove", tooltip="Remove the package; asks, and says what is freed", id="packages.remove"),
+        Binding("slash", "filter", "filter", tooltip="Filter the list", id="packages.filter"),
+        Binding("o", "toggle_side", "details", tooltip="Bring the package's details over, or put them away", id="packages.side"),
+        Binding("escape", "clear", "clear", show=False, tooltip="Clear the filter", id="packages.clear"),
+        *DIGITS,
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._timer: Timer | None = None
+
+    def compose_place(self) -> ComposeResult:
+        """The list with its filter, and the pane."""
+        with Horizontal():
+            with Vertical(classes="list"):
+                yield VirtualTable[Line](
+                    COLUMNS,
+                    search=lambda line: f"{line.name} {' '.join(line.package.tasks)} {line.package.tagline}",
+                    key=lambda line: line.name,
+                    empty="The daemon is starting …",
+                    id="installed",
+                )
+                yield FilterLine()
+            yield PackagePane("Choose a package to read about it.", classes="side")
+
+    @property
+    def table(self) -> VirtualTable[Line]:
+        """The list."""
+        return self.query_one("#installed", VirtualTable)
+
+    def on_client_ready(self) -> None:
+        """Look, and go on looking while this place is shown."""
+        self._timer = self.set_interval(2.0, self._refresh, pause=not self.is_current)
+        self._refresh()
+
+    def on_screen_resume(self) -> None:
+        """Look again."""
+        if self._timer is not None:
+            self._timer.resume()
+            self._refresh()
+
+    def on_screen_suspend(self) -> None:
+        """A place that is not shown asks nothing."""
+        if self._timer is not None:
+            self._timer.pause()
+
+    def explain(self) -> str:
+        """The package or solver under the cursor."""
+        line = self.table.current
+        if line is None:
+            return ""
+        if line.solver is None:
+            return f"{line.name} {line.package.version}: {line.package.tagline}"
+        if line.running is None:
+            return f"{line.name} is stopped. s starts it."
+        return line.running.error or f"{line.name} is {line.running.state.value} on port {line.running.port}. s stops it; F3 shows its log."
+
+    def _refresh(self) -> None:
+        self.attempt(self._load(), group="load", exclusive=True)
+
+    async def _load(self) -> None:
+        client = self.cvflow.client
+        lines = lines_of(await client.packages(), await client.solvers())
+        table = self.table
+        table.empty = EMPTY
+        table.show(lines)
+        self._count()
+
+    def _count(self) -> None:
+        packages = sum(line.solver is None for line in self.table.items)
+        live = sum(line.is_live for line in self.table.items)
+        if packages:
+            self.status(f"{packages} package{'s' if packages != 1 else ''} · {live or 'no'} solver{'s' if live != 1 else ''} running")
+        else:
+            self.status("nothing installed · F1 goes to the hub")
+
+    # -- the list
+
+    @on(VirtualTable.Moved)
+    def _moved(self, event: VirtualTable.Moved) -> None:
+        self.attempt(self._describe(event.item), group="describe", exclusive=True)
+
+    async def _describe(self, line: Line | None) -> None:
+        pane = self.query_one(PackagePane)
+        pane.show(await self.cvflow.client.package(line.package.ref) if line else None)
+
+    @on(VirtualTable.Chosen)
+    def _chosen(self) -> None:
+        self.action_start_or_stop()
+
+    def action_filter(self) -> None:
+        """Open the filter."""
+        self.query_one(FilterLine).open()
+
+    @on(FilterLine.Changed)
+    def _filtered(self, event: FilterLine.Changed) -> None:
+        self.table.filter_words = event.words
+
+    @on(FilterLine.Closed)
+    def _filter_closed(self) -> None:
+        self.table.focus()
+
+    def action_clear(self) -> None:
+        """Clear the filter; or fold the pane away where it lies over the list."""
+        if self.has_class("-side"):
+            self.action_toggle_side()
+        else:
+            self.query_one(FilterLine).action_clear()
+
+    # -- solvers
+
+    def _solver(self) -> Line | None:
+        """The solver meant: the one under the cursor, or a package's only one."""
+        line = self.table.current
+        if line is None or line.solver is not None:
+            return line
+        of_package = [each for each in self.table.items if each.package.ref == line.package.ref and each.solver is not None]
+        if len(of_package) == 1:
+            return of_package[0]
+        self.status(f"{line.name} has {len(of_package)} solvers: move to one of them")
+        return None
+
+    def action_start_or_stop(self) -> None:
+        """Start or stop."""
+        if line := self._solver():
+            self.attempt(self._stop(line.name) if line.is_live else self._start(line.name), group=f"solver-{line.name}")
+
+    async def _start(self, name: str) -> None:
+        self.status(f"starting {name} …")
+        try:
+            solver = await self.cvflow.client.start_solver(name)
+        except CvflowError:
+            await self._load()
+            raise
+        await self._load()
+        self.status(f"{name} serves on port {solver.port} · F3 shows its log")
+
+    async def _stop(self, name: str) -> None:
+        self.status(f"stopping {name} …")
+        await self.cvflow.client.stop_solver(name)
+        await self._load()
+        self.status(f"{name} stopped")
+
+    # -- removing
+
+    def action_remove(self) -> None:
+        """Ask, then remove."""
+        if line := self.table.current:
+            self.attempt(self._remove(line.package))
+
+    async def _remove(self, package: PackageSummary) -> None:
+        from cvflow_tui.screens.dialogs import confirm
+
+        live = [line.name for line in self.table.items if line.package.ref == package.ref and line.is_live]
+        text = f"Frees about {bytes_of(package.size)}, and its environment where no other package uses it."
+        if live:
+            text += f"\nStops first: {', '.join(live)}"
+        if await self.cvflow.run_dialog(confirm(f"Remove {package.ref} {package.installed or package.version}?", text, "remove", "keep")):
+            self.status(f"removing {package.ref} …")
+            removal = await self.cvflow.client.remove(package.ref)
+            await self._load()
+            self.status(f"{removal.package} removed, {bytes_of(removal.freed_bytes)} freed")

@@ -1,0 +1,123 @@
+"""Everything about a package, beside the list it was chosen in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from cvflow_tui.model.packages import PackageDetail, PackageSummary, Parameter, SolverInfo
+from cvflow_tui.model.text import one_line
+from cvflow_tui.widgets.figures import bytes_of
+from cvflow_tui.widgets.readme import readme
+
+HEADING, MUTED = "bold", "$muted"
+
+
+class PackagePane(VerticalScroll):
+    """Shows a package: head, solvers with their parameters, weights, needs, README. Scrolls with the arrows once it has the keys."""
+
+    HELP_TITLE = "in the pane"
+    DEFAULT_CSS = """
+    PackagePane { height: 1fr; background: $background; }
+    PackagePane > Static { height: auto; padding: 0 1 0 0; }
+    """
+
+    def __init__(self, empty: str = "", id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._empty = empty
+        self._shown: PackageDetail | None = None
+
+    def compose(self) -> ComposeResult:
+        """One text."""
+        yield Static(self._empty, markup=False)
+
+    @property
+    def detail(self) -> PackageDetail | None:
+        """What it shows."""
+        return self._shown
+
+    def show(self, detail: PackageDetail | None) -> None:
+        """Show a package, or nothing. The place in the text is kept where it is the same package."""
+        if detail == self._shown:
+            return
+        other = detail is None or self._shown is None or detail.summary.ref != self._shown.summary.ref
+        self._shown = detail
+        self.query_one(Static).update(Content(self._empty) if detail is None else described(detail))
+        if other:
+            self.scroll_home(animate=False)
+
+
+def described(detail: PackageDetail) -> Content:
+    """The package as one text."""
+    lines = [*_head(detail), *_solvers(detail.solvers), *_weights(detail), *_needs(detail), *_where(detail)]
+    if detail.readme.strip():
+        lines += [Content(""), Content.styled("─" * 12, MUTED), readme(detail.readme)]
+    return Content("\n").join(lines)
+
+
+def _plain(text: str, limit: int = 200) -> Content:
+    return Content(one_line(text, limit))
+
+
+def _head(detail: PackageDetail) -> Iterable[Content]:
+    summary = detail.summary
+    yield Content.styled(one_line(f"{summary.ref} {summary.version}"), "bold $accent") + _installed(summary)
+    if summary.tagline:
+        yield _plain(summary.tagline)
+    environment = "runs on the app's own Python" if detail.environment == "host" else "in an environment of its own"
+    yield Content.styled(one_line(f"{summary.license or 'no licence named'} · {bytes_of(summary.size)} · {environment}"), MUTED)
+    for warning in detail.warnings:
+        yield Content.styled(one_line(f"note: {warning}"), "$warning")
+
+
+def _installed(summary: PackageSummary) -> Content:
+    if summary.installed is None:
+        return Content("")
+    same = summary.installed == summary.version
+    return Content.styled("   ✓ installed" if same else f"   ✓ {one_line(summary.installed)} installed", "$success")
+
+
+def _solvers(solvers: tuple[SolverInfo, ...]) -> Iterable[Content]:
+    yield Content("")
+    yield Content.styled("solvers", HEADING)
+    for solver in solvers:
+        notes = [solver.task, *(["can learn"] if solver.trainable else []), *([f"batch {solver.batch}"] if solver.batch > 1 else [])]
+        if solver.labels:
+            notes.append(f"{len(solver.labels)} label{'s' if len(solver.labels) > 1 else ''}")
+        yield Content("  ") + Content.styled(one_line(solver.name), "$accent") + Content.styled("  " + one_line(" · ".join(notes)), MUTED)
+        for parameter in solver.parameters:
+            yield _parameter(parameter)
+
+
+def _parameter(parameter: Parameter) -> Content:
+    value = "required" if parameter.required else f"= {parameter.default!r}"
+    return Content(one_line(f"{parameter.name}")).pad_left(4) + Content.styled(one_line(f"  {parameter.type} {value}"), MUTED).pad_left(1)
+
+
+def _weights(detail: PackageDetail) -> Iterable[Content]:
+    if detail.weights:
+        yield Content("")
+        yield Content.styled("weights", HEADING)
+    for weight in detail.weights:
+        checked = "checked by sha256" if weight.sha256 else "no sha256: cannot be checked"
+        yield Content("  ") + _plain(weight.name) + Content.styled(one_line(f"  {bytes_of(weight.size)} · {checked}"), MUTED).pad_left(1)
+
+
+def _needs(detail: PackageDetail) -> Iterable[Content]:
+    needs = [*([f"Python {detail.python}"] if detail.python else []), *detail.requirements]
+    if needs:
+        yield Content("")
+        yield Content.styled("needs", HEADING)
+        yield Content("  ") + _plain(", ".join(needs), 1000)
+
+
+def _where(detail: PackageDetail) -> Iterable[Content]:
+    yield Content("")
+    yield Content.styled("from", HEADING)
+    for value in (detail.summary.source, detail.commit, detail.path):
+        if value:
+            yield Content("  ") + _plain(value, 1000)
