@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import pytest
 import pytest_asyncio
-from fake_projects import FakeProjects
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,6 +37,7 @@ from cvflow_tui.screens.annotate.boxes import Corner, fits, shifted, stretched
 from cvflow_tui.screens.annotate.moving import Moving
 from cvflow_tui.screens.annotate.rows import hidden_below, rows_of
 from cvflow_tui.screens.annotate.session import Session
+from tests.iae_screens.fake_projects import FakeProjects
 
 
 class Heard:

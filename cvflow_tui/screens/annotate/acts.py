@@ -1,4 +1,4 @@
-"""What an annotator's keys mean for the open picture. Each method is an intent: it runs in its turn and asks the daemon before anything shows."""
+"""What an annotator's keys mean for the open picture. Each method is an intent: the daemon is asked before anything shows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cvflow_tui.model.errors import RefusedError
 from cvflow_tui.model.geometry import Box
 from cvflow_tui.model.projects import Accept, AcceptRest, Act, Decline, Draw, Edit, Fix, PictureState, Remove, SetState
 from cvflow_tui.screens.annotate.boxes import fits
-from cvflow_tui.screens.annotate.rows import Row, hidden_below
+from cvflow_tui.screens.annotate.rows import Key, Row, hidden_below
 from cvflow_tui.screens.annotate.session import Session
 
 
@@ -49,10 +49,10 @@ class Acts:
             await session.act(Decline(row.suggestion.id))
             self._advance()
 
-    async def choose_class(self, label: str) -> None:
-        """Give the selected object this class, or else draw with it from now on."""
+    async def choose_class(self, label: str, *, drawing: bool = False) -> None:
+        """Give the selected object this class, or else (and always while `drawing`) draw with it from now on."""
         session = self._session
-        row = session.row
+        row = None if drawing else session.row
         if row is None:
             session.label = label
             session.listener.told(f"drawing {label} from now on")
@@ -62,16 +62,18 @@ class Acts:
         else:
             await session.act(change_of(row, label, row.box))
 
-    async def choose_digit(self, digit: int) -> None:
+    async def choose_digit(self, digit: int, *, drawing: bool = False) -> None:
         """As `choose_class`, by the class' digit."""
         labels = self._session.labels
         if not 1 <= digit <= len(labels):
             raise RefusedError(f"there is no class {digit}: this project has {len(labels)}")
-        await self.choose_class(labels[digit - 1])
+        await self.choose_class(labels[digit - 1], drawing=drawing)
 
-    async def draw(self, box: Box) -> None:
-        """A box drawn by hand becomes an annotation of the current class, and is selected."""
+    async def draw(self, box: Box, picture: int | None = None) -> None:
+        """A box drawn by hand (on `picture`, where that is given) becomes an annotation of the current class, and is selected."""
         session = self._session
+        if picture is not None and session.opened().picture.id != picture:
+            raise RefusedError("another picture came before the box was finished: nothing was drawn")
         inside = fits(box, session.size)
         if inside is None:
             raise RefusedError("that box holds no pixel: nothing was drawn")
@@ -120,6 +122,11 @@ class Acts:
         """Do again what was undone last."""
         self._session.take(await self._session.client.redo(self._session.name))
         self._session.refresh_soon()
+
+    async def pick(self, key: Key) -> None:
+        """Select an object that was clicked."""
+        self._session.selected = key
+        self._session.listener.changed()
 
     async def select(self, step: int) -> None:
         """Select the next (1) or previous (-1) object, going round."""

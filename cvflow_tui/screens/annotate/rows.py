@@ -9,7 +9,7 @@ from cvflow_tui.model.geometry import Box
 from cvflow_tui.model.projects import Annotation, PictureView, Suggestion, Verdict
 
 Key = tuple[Literal["annotation", "suggestion"], int]
-"""What a row is about. An accepted or fixed suggestion keeps its suggestion's key, so that the selection survives a verdict and its undoing."""
+"""What a row is about. An accepted or fixed suggestion keeps its suggestion's key: the selection survives a verdict and its undoing."""
 
 SLACK = 1e-9
 """Thresholds move in steps of .05; a score that equals one must not fall to a rounding error."""

@@ -12,8 +12,8 @@ from cvflow_tui.model.jobs import Job
 from cvflow_tui.model.projects import Act, ActResult, PictureState, PictureView, Project, ProjectStatus, Round, SetState
 from cvflow_tui.screens.annotate.boxes import Resizing
 from cvflow_tui.screens.annotate.queue import Intent, IntentQueue
-from cvflow_tui.screens.annotate.rows import Key, Row, rows_of
 from cvflow_tui.screens.annotate.rounds import RoundWatch
+from cvflow_tui.screens.annotate.rows import Key, Row, rows_of
 
 if TYPE_CHECKING:
     from cvflow_tui.backend.client import DaemonClient
@@ -117,6 +117,11 @@ class Session:
         """Have an intent run when those before it have; a `bare` one leaves uncommitted nudges as they are."""
         self._queue.submit(intent, bare=bare)
 
+    @property
+    def idle(self) -> bool:
+        """Whether everything typed so far was done."""
+        return self._queue.idle
+
     async def settled(self) -> None:
         """Wait until everything typed so far was done, nudges included."""
         await self._queue.settled()
@@ -198,6 +203,13 @@ class Session:
             "the last picture; all are seen to: E exports, T trains" if left <= int(finished_now) else "the last picture; G lists them all"
         )
 
+    async def train(self) -> None:
+        """Begin a fine-tuning round now."""
+        job = await self.client.train(self.name)
+        self.rounds.follow(job.id)
+        self.listener.told("a round has begun: annotate on, it runs beside you")
+        self.refresh_soon()
+
     # -- acts
 
     async def act(self, act: Act, *, quiet: bool = False) -> ActResult:
@@ -237,7 +249,7 @@ class Session:
         self.listener.project_changed()
 
     def select_undecided(self) -> None:
-        """Select the next undecided suggestion after the selected row (going round), or else leave the selection; the first row if there is none."""
+        """Select the next undecided suggestion after the selected row, going round; or else keep the selection, or take the first row."""
         rows = self.rows
         at = next((index for index, row in enumerate(rows) if row.key == self.selected), -1)
         following = next((row for row in rows[at + 1 :] + rows[: at + 1] if row.is_undecided), None)
