@@ -86,7 +86,6 @@ def change(rooms: Rooms, name: str, settings: ProjectSettings) -> Project:
 @router.delete("/{name}", status_code=200)
 def remove(rooms: Rooms, name: str) -> dict[str, bool]:
     """Delete a project; its pictures stay."""
-    rooms.learning.forget(name)
     rooms.projects.remove(name)
     return {"removed": True}
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from cvflow_tui.backend.annotation.service import ProjectService
+from cvflow_tui.backend.annotation.projects import ProjectService
 from cvflow_tui.backend.jobs import JobBoard
 from cvflow_tui.backend.learning.service import LearningService
 from cvflow_tui.backend.packages.service import PackageService

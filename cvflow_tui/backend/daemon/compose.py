@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cvflow_tui.backend.annotation.service import ProjectService
+from cvflow_tui.backend.annotation.projects import ProjectService
 from cvflow_tui.backend.annotation.solver_provider import Endpoint, SolverProvider
 from cvflow_tui.backend.jobs import JobBoard
 from cvflow_tui.backend.learning.service import LearningService
