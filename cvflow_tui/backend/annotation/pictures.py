@@ -145,14 +145,14 @@ def annotations_of(database: Database, picture: int, labels: Labels) -> tuple[An
     """A picture's annotations by id."""
     rows = database.rows("SELECT * FROM annotations WHERE picture = ? ORDER BY id", (picture,))
     return tuple(
-        Annotation(row["id"], labels.name(row["class"]), _box(row), row["origin"], row["suggestion"], row["score"]) for row in rows
+        Annotation(row["id"], labels.name(row["class"]), box_of(row), row["origin"], row["suggestion"], row["score"]) for row in rows
     )
 
 
 def to_suggestion(row: sqlite3.Row, labels: Labels) -> Suggestion:
     """A row of suggestions joined with its asking."""
     verdict = None if row["verdict"] is None else Verdict(row["verdict"])
-    return Suggestion(row["id"], labels.name(row["class"]), row["score"], _box(row), row["solver"], row["checkpoint"], verdict)
+    return Suggestion(row["id"], labels.name(row["class"]), row["score"], box_of(row), row["solver"], row["checkpoint"], verdict)
 
 
 def finished(database: Database, *, newest_first: bool = False) -> Iterator[sqlite3.Row]:
@@ -169,5 +169,6 @@ def finished(database: Database, *, newest_first: bool = False) -> Iterator[sqli
             yield row
 
 
-def _box(row: sqlite3.Row) -> Box:
+def box_of(row: sqlite3.Row) -> Box:
+    """The box of a row with x0, y0, x1, y1."""
     return Box(row["x0"], row["y0"], row["x1"], row["y1"])

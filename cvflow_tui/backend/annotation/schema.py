@@ -27,7 +27,7 @@ MIGRATIONS = (
         stamp TEXT,                         -- size and modification time of the file when it was read
         annotations INTEGER NOT NULL DEFAULT 0,
         finished_at REAL,                   -- when it last became finished; stays when it is opened again
-        taught INTEGER,                     -- the last round whose snapshot holds it
+        taught INTEGER,                     -- the first round that began after it was finished
         split TEXT                          -- 'train' or 'held_back', from its first round on
     );
     CREATE INDEX pictures_by_state ON pictures (state, position);

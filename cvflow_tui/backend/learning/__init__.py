@@ -1,0 +1,1 @@
+"""IAE: learning from annotations: rounds, metrics, prequential accuracy."""
