@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import tempfile
 from pathlib import Path
@@ -52,6 +51,8 @@ def demo(session: Session, batch: bool, quiet: bool, as_json: bool) -> None:
 
 
 def _run(session: Session, quiet: bool) -> DemoReport:
+    import asyncio
+
     from cvflow_tui.cli.progress import Progress
     from cvflow_tui.demo.batch import run_batch
 

@@ -77,7 +77,7 @@ def _tell(message: str, code: str, exit_code: int, as_json: bool, detail: str | 
 def _usage_line(error: click.ClickException) -> str:
     message = error.format_message()
     context = error.ctx if isinstance(error, click.UsageError) else None
-    return f"{message.rstrip('.')}; see: {context.command_path} --help" if context else message
+    return f"{message.rstrip('.')}; see: {context.command_path if context else 'cvflow'} --help"
 
 
 def _silence() -> None:

@@ -1,0 +1,141 @@
+"""Every way a command can end: exit codes, one line on stderr, JSON for scripts, no traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cvflow_tui.model.errors import BY_CODE, CvflowError
+from tests.cli.conftest import Cli
+from tests.cli.fake_client import FakeClient
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("kind", BY_CODE.values(), ids=BY_CODE.keys())
+def test_each_error_has_its_exit_code_and_one_line(cli: Cli, client: FakeClient, kind: type[CvflowError]) -> None:
+    client.failure = kind("it went wrong\nand here is more", detail="Traceback: secret")
+    outcome = cli("ps")
+    assert outcome.code == kind.exit_code
+    assert outcome.out == ""
+    assert outcome.err == "cvflow: it went wrong and here is more\n"
+
+
+@pytest.mark.parametrize("kind", BY_CODE.values(), ids=BY_CODE.keys())
+def test_with_json_the_error_is_json_on_stdout(cli: Cli, client: FakeClient, kind: type[CvflowError]) -> None:
+    client.failure = kind("no")
+    outcome = cli("ps", "--json")
+    assert outcome.code == kind.exit_code
+    assert outcome.json == {"error": "no", "code": kind.code}
+
+
+def test_exit_codes_are_the_promised_ones() -> None:
+    assert {code: kind.exit_code for code, kind in BY_CODE.items()} == {
+        "internal": 1,
+        "usage": 2,
+        "not_found": 3,
+        "refused": 4,
+        "remote": 5,
+        "package": 6,
+    }
+
+
+def test_a_bug_is_one_line_that_says_how_to_see_more(cli: Cli, client: FakeClient) -> None:
+    client.failure = KeyError("oops")
+    outcome = cli("ps")
+    assert outcome.code == 1
+    assert outcome.err.count("\n") == 1
+    assert "KeyError" in outcome.err and "--debug" in outcome.err
+
+
+def test_debug_shows_what_stands_behind_an_error(cli: Cli, client: FakeClient) -> None:
+    client.failure = CvflowError("failed", detail="line 3 of the solver")
+    assert "line 3" not in cli("ps").err
+    assert "line 3" in cli("--debug", "ps").err
+    client.failure = KeyError("oops")
+    with pytest.raises(KeyError):
+        cli("--debug", "ps")
+
+
+def test_escapes_in_an_error_do_not_reach_the_terminal(cli: Cli, client: FakeClient) -> None:
+    client.failure = CvflowError("a \x1b[31mred\x1b[0m \x07label")
+    outcome = cli("ps")
+    assert "\x1b" not in outcome.err and "\x07" not in outcome.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["ps", "--nonsense"], ["start"], ["start", "x", "--port", "70000"], ["infer"], ["label", ".", "--out"]]
+)
+def test_usage_errors_exit_2_and_name_the_help(cli: Cli, arguments: list[str]) -> None:
+    outcome = cli(*arguments)
+    assert outcome.code == 2
+    assert outcome.err.startswith("cvflow: ") and "--help" in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def test_usage_errors_are_json_too(cli: Cli) -> None:
+    outcome = cli("ps", "--json", "--nonsense")
+    assert outcome.code == 2
+    assert outcome.json["code"] == "usage"
+
+
+def test_interrupt_exits_130(cli: Cli, client: FakeClient) -> None:
+    client.failure = KeyboardInterrupt()
+    outcome = cli("ps")
+    assert outcome.code == 130
+    assert "Traceback" not in outcome.err
+
+
+def test_a_closed_pipe_is_silent(tmp_path: Path) -> None:
+    """A reader that goes away, as `head` does, leaves nothing on stderr."""
+    script = (
+        "import sys; from pathlib import Path; from cvflow_tui.cli.main import main;"
+        "from tests.cli.fake_client import *; c = FakeClient(); c.log = 'word ' * 20 + '\\n'; c.log *= 20000;"
+        f"sys.exit(main(['logs', 'nanodet', '-n', '20000'], session_of(c, Path({str(tmp_path)!r}))))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    errors = process.stderr.read()
+    assert process.wait(30) == 141
+    assert errors == b""
+
+
+def test_ctrl_c_during_an_install_cancels_the_job_and_keeps_nothing(tmp_path: Path) -> None:
+    """The real signal to a real process, whose install reports back when its job was called off."""
+    marker = tmp_path / "job"
+    script = f"""
+import sys
+from pathlib import Path
+from cvflow_tui.backend.jobs import Cancelled
+from cvflow_tui.cli.main import main
+from tests.cli.fake_client import FakeClient, session_of
+
+def work(progress):
+    progress.step("fetching", total=100, unit="bytes")
+    Path({str(marker)!r}).write_text("begun")
+    if progress.cancelled.wait(30):
+        Path({str(marker)!r}).write_text("cancelled")
+        raise Cancelled
+
+client = FakeClient()
+client.install_work = work
+sys.exit(main(["install", "nanodet", "--yes"], session_of(client, Path({str(tmp_path)!r}))))
+"""
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 20
+    while not marker.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert marker.read_text() == "cancelled"
+    assert "nothing was kept" in err and "Traceback" not in err
+    assert out == ""
