@@ -23,6 +23,7 @@ from cvflow_tui.screens.annotate.scene import shapes_of
 from cvflow_tui.screens.annotate.session import Session
 from cvflow_tui.screens.annotate.status import status_line
 from cvflow_tui.screens.annotate.words import plural, round_ended
+from cvflow_tui.widgets.cells import width_of
 from cvflow_tui.widgets.image_canvas.canvas import ImageCanvas
 
 MESSAGE_SECONDS, ERROR_SECONDS = 3.0, 8.0
@@ -48,6 +49,7 @@ class AnnotateScreen(AnnotateActions):
         self._shown: int | None = None
         """The id of the picture on the canvas, or on its way there."""
         self._told: Timer | None = None
+        self._message: str | None = None
         self._note: str | None = None
 
     def compose_place(self) -> ComposeResult:
@@ -149,18 +151,19 @@ class AnnotateScreen(AnnotateActions):
         if self.session is not None and self.is_attached:
             self.query_one(ObjectsPane).show_facts(self.session)
             self._right_status()
-            if self._told is None:
-                self._show_status()
+            self._show_status()
 
     def told(self, message: str) -> None:
-        """Say what happened on the status line, for a while."""
-        self.status(one_line(message))
+        """Say what happened on the status line, for a while, ahead of where things stand."""
+        self._message = one_line(message)
         self._forget_after(MESSAGE_SECONDS)
+        self._show_status()
 
     def failed(self, error: CvflowError, dropped: int) -> None:
         """Say what did not happen."""
         if dropped:
             error = type(error)(f"{error.message} ({plural(dropped, 'later key')} left out)", detail=error.detail)
+        self._message = None
         self.report(error)
         self._forget_after(ERROR_SECONDS)
         if self.session is not None and self.session.view is None:
@@ -214,11 +217,13 @@ class AnnotateScreen(AnnotateActions):
 
     def _show_status(self) -> None:
         session = self.session
-        if session is None or self._told is not None:
+        if session is None or (self._told is not None and self._message is None):
             return
         zoom = self.canvas.zoom if self.canvas.picture is not None else None
         drawing = self.canvas.mode == "draw"
-        self.status(status_line(session, zoom=zoom, drawing=drawing, size=session.size, width=self.size.width - 2))
+        width = self.size.width - 2
+        ahead = f"{self._message}  ·  " if self._message is not None else ""
+        self.status(ahead + status_line(session, zoom=zoom, drawing=drawing, size=session.size, width=max(0, width - width_of(ahead))))
 
     def _right_status(self) -> None:
         session = self.session
@@ -265,4 +270,5 @@ class AnnotateScreen(AnnotateActions):
         if self._told is not None:
             self._told.stop()
             self._told = None
+        self._message = None
         self._show_status()
