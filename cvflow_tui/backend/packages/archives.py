@@ -13,6 +13,7 @@ from typing import IO
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.disk import require_space, writing
 from cvflow_tui.backend.packages.fetch import CHUNK, Received
+from cvflow_tui.backend.packages.meter import Meter
 from cvflow_tui.model.errors import PackageError
 from cvflow_tui.model.text import one_line
 
@@ -76,7 +77,7 @@ def _take(found: dict[str, Received], path: str, member: IO[bytes], size: int, t
         raise PackageError(f"{one_line(path, 120)!r} is in its archive twice")
     require_space(target.parent, size, f"unpacking {target.name}")
     progress.step(f"unpacking {one_line(path.rpartition('/')[2], 80)}", total=size, unit="bytes")
-    digest, done = hashlib.sha256(), 0
+    digest, done, meter = hashlib.sha256(), 0, Meter(progress)
     with writing(target.parent, size), target.open("wb") as file:
         while chunk := member.read(min(CHUNK, size - done + 1)):
             done += len(chunk)
@@ -84,5 +85,6 @@ def _take(found: dict[str, Received], path: str, member: IO[bytes], size: int, t
                 raise PackageError(f"{one_line(path, 120)!r} is larger than its archive says")
             file.write(chunk)
             digest.update(chunk)
-            progress.advance(done)
+            meter.at(done)
+    meter.at(done, end=True)
     found[path] = Received(target, digest.hexdigest(), done)

@@ -20,6 +20,7 @@ import httpx
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.disk import link_or_copy, require_space, writing
+from cvflow_tui.backend.packages.meter import Meter
 from cvflow_tui.backend.packages.pip_config import hide_credentials
 from cvflow_tui.model.errors import PackageError, RefusedError, RemoteError
 from cvflow_tui.model.text import one_line
@@ -125,14 +126,15 @@ class Downloads:
             total = origin.stat().st_size
             require_space(self.folder, total, what)
             progress.step(f"copying {what}", total=total, unit="bytes")
-            digest, done = hashlib.sha256(), 0
+            digest, done, meter = hashlib.sha256(), 0, Meter(progress)
             with writing(self.folder, total, what), origin.open("rb") as source, part.open("wb") as file:
                 while chunk := source.read(CHUNK):
                     file.write(chunk)
                     digest.update(chunk)
                     done += len(chunk)
-                    progress.advance(done)
+                    meter.at(done)
                 _sync(file.fileno())
+            meter.at(done, end=True)
         except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
             raise PackageError(f"{what}: {origin} cannot be read: {error.strerror}") from error
         part.replace(path)
@@ -149,7 +151,7 @@ class Downloads:
                 except (httpx.TransportError, httpx.StreamError, _Cut) as error:
                     progress.check()
                     failures = 0 if _size(part) > before else failures + 1
-                    if failures > RETRIES:
+                    if failures > RETRIES or "CERTIFICATE_VERIFY_FAILED" in str(error):
                         raise _unreachable(url, error) from error
                     progress.cancelled.wait(min(8.0, 0.1 * 2**failures))
                     progress.check()
@@ -243,16 +245,19 @@ class _Transfer:
         if total is not None:
             require_space(self._part.parent, total - start, self._what)
         digest, done = _hash_start(self._part, start)
+        meter = Meter(self._progress)
         self._progress.step(f"downloading {self._what}", total=total, unit="bytes", done=done)
         with writing(self._part.parent, total, self._what), self._part.open("r+b" if start else "wb") as file:
             file.seek(start)
             file.truncate()
-            for chunk in reply.iter_raw(CHUNK):
+            # As it comes: collected into larger pieces, the last of them would be lost with the connection.
+            for chunk in reply.iter_raw():
                 file.write(chunk)
                 digest.update(chunk)
                 done += len(chunk)
-                self._progress.advance(done)
+                meter.at(done)
             _sync(file.fileno())
+        meter.at(done, end=True)
         if total is not None and done != total:
             raise _Cut(f"{done:,} of {total:,} bytes came")
         return Received(self._part, digest.hexdigest(), done)

@@ -9,7 +9,6 @@ from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.package import Package
 from cvflow_tui.backend.packages.tools import run_tool
 from cvflow_tui.model.errors import PackageError
-from cvflow_tui.model.packages import SolverInfo
 from cvflow_tui.model.text import one_line
 
 SDK = Path(__file__).resolve().parents[2] / "solvers" / "sdk"
@@ -18,38 +17,49 @@ SDK = Path(__file__).resolve().parents[2] / "solvers" / "sdk"
 SECONDS = 300.0
 """How long an import may take: the large frameworks need half a minute on a cold disk."""
 
+_FAILED = 100
+"""Exit status of the check for the first solver that failed; the next solver's is one more."""
+
 _CODE = """\
-import importlib, sys
-sdk, root, path = sys.argv[1:]
+import importlib, sys, traceback
+failed, sdk, root, *paths = sys.argv[1:]
 sys.path[:0] = [sdk, root]
-*module, name = path.split("/")
-found = getattr(importlib.import_module(".".join(module)), name, None)
-if not isinstance(found, type):
-    raise ImportError("%s has no class %s" % ("/".join(module) + ".py", name))
+for number, path in enumerate(paths):
+    *module, name = path.split("/")
+    try:
+        if not isinstance(getattr(importlib.import_module(".".join(module)), name, None), type):
+            raise ImportError("%s has no class %s" % ("/".join(module) + ".py", name))
+    except BaseException:
+        sys.stdout.flush()
+        traceback.print_exc()
+        sys.stderr.flush()
+        sys.exit(int(failed) + min(number, 99))
 """
 
 
 def check_imports(package: Package, python: Path, progress: Progress, seconds: float = SECONDS) -> None:
-    """Import every solver's class with the package's own interpreter.
+    """Import every solver's class with the package's own interpreter, in one process.
 
     Raises PackageError that ends with the traceback's last line; its `detail` is the whole traceback.
     """
-    progress.step("checking that it imports", total=len(package.solvers), unit="solvers")
-    for number, solver in enumerate(package.solvers, start=1):
-        _check(package, solver, python, progress, seconds)
-        progress.advance(number)
-
-
-def _check(package: Package, solver: SolverInfo, python: Path, progress: Progress, seconds: float) -> None:
-    command = [str(python), "-P", "-B", "-c", _CODE, str(SDK), str(package.root), solver.class_path]
-    dropped = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
-    environment = {name: value for name, value in os.environ.items() if name not in dropped} | {"PYTHONNOUSERSITE": "1", "NO_COLOR": "1"}
-    status, output = run_tool(command, progress=progress, seconds=seconds, cwd=package.root, env=environment)
+    progress.step("checking that it imports")
+    paths = [solver.class_path for solver in package.solvers]
+    command = [str(python), "-P", "-B", "-c", _CODE, str(_FAILED), str(SDK), str(package.root), *paths]
+    status, output = run_tool(command, progress=progress, seconds=seconds, cwd=package.root, env=_environment())
     if status == 0:
         return
-    who = f"{package.ref}: solver {solver.name!r} (class {solver.class_path})"
     if status is None:
-        raise PackageError(f"{who} was still being imported after {seconds:.0f} s", detail=output)
+        raise PackageError(f"{package.ref}: its classes were still being imported after {seconds:.0f} s", detail=output)
+    index = status - _FAILED
+    failed = package.solvers[index] if 0 <= index < len(package.solvers) else None
+    who = f"{package.ref}: solver {failed.name!r} (class {failed.class_path})" if failed else f"{package.ref}: its solvers"
     lines = [line for line in output.splitlines() if line.strip()]
-    said = one_line(lines[-1], 300) if lines else f"its Python ended with status {status}"
-    raise PackageError(f"{who} cannot be imported: {said}", detail=output)
+    if failed and lines:
+        raise PackageError(f"{who} cannot be imported: {one_line(lines[-1], 300)}", detail=output)
+    raise PackageError(f"{who} cannot be imported: Python ended with status {status}", detail=output)
+
+
+def _environment() -> dict[str, str]:
+    """The user's environment without what would lead another Python's modules in."""
+    dropped = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+    return {name: value for name, value in os.environ.items() if name not in dropped} | {"PYTHONNOUSERSITE": "1", "NO_COLOR": "1"}

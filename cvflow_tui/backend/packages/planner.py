@@ -7,7 +7,7 @@ from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 
-from cvflow_tui.backend.packages.describe import detail_of, files_size, summary_of
+from cvflow_tui.backend.packages.describe import detail_of, files_size, installed_size, summary_of
 from cvflow_tui.backend.packages.disk import free_bytes, human
 from cvflow_tui.backend.packages.environment import Environments, key_of
 from cvflow_tui.backend.packages.package import Package
@@ -33,10 +33,14 @@ def make_plan(
 ) -> InstallPlan:
     """The plan for a package that was fetched. Asks the network how large the weights are."""
     download, free = weights.missing_bytes(package), free_bytes(home)
-    disk = None if download is None else download + files_size(package.root)
+    disk = installed_size(package)
+    if disk is None and download is not None:
+        disk = files_size(package.root) + download
     problems = problems_of(package)
-    if disk is not None and disk > free:
-        problems.append(f"it needs {human(disk)}, and {home} has {human(free)} free")
+    # While it is installed, an archive and what is unpacked from it are there both.
+    needed = (disk or 0) + (download or 0)
+    if needed > free:
+        problems.append(f"no disk space: it needs {human(needed)}, and {home} has {human(free)} free")
     summary = summary_of(package, source=fetched.source, installed=replaces)
     steps = [f"copy the files of {package.ref} {package.version}"]
     sentence = _environment(package, environments)

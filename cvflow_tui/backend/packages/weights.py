@@ -16,6 +16,7 @@ from cvflow_tui.backend.packages.describe import is_relative
 from cvflow_tui.backend.packages.disk import link_or_copy
 from cvflow_tui.backend.packages.fetch import Downloads, Received, wrong_digest
 from cvflow_tui.backend.packages.manifest import ModelTable
+from cvflow_tui.backend.packages.meter import Meter
 from cvflow_tui.backend.packages.package import Package, inside
 from cvflow_tui.backend.packages.pip_config import read_pip_config
 from cvflow_tui.backend.packages.pypi import Archive, Member, find_archive, parse_member
@@ -182,13 +183,14 @@ def verified(received: Received, model: ModelTable) -> Received:
 
 
 def _hash(path: Path, what: str, progress: Progress) -> Received:
-    total, done, digest = path.stat().st_size, 0, hashlib.sha256()
+    total, done, digest, meter = path.stat().st_size, 0, hashlib.sha256(), Meter(progress)
     progress.step(f"checking {what}", total=total, unit="bytes")
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
             done += len(chunk)
-            progress.advance(done)
+            meter.at(done)
+    meter.at(done, end=True)
     return Received(path, digest.hexdigest(), done)
 
 

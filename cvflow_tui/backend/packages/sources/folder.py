@@ -12,6 +12,7 @@ from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.describe import SKIPPED, files_size
 from cvflow_tui.backend.packages.disk import require_space, writing
 from cvflow_tui.backend.packages.manifest import MANIFESTS, find_manifest
+from cvflow_tui.backend.packages.meter import Meter
 from cvflow_tui.backend.packages.sources.base import Fetched
 from cvflow_tui.model.errors import NotFoundError, PackageError
 from cvflow_tui.model.text import one_line
@@ -50,7 +51,7 @@ def copy_folder(origin: Path, into: Path, progress: Progress) -> list[str]:
     total = files_size(origin)
     require_space(into.parent, total, f"copying {origin.name}")
     progress.step(f"copying {origin.name}", total=total, unit="bytes")
-    real, warnings, done = origin.resolve(), list[str](), 0
+    real, warnings, done, meter = origin.resolve(), list[str](), 0, Meter(progress)
     with writing(into.parent, total):
         for folder, folders, files in os.walk(origin):
             here = into / os.path.relpath(folder, origin)
@@ -59,7 +60,8 @@ def copy_folder(origin: Path, into: Path, progress: Progress) -> list[str]:
             folders[:] = sorted(name for name in folders if name not in SKIPPED and name not in links)
             for name in sorted([*files, *links]):
                 done += _copy(Path(folder, name), here / name, real, warnings)
-                progress.advance(done)
+                meter.at(done)
+    meter.at(done, end=True)
     return warnings
 
 

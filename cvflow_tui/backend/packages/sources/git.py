@@ -124,7 +124,7 @@ class _Clone:
         ref = self._source.ref
         try:
             self._git_fetch("--depth=1", ref or "HEAD")
-        except RemoteError:
+        except (RemoteError, NotFoundError):
             if ref is None or not _ABBREVIATED.fullmatch(ref):
                 raise
             # Many servers hand out commits only by name: get all branches and look the commit up in them.
@@ -186,17 +186,21 @@ class _Clone:
     def _follow(self, process: subprocess.Popen[bytes]) -> tuple[str, str]:
         """Wait for git, reporting and bounding what it writes. Its output is a few lines: it fits into the pipes."""
         deadline = time.monotonic() + self._source.seconds_limit
-        while True:
+        while time.monotonic() < deadline:
             self._progress.check()
             with suppress(subprocess.TimeoutExpired):
                 output, complaint = process.communicate(timeout=0.1)
+                self._bound()
                 return output.decode("utf-8", "replace"), clean(complaint.decode("utf-8", "replace"))
-            size = files_size(self._path) + files_size(self._path / ".git")
-            self._progress.advance(size)
-            if size > self._source.bytes_limit:
-                raise PackageError(f"{self._source.url} is larger than {human(self._source.bytes_limit)}: too large for a package")
-            if time.monotonic() > deadline:
-                raise RemoteError(f"{self._source.url}: git did not finish within {self._source.seconds_limit:.0f} s")
+            self._bound()
+        raise RemoteError(f"{self._source.url}: git did not finish within {self._source.seconds_limit:.0f} s")
+
+    def _bound(self) -> None:
+        """Report how much there is, and stop at what no package is."""
+        size = files_size(self._path) + files_size(self._path / ".git")
+        self._progress.advance(size)
+        if size > self._source.bytes_limit:
+            raise PackageError(f"{self._source.url} is larger than {human(self._source.bytes_limit)}: too large for a package")
 
     def _error(self, complaint: str) -> RemoteError | NotFoundError:
         lines = last_lines(complaint, 20)

@@ -1,0 +1,288 @@
+"""Sources: how they are read, and what fetching from a folder and from git brings and refuses."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from cvflow_tui.backend.jobs import Cancelled, Progress
+from cvflow_tui.backend.packages.hub import Hub
+from cvflow_tui.backend.packages.sources import Source, parse_source
+from cvflow_tui.backend.packages.sources.folder import FolderSource
+from cvflow_tui.backend.packages.sources.git import REF, URL, GitSource, vendor_of
+from cvflow_tui.backend.packages.sources.hub import HubSource
+from cvflow_tui.model.errors import NotFoundError, PackageError, RemoteError, UsageError
+
+from .parts import Watching, commit_all, git, write_package
+
+HUB = Hub(Path("/nonexistent"))
+
+
+def read(text: str) -> Source:
+    return parse_source(text, HUB)
+
+
+def test_every_form() -> None:
+    assert read("NanoDet") == HubSource("nanodet", HUB)
+    assert read("cvflow/nanodet") == HubSource("cvflow/nanodet", HUB)
+    assert read("hub:cvflow/nanodet") == HubSource("cvflow/nanodet", HUB)
+    assert read("./here") == FolderSource(Path("./here"))
+    assert read("/a/b c") == FolderSource(Path("/a/b c"))
+    assert read("file:///a/b%20c") == FolderSource(Path("/a/b c"))
+    assert read("file:/a/b") == FolderSource(Path("/a/b"))
+    assert read("git+https://host.org/v/p.git") == GitSource("https://host.org/v/p.git")
+    assert read("git+https://host.org/v/p@v1.0#subdirectory=a/b") == GitSource("https://host.org/v/p", "v1.0", "a/b")
+    assert read("git+file:///v/p@feature") == GitSource("file:///v/p", "feature")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "   ",
+        "-",
+        "--upload-pack=touch /tmp/x",
+        "-ofoo",
+        "ext::sh -c 'touch /tmp/x'",
+        "git+ext::sh -c touch% /tmp/x",
+        "git+-oProxyCommand=x",
+        "git+--upload-pack=x",
+        "git+https://-oProxy/x",
+        "git+https://user:secret@host/v/p",
+        "git+https://user@host/v/p",
+        "git+ssh://git@host/v/p",
+        "git+http://host/v/p",
+        "git+https://host",
+        "git+https://host/v/p@",
+        "git+https://host/v/p@-x",
+        "git+https://host/v/p@a..b",
+        "git+https://host/v/p@a b",
+        "git+https://host/v/p#egg=x",
+        "git+https://host/v/p#subdirectory=",
+        "git+https://host/v/p#subdirectory=../x",
+        "git+https://host/v/p#subdirectory=/etc",
+        "git+https://host/v/p#subdirectory=.git",
+        "git+https://host/v/p\n--x",
+        "git+file://host/v/p",
+        "file://elsewhere/p",
+        "file:",
+        "https://host/v/p",
+        "a/b/c",
+        "a/../b",
+        "../../x y\0",
+        "Ünïcode",
+        "x" * 5000,
+    ],
+)
+def test_what_is_no_source_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read(text)
+    assert "\n" not in caught.value.message
+    assert len(caught.value.message) < 400
+
+
+@given(st.text(max_size=60) | st.from_regex(r"(git\+)?(https|file|ext|ssh)?:?/{0,3}[-\w.@:#%/=]{0,40}", fullmatch=True))
+@example("git+https://h/p@@x")
+@example("git+file:////")
+def test_reading_any_text_gives_a_source_or_a_usage_error(text: str) -> None:
+    try:
+        source = read(text)
+    except UsageError:
+        return
+    if isinstance(source, GitSource):
+        assert URL.fullmatch(source.url)
+        assert "::" not in source.url and not source.url.startswith("-")
+        assert source.ref is None or (REF.fullmatch(source.ref) and ".." not in source.ref)
+        assert source.subdirectory is None or ".." not in Path(source.subdirectory).parts
+        assert read(source.text) == source
+    elif isinstance(source, HubSource):
+        assert re.fullmatch(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)?", source.ref)
+        assert read(source.text) == source
+    else:
+        assert isinstance(source, FolderSource)
+        assert not str(source.path).startswith("-")
+
+
+segment = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,8}", fullmatch=True).filter(lambda part: ".." not in part)
+reference = segment.filter(lambda part: not part.endswith((".lock", ".")))
+
+
+@given(st.sampled_from(["https://host.org", "https://host:8443", "file://"]), st.lists(segment, min_size=1, max_size=4), st.none() | reference)
+def test_a_git_source_is_read_as_it_was_written(host: str, path: list[str], ref: str | None) -> None:
+    source = GitSource(f"{host}/{'/'.join(path)}", ref, None)
+    assert read(source.text) == source
+
+
+@pytest.mark.parametrize(
+    ("url", "vendor"),
+    [("https://h/unarxiv/CVPM.git", "unarxiv"), ("https://h/CVPM", "local"), ("https://h/-x/p", "local"), ("file:///a/B/c/", "b")],
+)
+def test_the_vendor_is_the_last_but_one_part(url: str, vendor: str) -> None:
+    assert vendor_of(url) == vendor
+
+
+# -- folders
+
+
+def test_a_folder_is_copied_without_what_does_not_belong_to_it(tmp_path: Path) -> None:
+    root = write_package(tmp_path / "p")
+    for name in (".git", "__pycache__", ".venv", "parts/__pycache__"):
+        (root / name).mkdir()
+        (root / name / "x").write_text("x")
+    (tmp_path / "secret").write_text("s")
+    (root / "out").symlink_to(tmp_path / "secret")
+    (root / "outdir").symlink_to("/etc")
+    (root / "nowhere").symlink_to("missing")
+    (root / "loop").symlink_to("loop")
+    (root / "inside").symlink_to(root / "README.md")
+    (root / "indir").symlink_to("parts")
+    (root / "via").symlink_to("out")
+    os.mkfifo(root / "pipe")
+    (root / "run.sh").write_text("x")
+    (root / "run.sh").chmod(0o755)
+    fetched = FolderSource(root).fetch(tmp_path / "copy", Progress())
+    found = {path.relative_to(tmp_path / "copy").as_posix() for path in (tmp_path / "copy").rglob("*")}
+    assert found == {"cvpm.toml", "README.md", "parts", "parts/solver.py", "inside", "indir", "run.sh"}
+    assert os.readlink(tmp_path / "copy/inside") == "README.md"
+    assert os.readlink(tmp_path / "copy/indir") == "parts"
+    assert os.access(tmp_path / "copy/run.sh", os.X_OK) and not os.access(tmp_path / "copy/cvpm.toml", os.X_OK)
+    assert len(fetched.warnings) == 6
+    assert fetched.vendor == "local" and fetched.commit is None and not fetched.bundled
+
+
+def test_a_folder_that_is_not_there_or_no_package(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="there is no such folder"):
+        FolderSource(tmp_path / "no").fetch(tmp_path / "copy", Progress())
+    (tmp_path / "plain").mkdir()
+    with pytest.raises(PackageError, match=r"plain: there is no cvpm\.toml in this folder; a package needs one"):
+        FolderSource(tmp_path / "plain").fetch(tmp_path / "copy", Progress())
+    assert not (tmp_path / "copy").exists()
+
+
+# -- git
+
+
+def repository(folder: Path) -> tuple[Path, str]:
+    root = write_package(folder, version="1.0.0")
+    return root, commit_all(root)
+
+
+def fetch(source: str, into: Path, progress: Progress | None = None):  # type: ignore[no-untyped-def]
+    return read(source).fetch(into, progress or Progress())
+
+
+def test_git_pins_the_commit_of_the_default_branch(tmp_path: Path) -> None:
+    root, commit = repository(tmp_path / "acme" / "boxes")
+    fetched = fetch(f"git+file://{root}", tmp_path / "copy")
+    assert fetched.commit == commit and fetched.vendor == "acme"
+    assert fetched.source == f"git+file://{root}@{commit}"
+    assert (tmp_path / "copy/cvpm.toml").read_bytes() == (root / "cvpm.toml").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["acme", "copy", "wheels"]
+    assert not (tmp_path / "copy/.git").exists()
+
+
+def test_git_branches_tags_and_commits_even_abbreviated(tmp_path: Path) -> None:
+    root, first = repository(tmp_path / "p")
+    git(root, "tag", "v1")
+    git(root, "tag", "-a", "v1-signed", "-m", "x")
+    git(root, "checkout", "-q", "-b", "feature/new")
+    (root / "more.txt").write_text("more")
+    second = commit_all(root, "second")
+    git(root, "checkout", "-q", "main")
+    for ref, commit in (("v1", first), ("v1-signed", first), ("feature/new", second), (first, first), (second, second), (second[:9], second)):
+        into = tmp_path / f"copy-{ref.replace('/', '-')}"
+        assert fetch(f"git+file://{root}@{ref}", into).commit == commit
+        assert (into / "more.txt").exists() == (commit == second)
+
+
+def test_git_subdirectory(tmp_path: Path) -> None:
+    write_package(tmp_path / "mono" / "models" / "one")
+    commit_all(tmp_path / "mono")
+    source = f"git+file://{tmp_path}/mono"
+    assert fetch(f"{source}#subdirectory=models/one", tmp_path / "copy").source.endswith("#subdirectory=models/one")
+    assert (tmp_path / "copy/cvpm.toml").is_file()
+    with pytest.raises(PackageError, match=r"there is no cvpm\.toml"):
+        fetch(source, tmp_path / "copy2")
+    with pytest.raises(NotFoundError, match="models/two: there is no such folder at commit"):
+        fetch(f"{source}#subdirectory=models/two", tmp_path / "copy3")
+
+
+def test_git_says_what_is_not_there(tmp_path: Path) -> None:
+    root, _ = repository(tmp_path / "p")
+    with pytest.raises(NotFoundError, match="there is no branch or tag 'nope'"):
+        fetch(f"git+file://{root}@nope", tmp_path / "c")
+    with pytest.raises(NotFoundError, match="there is no commit deadbeef"):
+        fetch(f"git+file://{root}@deadbeef", tmp_path / "c")
+    with pytest.raises(RemoteError, match="git cannot fetch file://"):
+        fetch(f"git+file://{tmp_path}/none", tmp_path / "c")
+    assert not any(path.name.startswith("c") for path in tmp_path.iterdir())
+
+
+def test_git_runs_nothing_of_the_repository_or_of_the_users_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hooks, filters, symbolic links and submodules of a hostile repository; a global configuration that rewrites addresses."""
+    root, _ = repository(tmp_path / "p")
+    sub, _ = repository(tmp_path / "sub")
+    mark = tmp_path / "ran"
+    (root / ".gitattributes").write_text("*.md filter=lfs\n*.toml filter=evil\n")
+    (root / "link").symlink_to("/etc/hostname")
+    git(root, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(sub), "sub")
+    commit_all(root, "evil")
+    configuration = tmp_path / "gitconfig"
+    evil = f'!touch {mark}; cat'
+    configuration.write_text(
+        f'[filter "evil"]\nsmudge = "{evil[1:]}"\n[core]\nhooksPath = {tmp_path}/hooks\n[url "file:///nowhere"]\ninsteadOf = "file://{tmp_path}"\n'
+    )
+    (tmp_path / "hooks").mkdir()
+    (tmp_path / "hooks/post-checkout").write_text(f"#!/bin/sh\ntouch {mark}\n")
+    (tmp_path / "hooks/post-checkout").chmod(0o755)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(configuration))
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("GIT_WORK_TREE", "/")
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "core.symlinks")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "true")
+    fetch(f"git+file://{root}", tmp_path / "copy")
+    assert not mark.exists()
+    assert not (tmp_path / "elsewhere").exists()
+    assert (tmp_path / "copy/link").read_text() == "/etc/hostname" and not (tmp_path / "copy/link").is_symlink()
+    assert not list((tmp_path / "copy/sub").iterdir())
+
+
+def test_git_is_bounded_in_size_and_time(tmp_path: Path) -> None:
+    root = write_package(tmp_path / "p")
+    (root / "large").write_bytes(os.urandom(1 << 20))
+    commit_all(root)
+    with pytest.raises(PackageError, match=r"is larger than 1\.0 kB: too large for a package"):
+        GitSource(f"file://{root}", bytes_limit=1000).fetch(tmp_path / "c", Progress())
+    with pytest.raises(RemoteError, match="did not finish within 0 s"):
+        GitSource(f"file://{root}", seconds_limit=0.0).fetch(tmp_path / "c", Progress())
+    assert not any(path.name.startswith("c") for path in tmp_path.iterdir())
+
+
+def test_git_is_killed_when_it_is_called_off(tmp_path: Path) -> None:
+    root, _ = repository(tmp_path / "p")
+    # The repository never answers: reading it waits for a pipe that nobody writes to.
+    (root / ".git" / "HEAD").unlink()
+    os.mkfifo(root / ".git" / "HEAD")
+    progress = Watching()
+    timer = threading.Timer(0.5, progress.cancelled.set)
+    timer.start()
+    with pytest.raises(Cancelled):
+        GitSource(f"file://{root}").fetch(tmp_path / "c", progress)
+    timer.join()
+    assert not any(path.name.startswith("c") for path in tmp_path.iterdir())
+    assert not [pid for pid in os.listdir("/proc") if pid.isdigit() and str(root) in _command_line(pid)]
+
+
+def _command_line(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+
