@@ -108,7 +108,7 @@ def test_a_name_is_taken_once_and_unknown_ones_say_what_there_is(start: Start, f
         service.create("p", [str(folder)], ["b"])
     with pytest.raises(NotFoundError, match="there are p"):
         service.open("q")
-    with pytest.raises(NotFoundError, match="it has 12|project has 12"):
+    with pytest.raises(NotFoundError, match="there is no picture 13: the project has 12"):
         service.open("p", 13)
 
 

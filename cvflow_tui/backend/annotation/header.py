@@ -69,16 +69,16 @@ def _look(file: IO[bytes]) -> tuple[int, int, str | None]:
     width, height = picture.size
     if width * height > MOST_PIXELS:
         return 0, 0, f"{width * height // 1_000_000} megapixels: scale it down below {MOST_PIXELS // 1_000_000} first"
-    if picture.getexif().get(_ORIENTATION) in _TURNED:
+    if picture.format != "TIFF" and picture.getexif().get(_ORIENTATION) in _TURNED:  # Pillow turns TIFF files itself
         width, height = height, width
     return width, height, None if _is_whole(picture, file) else "the file is cut off: copy it again"
 
 
 def _allow_large(image: Any) -> None:
-    # Pillow warns at 89 and refuses at 179 megapixels; the limit here is our own, and a warning would land on the terminal.
+    # Pillow warns at 89 and refuses at 179 megapixels; the limit here is our own. Its warnings would land on the terminal.
     if image.MAX_IMAGE_PIXELS != MOST_PIXELS:
         image.MAX_IMAGE_PIXELS = MOST_PIXELS
-        warnings.filterwarnings("ignore", category=image.DecompressionBombWarning)
+        warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def _is_whole(picture: Any, file: IO[bytes]) -> bool:
