@@ -167,7 +167,7 @@ class FakeClient:
             self.asked.append(picture)
             await asyncio.sleep(self.infer_seconds)
             if isinstance(picture, Path):
-                picture.read_bytes()
+                await asyncio.to_thread(picture.read_bytes)
             reply = self.infer_as(picture, parameters or {})
             if isinstance(reply, BaseException):
                 raise reply

@@ -35,7 +35,7 @@ def test_the_promised_commands_are_there() -> None:
     promised = "install list start ps logs infer stop remove label train demo app completion"
     assert {(word,) for word in promised.split()} <= set(COMMANDS)
     assert {("hub", "search"), ("hub", "show"), ("daemon", "run"), ("daemon", "status"), ("daemon", "stop")} <= set(COMMANDS)
-    assert {("project", word) for word in "new list status export remove".split()} <= set(COMMANDS)
+    assert {("project", word) for word in ["new", "list", "status", "export", "remove"]} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
@@ -71,7 +71,9 @@ def test_version(cli: Cli) -> None:
 
 def test_without_arguments_and_terminal_prints_help_and_exits_2(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "cvflow_tui"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env={**os.environ, "CVFLOW_HOME": str(tmp_path)})
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env={**os.environ, "CVFLOW_HOME": str(tmp_path)}
+    )
     assert done.returncode == 2
     assert "Usage: cvflow" in done.stderr
     assert done.stdout == ""
@@ -92,6 +94,11 @@ def test_app_takes_a_project_or_the_demo(cli: Cli) -> None:
 def test_completion_script_works_with_the_program(cli: Cli, shell: str) -> None:
     script = cli("completion", shell).out
     assert "_CVFLOW_COMPLETE" in script and "cvflow" in script
-    environment = {**os.environ, "_CVFLOW_COMPLETE": f"{shell}_complete", "COMP_WORDS": "cvflow proj", "COMP_CWORD": "proj" if shell == "fish" else "1"}
+    environment = {
+        **os.environ,
+        "_CVFLOW_COMPLETE": f"{shell}_complete",
+        "COMP_WORDS": "cvflow proj",
+        "COMP_CWORD": "proj" if shell == "fish" else "1",
+    }
     told = subprocess.run([sys.executable, "-m", "cvflow_tui"], env=environment, capture_output=True, text=True).stdout
     assert "project" in told and "hub" not in told

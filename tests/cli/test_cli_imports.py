@@ -32,7 +32,8 @@ BUDGET = 8.0
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["ps", "--help"], ["label", "--help"], ["demo", "--help"], ["completion", "bash"], ["nonsense"]]
+    "arguments",
+    [["--help"], ["--version"], ["ps", "--help"], ["label", "--help"], ["demo", "--help"], ["completion", "bash"], ["nonsense"]],
 )
 def test_nothing_heavy_is_imported(arguments: list[str], tmp_path: Path) -> None:
     script = (

@@ -1,0 +1,96 @@
+"""`start`, `stop`, `ps`, `logs`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cvflow_tui.cli import logs
+from cvflow_tui.model.solvers import RunningSolver, SolverState
+from tests.cli.conftest import Cli
+from tests.cli.fake_client import RUNNING, FakeClient
+
+PROMISED = ["package", "solver", "state", "port", "pid", "url"]
+
+
+def test_start_prints_exactly_what_scripts_rely_on(cli: Cli) -> None:
+    told = cli("start", "nanodet", "--json").json
+    assert list(told) == PROMISED
+    assert (told["package"], told["state"], told["port"]) == ("cvflow/nanodet", "ready", 4711)
+
+
+def test_start_quiet_prints_the_url(cli: Cli) -> None:
+    outcome = cli("start", "nanodet", "--quiet")
+    assert (outcome.out, outcome.err) == ("http://127.0.0.1:4711\n", "")
+
+
+def test_start_of_an_unknown_solver(cli: Cli) -> None:
+    assert cli("start", "zebra").code == 3
+
+
+def test_stop(cli: Cli) -> None:
+    assert cli("stop", "nanodet").out == "cvflow/nanodet/detect is stopped\n"
+    assert cli("stop", "nanodet", "--json").json["state"] == "stopped"
+
+
+def test_ps(cli: Cli, client: FakeClient) -> None:
+    assert cli("ps", "--json").json == []
+    client.running = [RUNNING, RunningSolver("a/b", "c", SolverState.FAILED, error="weights\x1b[2J are gone")]
+    told = cli("ps", "--json").json
+    assert list(told[0])[:6] == PROMISED
+    assert {"uptime", "cpu", "rss", "requests"} <= set(told[0])
+    outcome = cli("ps")
+    assert outcome.out.splitlines()[0].split("\t")[:5] == ["cvflow/nanodet/detect", "ready", "4711", "1234", "1:05"]
+    assert "a/b/c: weights are gone" in outcome.err
+
+
+def test_logs_prints_the_last_lines(cli: Cli, client: FakeClient) -> None:
+    client.log = "".join(f"line {number}\n" for number in range(50))
+    assert cli("logs", "nanodet", "-n", "2").out == "line 48\nline 49\n"
+    assert cli("logs", "nanodet", "-n", "0").out == ""
+    assert [json.loads(line) for line in cli("logs", "nanodet", "-n", "1", "--json").out.splitlines()] == [{"line": "line 49"}]
+
+
+def test_logs_follow_waits_for_whole_lines(cli: Cli, client: FakeClient) -> None:
+    client.log = "first\nsec"
+    client.growing = ["ond\nthi", "", "rd\n"]
+    outcome = cli("logs", "nanodet", "-f")
+    assert outcome.out == "first\nsecond\nthird\n"
+    assert outcome.code == 130
+
+
+def test_logs_follow_begins_again_when_the_log_was_turned_over(cli: Cli, client: FakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    client.log = "a long line before\n"
+    shown: list[str] = []
+
+    async def turn_over(*arguments: Any, **options: Any) -> Any:
+        if options.get("wait") and not shown:
+            shown.append("turned")
+            client.log = "new\n"
+            return await original(*arguments, **{**options, "wait": 0.0})
+        return await original(*arguments, **options)
+
+    original = client.solver_log
+    monkeypatch.setattr(client, "solver_log", turn_over)
+    client.growing = [""]
+    assert cli("logs", "nanodet", "-f").out.splitlines() == ["a long line before", "new"]
+
+
+@given(
+    st.lists(st.text(st.characters(min_codepoint=97, max_codepoint=99), max_size=12), max_size=40), st.integers(0, 50), st.integers(1, 30)
+)
+def test_the_last_lines_are_found_however_the_log_is_cut(lines: list[str], wanted: int, piece: int) -> None:
+    client = FakeClient()
+    client.log = "".join(f"{line}\n" for line in lines)
+    kept, logs.PIECE = logs.PIECE, piece
+    try:
+        text, end = asyncio.run(logs._last(client, "x", wanted))  # type: ignore[arg-type]
+    finally:
+        logs.PIECE = kept
+    assert text.split("\n")[:-1] == lines[len(lines) - min(wanted, len(lines)) :]
+    assert end == len(client.log)
