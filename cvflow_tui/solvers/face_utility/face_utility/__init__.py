@@ -1,0 +1,1 @@
+"""Faces with dlib: where they are, their landmarks, their encodings."""
