@@ -12,6 +12,8 @@ from cvflow_tui.widgets.image_canvas.colors import DEFAULT, Depth, quantised, sg
 
 BOLD = 1
 REVERSE = 2
+TAG = 4
+"""Not sent: the cell belongs to a tag, which lines must not cut."""
 CONTINUED = 0
 """The code point of a cell that is the right half of the wide character before it."""
 
@@ -52,7 +54,7 @@ class CellGrid:
 
     def changes(self, other: CellGrid) -> NDArray[np.bool_]:
         """Where two grids of one shape look different. Both halves of a wide character change together."""
-        changed = (self.codes != other.codes) | (self.bg != other.bg) | (self.attrs != other.attrs)
+        changed = (self.codes != other.codes) | (self.bg != other.bg) | ((self.attrs ^ other.attrs) & ~np.uint8(TAG) != 0)
         # The foreground of a space is never seen.
         changed |= (self.fg != other.fg) & (self.codes != 0x20)
         for codes in (self.codes, other.codes):
@@ -118,7 +120,7 @@ class Row:
         self.characters = [chr(code) if code else "" for code in grid.codes[y].tolist()]
         self.fg: list[int] = quantised(grid.fg[y], depth).tolist()
         self.bg: list[int] = quantised(grid.bg[y], depth).tolist()
-        self.attrs: list[int] = grid.attrs[y].tolist()
+        self.attrs: list[int] = (grid.attrs[y] & ~np.uint8(TAG)).tolist()
 
     def cells(self, start: int, end: int) -> list[tuple[str, int, int, int]]:
         """(text, fg, bg, attributes) of the cells; half of a wide character at either end is a space."""

@@ -6,8 +6,8 @@ import math
 
 from cvflow_tui.model.geometry import Box
 from cvflow_tui.widgets.image_canvas.colors import DEFAULT
-from cvflow_tui.widgets.image_canvas.grid import BOLD, CellGrid
-from cvflow_tui.widgets.image_canvas.raster import Raster
+from cvflow_tui.widgets.image_canvas.grid import BOLD, TAG, CellGrid
+from cvflow_tui.widgets.image_canvas.raster import Raster, picture_window
 from cvflow_tui.widgets.image_canvas.strokes import Pen
 
 _SOLID = ("-", "|", "+")
@@ -18,6 +18,7 @@ class Outlines:
     """Lines to be laid over a raster of whole cells. Later ones lie on top."""
 
     def __init__(self, raster: Raster) -> None:
+        self._raster = raster
         self._columns, self._rows = raster.viewport.columns, raster.viewport.rows
         self._cells: dict[tuple[int, int], tuple[str, int]] = {}
 
@@ -44,17 +45,19 @@ class Outlines:
         self._put(column, row, "#", BOLD)
 
     def cross(self, column: float, row: float, pen: Pen) -> None:
-        """Dotted lines through a cell point to all four edges."""
+        """Dotted lines through a cell point to the picture's edges."""
         x, y = math.floor(column + 1e-6), math.floor(row + 1e-6)
-        for at in range(0, self._columns, 2):
+        _, (left, top, right, bottom) = picture_window(self._raster.viewport, self._raster.glyphs)
+        for at in range(left + left % 2, right, 2):
             self._put(at, y, "-", 0)
-        for at in range(0, self._rows, 2):
+        for at in range(top + top % 2, bottom, 2):
             self._put(x, at, "|", 0)
 
     def lay_on(self, grid: CellGrid) -> None:
-        """Write all lines into the grid."""
+        """Write all lines into the grid. Tags stay whole."""
         for (column, row), (character, attrs) in self._cells.items():
-            grid.write(column, row, character, DEFAULT, DEFAULT, attrs)
+            if not grid.attrs[row, column] & TAG:
+                grid.write(column, row, character, DEFAULT, DEFAULT, attrs)
 
     def _put(self, column: int, row: int, character: str, attrs: int) -> None:
         if 0 <= column < self._columns and 0 <= row < self._rows:

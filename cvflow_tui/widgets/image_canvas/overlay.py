@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from cvflow_tui.model.geometry import Box
 from cvflow_tui.model.text import one_line
 from cvflow_tui.widgets.image_canvas.colors import DEFAULT, class_color, handle_color, ink_on, mix
-from cvflow_tui.widgets.image_canvas.grid import BOLD, REVERSE, CellGrid
+from cvflow_tui.widgets.image_canvas.grid import BOLD, REVERSE, TAG, CellGrid
 from cvflow_tui.widgets.image_canvas.outlines import Outlines
 from cvflow_tui.widgets.image_canvas.raster import Raster
 from cvflow_tui.widgets.image_canvas.scene import Shape, painting_order
@@ -69,7 +69,7 @@ def draw_cursor(raster: Raster, grid: CellGrid, x: float, y: float, *, cross: bo
     column, row = min(column, raster.viewport.columns - 1e-3), min(row, raster.viewport.rows - 1e-3)
     if cross:
         strokes = _new_strokes(raster)
-        strokes.cross(column, row, Pen(0xFFFFFF, contrast=True, opacity=0.85))
+        strokes.cross(column, row, Pen(0xFFFFFF, contrast=True, opacity=0.8))
         strokes.lay_on(grid)
     if column >= 0 and row >= 0:
         plain = raster.glyphs.count == 1
@@ -89,7 +89,7 @@ def _pen(shape: Shape) -> Pen:
     dashed = shape.kind == "suggestion"
     if shape.dimmed and not shape.selected:
         return Pen(color, opacity=0.45, dashed=dashed)
-    return Pen(color, beside=0.45 if shape.selected else 0.75, dashed=dashed, thick=shape.selected)
+    return Pen(color, beside=0.55 if shape.selected else 0.85, dashed=dashed, thick=shape.selected)
 
 
 def _handles(strokes: Strokes | Outlines, raster: Raster, shape: Shape) -> None:
@@ -126,12 +126,17 @@ def _tag_text(shape: Shape) -> str:
 def _write_tag(raster: Raster, grid: CellGrid, shape: Shape, span: _Span) -> None:
     text = _tag_text(shape)
     if raster.glyphs.count == 1:
-        grid.write(span.column, span.row, text.replace("▸", ">"), DEFAULT, DEFAULT, REVERSE if shape.kind == "annotation" else BOLD)
-        return
+        text, fg, bg, attrs = text.replace("▸", ">"), DEFAULT, DEFAULT, REVERSE if shape.kind == "annotation" else BOLD
+    else:
+        fg, bg, attrs = _tag_colors(shape)
+    grid.write(span.column, span.row, text, fg, bg, attrs | TAG)
+
+
+def _tag_colors(shape: Shape) -> tuple[int, int, int]:
+    """(ink, paper, attributes): filled for what a person stands behind and for the selected, coloured ink on dark for a suggestion."""
     color = handle_color(shape.color) if shape.selected else class_color(shape.color)
     if shape.dimmed and not shape.selected:
-        grid.write(span.column, span.row, text, mix(color, _PAPER, 0.45), _PAPER)
-    elif shape.kind == "annotation" or shape.selected:
-        grid.write(span.column, span.row, text, ink_on(color), color, BOLD if shape.selected else 0)
-    else:
-        grid.write(span.column, span.row, text, color, _PAPER)
+        return mix(color, _PAPER, 0.45), _PAPER, 0
+    if shape.kind == "annotation" or shape.selected:
+        return ink_on(color), color, BOLD if shape.selected else 0
+    return color, _PAPER, 0

@@ -10,6 +10,7 @@ import io
 import math
 import struct
 import threading
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,8 @@ DETAIL_DECODE = 25_000_000
 """Pixels that looking closely may decode at once; a larger JPEG is looked at in half or a quarter of its resolution."""
 _SMALLEST_LEVEL = 128
 
-# Pillow warns at 89 megapixels and raises at 179; the limits above are checked before a pixel is decoded.
+# Pillow warns at 89 megapixels and raises at 179; the limits above are checked instead, before a pixel is decoded.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 if Image.MAX_IMAGE_PIXELS is not None:
     Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, LIMIT_PIXELS)
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from cvflow_tui.model.geometry import Box
 from cvflow_tui.widgets.image_canvas.colors import DEFAULT, pack, unpack
-from cvflow_tui.widgets.image_canvas.grid import CellGrid
-from cvflow_tui.widgets.image_canvas.raster import Raster
+from cvflow_tui.widgets.image_canvas.grid import TAG, CellGrid
+from cvflow_tui.widgets.image_canvas.raster import Raster, picture_window
 
 _DASH = 2
 """Columns of a dash and of the gap after it; a row, twice as tall as a column is wide, counts for two."""
@@ -69,27 +69,28 @@ class Strokes:
             self._owner[top : top + glyphs.down, left : left + glyphs.across] = self._pen(pen)
 
     def cross(self, column: float, row: float, pen: Pen) -> None:
-        """Dotted lines through a cell point to all four edges: every second cell, so that they neither hide the picture nor cost bytes."""
+        """Dotted lines through a cell point to the picture's edges: every second cell, which hides less of it and costs half the bytes."""
         glyphs = self._raster.glyphs
         height, width = self._owner.shape
         x, y = _first(column * glyphs.across), _first(row * glyphs.down)
         owner = self._pen(pen)
         # The dots stay where they are while the cross moves along its own line, so that only the other line is sent.
-        columns, rows = np.arange(width), np.arange(height)
+        _, (left, top, right, bottom) = picture_window(self._raster.viewport, glyphs)
+        columns, rows = np.arange(left, right), np.arange(top, bottom)
         if 0 <= y < height:
             self._row(y, columns[(columns // glyphs.across) % 2 == 0], owner)
         if 0 <= x < width:
             self._column(x, rows[(rows // glyphs.down) % 2 == 0], owner)
 
     def lay_on(self, grid: CellGrid) -> None:
-        """Draw all lines into a grid that shows the raster: only the cells they touch are fitted again."""
-        if not self._pens:
-            return
+        """Draw all lines into a grid that shows the raster: only the cells they touch are fitted again. Tags stay whole."""
         glyphs = self._raster.glyphs
         rows, columns = grid.codes.shape
         owners = self._owner.reshape(rows, glyphs.down, columns, glyphs.across).swapaxes(1, 2).reshape(rows, columns, glyphs.count)
-        at = np.nonzero(owners.max(axis=2) >= 0)
+        at = np.nonzero((owners.max(axis=2) >= 0) & (grid.attrs & TAG == 0))
         cells = owners[at]
+        if not len(cells):
+            return
         top = cells.max(axis=1)
         front = cells == top[:, None]
         pixels = self._raster.blocks(*at).astype(np.float32)
