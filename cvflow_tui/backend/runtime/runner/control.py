@@ -43,8 +43,8 @@ class Control:
     async def train(self, request: Request) -> Response:
         """Begin a training in a worker of its own."""
         body = await _json(request)
-        config = body.get("config") or {}
-        hyperparameters = body.get("hyperparameters") or {}
+        config = body.get("config", {})
+        hyperparameters = body.get("hyperparameters", {})
         if not isinstance(config, dict) or not isinstance(hyperparameters, dict):
             raise bad_input("config and hyperparameters must be objects")
         if not self._service.main.ready.trainable:
