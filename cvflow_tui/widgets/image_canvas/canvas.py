@@ -63,15 +63,15 @@ class ImageCanvas(Widget, can_focus=True):
     """
     ALLOW_SELECT: ClassVar[bool] = False
 
-    mode: reactive[Mode] = reactive[Mode]("browse")
+    mode: reactive[Mode] = reactive[Mode]("browse", repaint=False)
     """`draw`: a crosshair follows the cursor, and dragging draws a box."""
-    cursor: reactive[tuple[float, float] | None] = reactive[tuple[float, float] | None](None)
+    cursor: reactive[tuple[float, float] | None] = reactive[tuple[float, float] | None](None, repaint=False)
     """Where the marker is, (x, y) in picture pixels; None = no marker."""
-    draft: reactive[Box | None] = reactive[Box | None](None)
+    draft: reactive[Box | None] = reactive[Box | None](None, repaint=False)
     """The box being drawn, in picture pixels."""
-    draft_color: reactive[int] = reactive(0)
+    draft_color: reactive[int] = reactive(0, repaint=False)
     """The position of the class whose colour the draft has."""
-    empty_text: reactive[str] = reactive("no picture")
+    empty_text: reactive[str] = reactive("no picture", repaint=False)
     """What the canvas says without a picture: what is the matter, and in further lines what to do."""
 
     class BoxDrawn(Message):

@@ -18,11 +18,27 @@ class PictureView(ImageCanvas, can_focus=False):
     PictureView { width: 1fr; height: 1fr; background: $background; }
     """
 
-    def show_result(self, picture: CanvasPicture | None, shapes: tuple[Shape, ...] = ()) -> None:
-        """Show a picture with these shapes, in one frame."""
-        self.show(picture)
+    def show(self, picture: CanvasPicture | None, shapes: tuple[Shape, ...] = (), *, keep_view: bool = False) -> None:
+        """Show a picture with these shapes, in one frame, or none."""
+        super().show(picture, keep_view=keep_view)
         self.set_shapes(shapes)
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """Nothing to drag."""
+        event.prevent_default()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Nothing follows."""
+        event.prevent_default()
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        """Nothing was dragged."""
+        event.prevent_default()
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """The wheel belongs to what the view lies in."""
+        event.prevent_default()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """The wheel belongs to what the view lies in."""
         event.prevent_default()
