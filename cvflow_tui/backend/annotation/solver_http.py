@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,12 @@ import httpx
 
 from cvflow_tui.model.errors import BY_CODE, NotFoundError, RemoteError, UsageError
 from cvflow_tui.model.text import one_line
+
+ATTEMPTS = 6
+"""Times a request is sent to a runner that is too busy for it."""
+
+PAUSE = 0.2
+"""Seconds before the second attempt; each further pause is twice as long."""
 
 _BY_STATUS = {400: UsageError, 413: UsageError, 415: UsageError, 422: UsageError, 404: NotFoundError}
 
@@ -39,7 +46,12 @@ class SolverHttp:
     def infer(self, endpoint: Endpoint, picture: bytes, parameters: Mapping[str, str], variant: str | None) -> Any:
         """A picture's result as JSON. Raises NoVariantError, UsageError for a picture the solver can't read, RemoteError."""
         headers = {"Content-Type": "application/octet-stream"} | ({"X-CVFlow-Variant": variant} if variant else {})
-        return self._call(endpoint, "POST", "/infer", content=picture, params=dict(parameters), headers=headers)
+        try:
+            return self._call(endpoint, "POST", "/infer", content=picture, params=dict(parameters), headers=headers)
+        except NotFoundError as error:
+            if variant is None:
+                raise
+            raise NoVariantError(error.message) from error
 
     def describe(self, endpoint: Endpoint) -> Mapping[str, Any]:
         """Package, solver, parameters, labels."""
@@ -80,10 +92,14 @@ class SolverHttp:
         return self._call(endpoint, method, path, headers={"Authorization": f"Bearer {endpoint.token}"}, **request)
 
     def _call(self, endpoint: Endpoint, method: str, path: str, **request: Any) -> Any:
-        try:
-            reply = self._http.request(method, endpoint.url.rstrip("/") + path, **request)
-        except httpx.HTTPError as error:
-            raise RemoteError(f"the solver at {endpoint.url} can't be reached: {error or type(error).__name__}") from error
+        for attempt in range(ATTEMPTS):
+            try:
+                reply = self._http.request(method, endpoint.url.rstrip("/") + path, **request)
+            except httpx.HTTPError as error:
+                raise RemoteError(f"the solver at {endpoint.url} can't be reached: {error or type(error).__name__}") from error
+            if reply.status_code != httpx.codes.SERVICE_UNAVAILABLE or attempt == ATTEMPTS - 1:
+                break
+            time.sleep(PAUSE * 2**attempt)  # its queue is full, or its worker is being restarted
         if reply.is_error:
             raise _error_of(reply)
         if not reply.content:
@@ -107,6 +123,4 @@ def _error_of(reply: httpx.Response) -> Exception:
         told = None
     told = told if isinstance(told, Mapping) else {"error": f"status {reply.status_code}"}
     message, code = one_line(str(told.get("error", f"status {reply.status_code}"))), str(told.get("code", ""))
-    if code == "no_variant":
-        return NoVariantError(message)
     return (BY_CODE.get(code) or _BY_STATUS.get(reply.status_code, RemoteError))(message)
