@@ -46,7 +46,11 @@ def infer(
 
     async def work(client: DaemonClient) -> tuple[RunningSolver, Result]:
         solver = await running_solver(client, name)
-        return solver, await client.infer(solver, body, chosen)
+        try:
+            return solver, await client.infer(solver, body, chosen)
+        except UsageError as error:
+            # the runner was sent bytes: only we know what they are called
+            raise UsageError(f"{picture}: {error.message}", detail=error.detail) from error
 
     solver, result = session.run(work)
     if as_json:

@@ -74,7 +74,7 @@ class Progress:
 
 
 def progress_line(step: str, done: float, total: float | None, unit: str, rate: float | None, eta: float | None) -> str:
-    """`weights  3.1 MB of 7.6 MB  2.4 MB/s  0:02 left`: whatever of it is known."""
+    """`weights · 3.1 MB of 7.6 MB · 2.4 MB/s · 0:02 left`: whatever of it is known."""
     amount = size if unit == "bytes" else lambda value: f"{value:g}"
     suffix = "" if unit == "bytes" else f" {unit}".rstrip()
     parts = [step or "working"]
@@ -86,7 +86,7 @@ def progress_line(step: str, done: float, total: float | None, unit: str, rate: 
         parts.append(f"{size(rate)}/s" if unit == "bytes" else f"{rate:.3g}{suffix}/s")
     if eta is not None:
         parts.append(f"{span(eta)} left")
-    return "  ".join(parts)
+    return " · ".join(parts)
 
 
 async def follow(client: DaemonClient, job: Job, progress: Progress) -> Job:

@@ -10,6 +10,7 @@ from cvflow_tui.cli.lazy import examples
 from cvflow_tui.cli.options import json_option, quiet_option
 from cvflow_tui.cli.output import print_json, print_table, remark, say, size, span
 from cvflow_tui.cli.session import Session
+from cvflow_tui.model.errors import RefusedError
 
 if TYPE_CHECKING:
     from cvflow_tui.backend.client import DaemonClient
@@ -50,7 +51,10 @@ def start(session: Session, name: str, port: int | None, quiet: bool, as_json: b
 
         with Progress(quiet or as_json) as progress:
             progress.show(f"starting {name}")
-            return await client.start_solver(name, port=port)
+            solver = await client.start_solver(name, port=port)
+            if port is not None and solver.port != port:
+                raise RefusedError(f"{solver.name} runs already, at port {solver.port}; stop it first: cvflow stop {solver.name}")
+            return solver
 
     solver = session.run(work)
     if as_json:

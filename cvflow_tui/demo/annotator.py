@@ -56,9 +56,14 @@ def decide(suggestions: Sequence[Suggestion], things: Sequence[Thing]) -> list[A
     return acts
 
 
-async def annotate(client: DaemonClient, project: str, view: PictureView, things: Sequence[Thing], tally: Tally) -> ActResult:
-    """Bring one opened picture to the truth and finish it. Raises CvflowError if the project then holds anything else."""
-    undecided = [suggestion for suggestion in view.suggestions if suggestion.verdict is None]
+async def annotate(
+    client: DaemonClient, project: str, view: PictureView, things: Sequence[Thing], threshold: float, tally: Tally
+) -> ActResult:
+    """Bring one opened picture to the truth and finish it. Raises CvflowError if the project then holds anything else.
+
+    Like a person, it sees no suggestion that scores below `threshold`.
+    """
+    undecided = [suggestion for suggestion in view.suggestions if suggestion.verdict is None and suggestion.score >= threshold]
     for act in decide(undecided, things):
         result = await client.act(project, view.picture.id, act)
         _count(tally, act, result)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cvflow_tui.demo.annotator import NEAR, Tally, annotate
 from cvflow_tui.demo.checks import check_coco, folder_bytes, is_free, is_gone, require
 from cvflow_tui.demo.pictures import Photograph, photographs
-from cvflow_tui.demo.project import PACKAGE, ROUND_EVERY, SOLVER, finished, make_project, package_ref
+from cvflow_tui.demo.project import PACKAGE, ROUND_EVERY, SOLVER, THRESHOLD, finished, make_project, package_ref
 from cvflow_tui.demo.report import Measures, Recorder
 from cvflow_tui.model.errors import CvflowError, PackageError
 from cvflow_tui.model.projects import PictureState, RoundState
@@ -89,7 +89,7 @@ class Walk:
         times: list[float] = []
         for photograph in self._photographs.values():
             began = time.perf_counter()
-            result = await self._client.infer(self._solver, photograph.path, {"threshold": 0.3})
+            result = await self._client.infer(self._solver, photograph.path, {"threshold": THRESHOLD})
             times.append((time.perf_counter() - began) * 1000)
             objects += len(result.objects)
             things += len(photograph.things)
@@ -129,9 +129,9 @@ class Walk:
                 raise CvflowError(view.picture.error or f"{view.picture.name} is no photograph of the demo")
             if view.note:
                 raise CvflowError(f"{view.picture.name} has no suggestions: {view.note}")
-            suggested += len(view.suggestions)
+            suggested += sum(suggestion.score >= THRESHOLD for suggestion in view.suggestions)
             checkpoints |= {suggestion.checkpoint for suggestion in view.suggestions}
-            await annotate(self._client, self._project, view, photograph.things, self._tally)
+            await annotate(self._client, self._project, view, photograph.things, THRESHOLD, self._tally)
         require(checkpoints <= {serving}, f"suggestions came from {checkpoints - {serving}}, though {serving or 'the package'} serves")
         acts = self._tally.acts - before
         return {"pictures": last - first + 1, "suggestions": suggested, "suggested_by": serving or "package", "acts": dict(acts)}

@@ -85,7 +85,10 @@ def test_a_missing_file_and_one_that_is_no_picture(cli: Cli, client: FakeClient,
     assert outcome.code == 3 and "none.jpg" in outcome.err
     client.infer_as = lambda *_: UsageError("this is no picture")
     (tmp_path / "text.jpg").write_text("hello")
-    assert cli("infer", str(tmp_path / "text.jpg"), "--json").json == {"error": "this is no picture", "code": "usage"}
+    assert cli("infer", str(tmp_path / "text.jpg"), "--json").json == {
+        "error": f"{tmp_path}/text.jpg: this is no picture",
+        "code": "usage",
+    }
     assert cli("infer", str(tmp_path)).code == 2
 
 

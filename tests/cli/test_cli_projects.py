@@ -148,10 +148,10 @@ def test_a_size_is_true_to_its_digits(count: float) -> None:
 @pytest.mark.parametrize(
     ("told", "line"),
     [
-        (("weights", 3_100_000, 7_600_000, "bytes", 2_400_000, 2.0), "weights  3.1 MB of 7.6 MB  2.4 MB/s  0:02 left"),
-        (("learning", 30, 100, "steps", 12.345, 5.7), "learning  30 of 100 steps  12.3 steps/s  0:06 left"),
+        (("weights", 3_100_000, 7_600_000, "bytes", 2_400_000, 2.0), "weights · 3.1 MB of 7.6 MB · 2.4 MB/s · 0:02 left"),
+        (("learning", 30, 100, "steps", 12.345, 5.7), "learning · 30 of 100 steps · 12.3 steps/s · 0:06 left"),
         (("", 0, None, "", None, None), "working"),
-        (("fetching", 500, None, "bytes", None, None), "fetching  500 B"),
+        (("fetching", 500, None, "bytes", None, None), "fetching · 500 B"),
     ],
 )
 def test_progress_line(told: tuple[str, float, float | None, str, float | None, float | None], line: str) -> None:

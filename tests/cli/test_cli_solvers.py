@@ -29,6 +29,12 @@ def test_start_quiet_prints_the_url(cli: Cli) -> None:
     assert (outcome.out, outcome.err) == ("http://127.0.0.1:4711\n", "")
 
 
+def test_start_at_a_port_it_did_not_get_is_refused(cli: Cli) -> None:
+    assert cli("start", "nanodet", "--port", "4711", "--json").json["port"] == 4711
+    outcome = cli("start", "nanodet", "--port", "4712")
+    assert outcome.code == 4 and "4711" in outcome.err
+
+
 def test_start_of_an_unknown_solver(cli: Cli) -> None:
     assert cli("start", "zebra").code == 3
 

@@ -17,7 +17,7 @@ from cvflow_tui.demo import photographs
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(find_spec("skimage") is None, reason="the [demo] extra (scikit-image) is not installed"),
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(600),
 ]
 STEPS = ["daemon", "hub", "install", "start", "infer", "project", "annotate 1-5", "round 1", "annotate 6-10", "round 2"]
 STEPS += ["undo", "accuracy", "export", "stop", "remove", "end"]
@@ -25,7 +25,7 @@ STEPS += ["undo", "accuracy", "export", "stop", "remove", "end"]
 
 def _cvflow(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "CVFLOW_HOME": str(home)}
-    return subprocess.run([sys.executable, "-m", "cvflow_tui", *arguments], env=environment, capture_output=True, text=True, timeout=380)
+    return subprocess.run([sys.executable, "-m", "cvflow_tui", *arguments], env=environment, capture_output=True, text=True, timeout=580)
 
 
 def test_the_whole_path_unattended(tmp_path: Path) -> None:
