@@ -100,7 +100,7 @@ class HubScreen(Place):
 
     def action_reload(self) -> None:
         """Ask the hub again."""
-        self.attempt(self._load(), group="load", exclusive=True)
+        self.attempt(self._load, group="load", exclusive=True)
 
     async def _load(self) -> None:
         packages = await self.cvflow.client.hub_packages()
@@ -112,10 +112,10 @@ class HubScreen(Place):
         table = self.table
         total, installed = len(table.items), sum(package.installed is not None for package in table.items)
         if not total:
-            self.status("the hub is empty · s installs from another source")
+            self.summary("the hub is empty · s installs from another source")
             return
         shown = f"{table.shown} of {total}" if table.filter_words else f"{total}"
-        self.status(f"{shown} package{'s' if total != 1 else ''} · {installed} installed")
+        self.summary(f"{shown} package{'s' if total != 1 else ''} · {installed} installed")
 
     # -- the list
 
@@ -178,4 +178,4 @@ class HubScreen(Place):
         installed = await self.cvflow.run_dialog(InstallScreen(client, source))
         await self._load()
         if installed:
-            self.status(f"{installed} is installed · F2 shows its solvers")
+            self.note(f"{installed} is installed · F2 shows its solvers")

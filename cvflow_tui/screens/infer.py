@@ -106,7 +106,7 @@ class ResultScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         """Draw, and let the arrows scroll the list."""
-        self.query_one(PictureView).show_result(self._picture, shapes_of(self._result))
+        self.query_one(PictureView).show(self._picture, shapes_of(self._result))
         self.query_one("#result-list").focus()
 
 

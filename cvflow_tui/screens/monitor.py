@@ -60,7 +60,6 @@ class MonitorScreen(Place):
         Binding("N", "next_match(-1)", "previous", show=False, tooltip="The match before", id="monitor.previous"),
         Binding("w", "wrap", "wrap", tooltip="Wrap long lines of the log, or cut them", id="monitor.wrap"),
         Binding("escape", "clear", "clear", show=False, tooltip="End the search", id="monitor.clear"),
-        Binding("o", "toggle_side", show=False, id="monitor.side"),
         *DIGITS,
     ]
 
@@ -127,14 +126,15 @@ class MonitorScreen(Place):
     # -- the table
 
     def _refresh(self) -> None:
-        self.attempt(self._load(), group="load", exclusive=True)
+        self.attempt(self._load, group="load", exclusive=True)
 
     async def _load(self) -> None:
         solvers = await self.cvflow.client.solvers()
         table = self.table
         table.empty = EMPTY
         table.show(solvers)
-        table.styles.height = min(max(4, len(solvers) + 1), max(4, self.size.height // 3))
+        # Room for what an empty table says; never more than a third of the screen.
+        table.styles.height = min(len(solvers) + 2, max(4, self.size.height // 3)) if solvers else 7
         self._tell()
 
     def _tell(self) -> None:
@@ -147,7 +147,7 @@ class MonitorScreen(Place):
             text = f"{current.name}: {current.error}"
         elif failed:
             text += f" · {len(failed)} failed"
-        self.status(text)
+        self.summary(text)
 
     @on(VirtualTable.Moved)
     def _moved(self, event: VirtualTable.Moved) -> None:
@@ -226,10 +226,10 @@ class MonitorScreen(Place):
             self.attempt(self._stop(solver))
 
     async def _stop(self, solver: RunningSolver) -> None:
-        self.status(f"stopping {solver.name} …")
+        self.note(f"stopping {solver.name} …")
         await self.cvflow.client.stop_solver(solver.name)
         await self._load()
-        self.status(f"{solver.name} stopped")
+        self.note(f"{solver.name} stopped")
 
     def action_restart(self) -> None:
         """Stop and start it again, on the same port."""
@@ -237,13 +237,13 @@ class MonitorScreen(Place):
             self.attempt(self._restart(solver))
 
     async def _restart(self, solver: RunningSolver) -> None:
-        self.status(f"restarting {solver.name} …")
+        self.note(f"restarting {solver.name} …")
         client = self.cvflow.client
         if solver.state.is_live:
             await client.stop_solver(solver.name)
         started = await client.start_solver(solver.name, port=solver.port)
         await self._load()
-        self.status(f"{started.name} serves on port {started.port}")
+        self.note(f"{started.name} serves on port {started.port}")
 
     def action_infer(self) -> None:
         """Ask for a picture and run it through the solver."""
@@ -255,4 +255,5 @@ class MonitorScreen(Place):
 
         if not solver.state.is_live:
             raise RefusedError(f"{solver.name} is {solver.state.value}: r starts it again")
-        self.status(await infer(self.cvflow, solver))
+        if said := await infer(self.cvflow, solver):
+            self.note(said)

@@ -149,7 +149,7 @@ class PackagesScreen(Place):
         return line.running.error or f"{line.name} is {line.running.state.value} on port {line.running.port}. s stops it; F3 shows its log."
 
     def _refresh(self) -> None:
-        self.attempt(self._load(), group="load", exclusive=True)
+        self.attempt(self._load, group="load", exclusive=True)
 
     async def _load(self) -> None:
         client = self.cvflow.client
@@ -163,9 +163,9 @@ class PackagesScreen(Place):
         packages = sum(line.solver is None for line in self.table.items)
         live = sum(line.is_live for line in self.table.items)
         if packages:
-            self.status(f"{packages} package{'s' if packages != 1 else ''} · {live or 'no'} solver{'s' if live != 1 else ''} running")
+            self.summary(f"{packages} package{'s' if packages != 1 else ''} · {live or 'no'} solver{'s' if live != 1 else ''} running")
         else:
-            self.status("nothing installed · F1 goes to the hub")
+            self.summary("nothing installed · F1 goes to the hub")
 
     # -- the list
 
@@ -210,7 +210,7 @@ class PackagesScreen(Place):
         of_package = [each for each in self.table.items if each.package.ref == line.package.ref and each.solver is not None]
         if len(of_package) == 1:
             return of_package[0]
-        self.status(f"{line.name} has {len(of_package)} solvers: move to one of them")
+        self.note(f"{line.name} has {len(of_package)} solvers: move to one of them")
         return None
 
     def action_start_or_stop(self) -> None:
@@ -219,20 +219,20 @@ class PackagesScreen(Place):
             self.attempt(self._stop(line.name) if line.is_live else self._start(line.name), group=f"solver-{line.name}")
 
     async def _start(self, name: str) -> None:
-        self.status(f"starting {name} …")
+        self.note(f"starting {name} …")
         try:
             solver = await self.cvflow.client.start_solver(name)
         except CvflowError:
             await self._load()
             raise
         await self._load()
-        self.status(f"{name} serves on port {solver.port} · F3 shows its log")
+        self.note(f"{name} serves on port {solver.port} · F3 shows its log")
 
     async def _stop(self, name: str) -> None:
-        self.status(f"stopping {name} …")
+        self.note(f"stopping {name} …")
         await self.cvflow.client.stop_solver(name)
         await self._load()
-        self.status(f"{name} stopped")
+        self.note(f"{name} stopped")
 
     # -- removing
 
@@ -249,7 +249,7 @@ class PackagesScreen(Place):
         if live:
             text += f"\nStops first: {', '.join(live)}"
         if await self.cvflow.run_dialog(confirm(f"Remove {package.ref} {package.installed or package.version}?", text, "remove", "keep")):
-            self.status(f"removing {package.ref} …")
+            self.note(f"removing {package.ref} …")
             removal = await self.cvflow.client.remove(package.ref)
             await self._load()
-            self.status(f"{removal.package} removed, {bytes_of(removal.freed_bytes)} freed")
+            self.note(f"{removal.package} removed, {bytes_of(removal.freed_bytes)} freed")

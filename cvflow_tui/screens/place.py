@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from functools import partial
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import ComposeResult
@@ -22,6 +21,12 @@ from cvflow_tui.widgets.status_line import StatusLine
 
 if TYPE_CHECKING:
     from cvflow_tui.app import CvflowApp
+
+Work = Coroutine[Any, Any, Any] | Callable[[], Coroutine[Any, Any, Any]]
+"""What an attempt runs: a coroutine, or what makes one."""
+
+NOTE_SECONDS = 6.0
+"""How long a note or an error stands on the status line before what refreshes by itself takes its place."""
 
 
 class Place(Screen[None]):
@@ -81,23 +86,37 @@ class Place(Screen[None]):
         """The place was gone to, with what `app.go` was given. Comes every time, the daemon up or not."""
 
     def status(self, text: str) -> None:
-        """Say something on the status line (plain text)."""
+        """Say something on the status line (plain text), at once."""
         self.query_one("#status", StatusLine).say(text)
+
+    def note(self, text: str) -> None:
+        """As `status`, for what an action did: it stays a while against `summary`."""
+        self.query_one("#status", StatusLine).say(text, hold=NOTE_SECONDS)
+
+    def summary(self, text: str) -> None:
+        """What the status line says when there is nothing else to say; for what refreshes by itself."""
+        self.query_one("#status", StatusLine).say_below(text)
 
     def report(self, error: CvflowError) -> None:
         """Show what went wrong: one line on the status line and as a toast, never a traceback."""
         line = one_line(error.message)
-        self.query_one("#status", StatusLine).say(line, error=True)
-        self.notify(line, severity="error", markup=False)
+        # What is asked every second fails every second: one toast is enough.
+        if self.query_one("#status", StatusLine).say(line, error=True, hold=NOTE_SECONDS):
+            self.notify(line, severity="error", markup=False)
 
-    def attempt(self, work: Coroutine[Any, Any, Any], *, group: str = "attempt", exclusive: bool = False) -> None:
+    def attempt(self, work: Work, *, group: str = "attempt", exclusive: bool = False) -> None:
         """Run `work` beside the screen; a CvflowError in it is reported. `exclusive` cancels the group's earlier work."""
-        worker = self.run_worker(partial(self._attempted, work), group=group, exclusive=exclusive)
-        self._attempts[worker] = work
 
-    async def _attempted(self, work: Coroutine[Any, Any, Any]) -> None:
+        async def begin() -> None:
+            await self._attempted(work)
+
+        worker: Worker[None] = self.run_worker(begin, group=group, exclusive=exclusive)
+        if not callable(work):
+            self._attempts[worker] = work
+
+    async def _attempted(self, work: Work) -> None:
         try:
-            await work
+            await (work() if callable(work) else work)
         except CvflowError as error:
             self.report(error)
 
@@ -109,6 +128,10 @@ class Place(Screen[None]):
     def explain(self) -> str:
         """One or two sentences on the thing under the cursor, for `?`; empty where there is nothing to say."""
         return ""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A place without a side pane has no key for it."""
+        return bool(self.query(".side")) if action == "toggle_side" else super().check_action(action, parameters)
 
     def action_toggle_side(self) -> None:
         """Fold the side pane away or bring it back."""

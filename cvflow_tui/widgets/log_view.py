@@ -34,7 +34,7 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {"log--match", "log--here", "log--note", "log--empty"}
     DEFAULT_CSS = """
-    LogView { height: 1fr; width: 1fr; background: $background; }
+    LogView { height: 1fr; width: 1fr; background: $background; overflow-x: hidden; overflow-y: auto; }
     LogView > .log--match { background: $cursor-row; text-style: bold; }
     LogView > .log--here { background: $accent; color: $background; text-style: bold; }
     LogView > .log--note { background: $accent; color: $background; }

@@ -31,7 +31,7 @@ class PathSuggester(Suggester):
         folder = Path(f"{head}/").expanduser()
         try:
             with os.scandir(folder) as entries:
-                names = sorted(name for entry in entries if (name := self._name(entry)).startswith(beginning))
+                names = sorted(name for entry in entries if (name := self._name(entry)) and name.startswith(beginning))
         except OSError:
             return None
         for name in names:
@@ -40,7 +40,7 @@ class PathSuggester(Suggester):
         return None
 
     def _name(self, entry: os.DirEntry[str]) -> str:
-        """How the entry is suggested; empty (which begins with nothing typed) where it is not."""
+        """How the entry is suggested; empty where it is not."""
         if entry.is_dir():
             return f"{entry.name}/"
         if self._folders_only or (self._suffixes is not None and Path(entry.name).suffix.lower() not in self._suffixes):

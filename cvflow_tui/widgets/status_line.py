@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.segment import Segment
 from textual.strip import Strip
+from textual.timer import Timer
 from textual.widget import Widget
 
 from cvflow_tui.model.text import one_line
@@ -21,20 +22,43 @@ class StatusLine(Widget):
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self._text = ""
+        self._hold: Timer | None = None
+        self._waiting: str | None = None
 
     @property
     def text(self) -> str:
         """What it says now."""
         return self._text
 
-    def say(self, text: str, *, error: bool = False) -> None:
-        """Show `text`. Nothing is drawn when it says this already."""
+    def say(self, text: str, *, error: bool = False, hold: float = 0.0) -> bool:
+        """Show `text`, for at least `hold` seconds against `say_below`; returns whether it said something else before."""
         text = one_line(text, 400)
+        self._waiting = None
+        if self._hold is not None:
+            self._hold.stop()
+        self._hold = self.set_timer(hold, self._let_go) if hold else None
+        return self._show(text, error)
+
+    def say_below(self, text: str) -> None:
+        """Show `text` once nothing that was said with `hold` stands before it: for what refreshes by itself."""
+        if self._hold is None:
+            self._show(one_line(text, 400), False)
+        else:
+            self._waiting = one_line(text, 400)
+
+    def _let_go(self) -> None:
+        self._hold = None
+        if self._waiting is not None:
+            self._show(self._waiting, False)
+            self._waiting = None
+
+    def _show(self, text: str, error: bool) -> bool:
         if text == self._text and self.has_class("-error") is error:
-            return
+            return False
         self._text = text
         self.set_class(error, "-error")
         self.refresh()
+        return True
 
     def render_line(self, y: int) -> Strip:
         """The line."""

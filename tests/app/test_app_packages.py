@@ -1,0 +1,99 @@
+"""Packages: solvers start and stop with one key, packages go with a question."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cvflow_tui.model.errors import PackageError
+from cvflow_tui.model.solvers import SolverState
+from cvflow_tui.screens.dialogs import Choice
+from cvflow_tui.screens.place import Place
+from cvflow_tui.widgets.virtual_table import VirtualTable
+from tests.app.conftest import SIZES, OpenApp, screen_text, settle, wait_until
+from tests.app.fake_client import FakeClient, default_hub
+
+
+async def test_packages_with_their_solvers(open_app: OpenApp, client: FakeClient) -> None:
+    for size in SIZES:
+        async with open_app(client, "packages", size) as (app, _):
+            text = screen_text(app)
+            assert "▸cvflow/nanodet" in text
+            assert "   detect" in text
+            assert "○ stopped" in text
+            assert "2 packages · no solvers running" in text
+
+
+async def test_one_key_starts_and_stops(open_app: OpenApp, client: FakeClient) -> None:
+    async with open_app(client, "packages") as (app, pilot):
+        await pilot.press("down", "s")
+        await wait_until(pilot, lambda: "cvflow/nanodet/detect serves on port 41000" in screen_text(app))
+        assert "● ready" in screen_text(app)
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "cvflow/nanodet/detect stopped" in screen_text(app))
+        assert "● ready" not in screen_text(app)
+        # On the package itself: its only solver.
+        await pilot.press("up", "s")
+        await wait_until(pilot, lambda: "● ready" in screen_text(app))
+        assert client.called("start_solver") == [("cvflow/nanodet/detect",)] * 2
+
+
+async def test_a_package_with_several_solvers_asks_to_choose(open_app: OpenApp) -> None:
+    hub = [replace(detail, summary=replace(detail.summary, installed="1")) for detail in default_hub()]
+    client = FakeClient(hub)
+    async with open_app(client, "packages") as (app, pilot):
+        await pilot.press("down", "down", "s")
+        await wait_until(pilot, lambda: "cvflow/face_utility has 3 solvers: move to one of them" in screen_text(app))
+        assert not client.called("start_solver")
+
+
+async def test_a_solver_that_does_not_start_says_why_in_one_line(open_app: OpenApp, client: FakeClient) -> None:
+    client.fail["start_solver"] = PackageError("nanodet/solver/NanoDetSolver: [Errno 2] no weights", detail="Traceback …")
+    async with open_app(client, "packages") as (app, pilot):
+        await pilot.press("down", "s")
+        await wait_until(pilot, lambda: "nanodet/solver/NanoDetSolver: [Errno 2] no weights" in screen_text(app))
+        assert "Traceback" not in screen_text(app)
+
+
+async def test_states_have_a_sign_and_a_word(open_app: OpenApp, client: FakeClient) -> None:
+    name = "cvflow/nanodet/detect"
+    await client.start_solver(name)
+    async with open_app(client, "packages") as (app, pilot):
+        for state, shown in ((SolverState.BUSY, "◉ busy"), (SolverState.BACKOFF, "◐ backoff"), (SolverState.FAILED, "✗ failed")):
+            client.change_solver(name, lambda solver, state=state: replace(solver, state=state, error="out of memory"))  # type: ignore[misc]
+            app.screen.call_next(app.screen._refresh)  # type: ignore[attr-defined]
+            await wait_until(pilot, lambda shown=shown: shown in screen_text(app))  # type: ignore[misc]
+        assert "out of memory" in screen_text(app)
+
+
+async def test_removing_asks_and_names_what_is_freed_and_stopped(open_app: OpenApp, client: FakeClient) -> None:
+    await client.start_solver("cvflow/nanodet/detect")
+    async with open_app(client, "packages") as (app, pilot):
+        await pilot.press("x")
+        await wait_until(pilot, lambda: isinstance(app.screen, Choice))
+        assert "Remove cvflow/nanodet 1.0.0?" in screen_text(app)
+        assert "3.7 MB" in screen_text(app)
+        assert "Stops first: cvflow/nanodet/detect" in screen_text(app)
+        await pilot.press("enter")  # the cursor stands on "keep"
+        await wait_until(pilot, lambda: isinstance(app.screen, Place))
+        assert not client.called("remove")
+        await pilot.press("x")
+        await wait_until(pilot, lambda: isinstance(app.screen, Choice))
+        await pilot.press("y")
+        await wait_until(pilot, lambda: "cvflow/nanodet removed, 3.7 MB freed" in screen_text(app))
+        assert client.called("remove") == [("cvflow/nanodet",)]
+        assert app.screen.query_one(VirtualTable).shown == 2
+
+
+async def test_nothing_installed_says_what_to_do(open_app: OpenApp) -> None:
+    hub = [replace(detail, summary=replace(detail.summary, installed=None)) for detail in default_hub()]
+    async with open_app(FakeClient(hub), "packages") as (app, pilot):
+        await wait_until(pilot, lambda: "F1 goes to the hub; i installs a package there." in screen_text(app))
+        await pilot.press("s", "x", "enter")
+        await settle(pilot)
+        assert isinstance(app.screen, Place)
+
+
+async def test_the_mouse_chooses_and_starts(open_app: OpenApp, client: FakeClient) -> None:
+    async with open_app(client, "packages") as (app, pilot):
+        await pilot.click(VirtualTable, offset=(5, 4), times=2)
+        await wait_until(pilot, lambda: client.called("start_solver") == [("cvflow/mobilenet/classify",)])

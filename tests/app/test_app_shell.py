@@ -1,0 +1,294 @@
+"""The shell: places, keys, help, palette, dialogs, errors, leaving."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import ClassVar
+
+import pytest
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Static
+
+from cvflow_tui.app import CvflowApp
+from cvflow_tui.keymap import PLACES, spell
+from cvflow_tui.model.errors import RefusedError, RemoteError
+from cvflow_tui.screens.dialogs import AskLine, Choice
+from cvflow_tui.screens.help import HelpScreen
+from cvflow_tui.screens.place import Place
+from cvflow_tui.widgets.cells import width_of
+from cvflow_tui.widgets.key_bar import KeyBar, fitting
+from cvflow_tui.widgets.status_line import StatusLine
+from tests.app.conftest import SIZES, OpenApp, app_with, screen_text, settle, wait_until
+from tests.app.fake_client import FakeClient
+
+MINE = ("hub", "packages", "monitor")
+
+
+async def test_the_first_paint_does_not_wait_for_the_daemon() -> None:
+    gate = asyncio.Event()
+
+    async def slow() -> FakeClient:
+        await gate.wait()
+        return FakeClient()
+
+    app = CvflowApp(slow)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "The daemon is starting" in screen_text(app)
+        assert not app.client_ready
+        with pytest.raises(RefusedError, match="still starting"):
+            _ = app.client
+        gate.set()
+        await wait_until(pilot, lambda: "cvflow/nanodet" in screen_text(app))
+
+
+async def test_a_daemon_that_does_not_come_up_is_one_line() -> None:
+    async def broken() -> FakeClient:
+        raise RefusedError("another daemon (pid 7) serves this home folder", detail="Traceback (most recent call last): …")
+
+    app = CvflowApp(broken)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await wait_until(pilot, lambda: "another daemon (pid 7)" in screen_text(app))
+        assert "Traceback" not in screen_text(app)
+
+
+async def test_every_way_to_a_place(open_app: OpenApp, client: FakeClient) -> None:
+    async with open_app(client) as (app, pilot):
+        for keys, place in (
+            (["f2"], "packages"),
+            (["g", "m"], "monitor"),
+            (["1"], "hub"),
+            (["g", "p"], "packages"),
+            (["3"], "monitor"),
+            (["f1"], "hub"),
+        ):
+            await pilot.press(*keys)
+            await wait_until(pilot, lambda place=place: isinstance(app.screen, Place) and app.screen.PLACE == place)  # type: ignore[misc]
+        await pilot.click("PlacesBar", offset=(20, 0))
+        await wait_until(pilot, lambda: isinstance(app.screen, Place) and app.screen.PLACE == "packages")
+
+
+async def test_g_and_another_key_stays_and_g_g_goes_to_the_top(open_app: OpenApp, client: FakeClient) -> None:
+    async with open_app(client) as (app, pilot):
+        await pilot.press("end", "g")
+        assert "go to" in screen_text(app)
+        await pilot.press("z")
+        await settle(pilot)
+        assert "go to" not in screen_text(app)
+        assert "▸   lab/ocr-lite" in screen_text(app)
+        await pilot.press("g", "g")
+        await settle(pilot)
+        assert "▸✓  cvflow/nanodet" in screen_text(app)
+
+
+@pytest.mark.parametrize("place", MINE)
+@pytest.mark.parametrize("size", SIZES)
+async def test_no_line_is_wider_than_the_screen_and_keys_are_seven_at_most(
+    open_app: OpenApp, client: FakeClient, place: str, size: tuple[int, int]
+) -> None:
+    await client.start_solver("cvflow/nanodet/detect")
+    async with open_app(client, place, size) as (app, _):
+        app.set_right_status("a very long project name indeed · stranger/with-a-long-package-name ● r144")
+        bar = app.screen.query_one(KeyBar)
+        assert bar.text.rstrip().endswith("? help")
+        assert width_of(bar.text) <= size[0]
+        assert bar.text.count("   ") + 1 <= (7 if size[0] < 120 else 10)
+        assert all(width_of(line) <= size[0] for line in screen_text(app).splitlines())
+
+
+def test_the_key_bar_drops_keys_before_it_overflows_and_keeps_help() -> None:
+    bindings = [Binding(letter, f"do_{letter}", "a rather long word") for letter in "abcdefghij"] + [
+        Binding("question_mark", "app.help", "help")
+    ]
+    for width in range(20, 200, 7):
+        chosen = fitting(bindings, width)
+        text = " " + "   ".join(f"{spell(each)} {each.description}" for each in chosen)
+        assert width_of(text) <= width
+        assert chosen[-1].action == "app.help"
+        assert len(chosen) <= (7 if width < 120 else 10)
+
+
+async def test_a_click_on_a_key_presses_it(open_app: OpenApp, client: FakeClient) -> None:
+    async with open_app(client) as (app, pilot):
+        await pilot.click(KeyBar, offset=(app.screen.query_one(KeyBar).text.index("? help"), 0))
+        await wait_until(pilot, lambda: isinstance(app.screen, HelpScreen))
+
+
+async def test_help_comes_from_the_bindings_widget_first(open_app: OpenApp, client: FakeClient) -> None:
+    async with open_app(client) as (app, pilot):
+        await pilot.press("question_mark")
+        await settle(pilot)
+        assert isinstance(app.screen, HelpScreen)
+        text = app.screen.text().plain
+        assert text.index("in the list") < text.index("in this place") < text.index("everywhere")
+        assert "cvflow/nanodet 1.0.0: 80 everyday objects" in text
+        assert "One row down" in text
+        assert "Show what installing this package will do" in text
+        assert "F3" in text
+        await pilot.press("escape")
+        await settle(pilot)
+        assert isinstance(app.screen, Place)
+
+
+async def test_every_binding_has_an_id_and_says_what_it_does() -> None:
+    from cvflow_tui.screens.hub import HubScreen
+    from cvflow_tui.screens.monitor import MonitorScreen
+    from cvflow_tui.screens.packages import PackagesScreen
+    from cvflow_tui.widgets.log_view import LogView
+    from cvflow_tui.widgets.virtual_table import VirtualTable
+
+    for owner in (CvflowApp, HubScreen, PackagesScreen, MonitorScreen, VirtualTable, LogView, Choice, AskLine):
+        bindings: list[BindingType] = owner.BINDINGS
+        for binding in bindings:
+            assert isinstance(binding, Binding)
+            assert binding.id, binding
+            assert binding.tooltip, binding
+
+
+async def test_an_error_is_one_clean_line_and_one_toast(open_app: OpenApp, client: FakeClient) -> None:
+    async with open_app(client) as (app, pilot):
+        assert isinstance(app.screen, Place)
+        error = RemoteError("hub [b]down[/b]\nsecond \x1b[31mline", detail="Traceback (most recent call last)")
+        app.screen.report(error)
+        app.screen.report(error)
+        await settle(pilot)
+        assert app.screen.query_one(StatusLine).text == "hub [b]down[/b] second line"
+        shown = screen_text(app)
+        assert "Traceback" not in shown
+        assert len(app._notifications) == 1
+
+
+async def test_the_palette_knows_what_can_be_done_now(open_app: OpenApp, client: FakeClient) -> None:
+    await client.start_solver("cvflow/nanodet/detect")
+    async with open_app(client) as (app, pilot):
+        await pilot.press("ctrl+p")
+        await wait_until(pilot, lambda: "Go to Hub" in screen_text(app))
+        await pilot.press(*"stop cvflow")
+        await wait_until(pilot, lambda: "Stop cvflow/nanodet/detect" in screen_text(app))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: client.called("stop_solver") == [("cvflow/nanodet/detect",)])
+
+
+async def test_leaving_asks_once_only_where_solvers_run_in_an_embedded_daemon(open_app: OpenApp) -> None:
+    quiet = FakeClient()
+    async with open_app(quiet) as (app, pilot):
+        await pilot.press("q")
+        await wait_until(pilot, lambda: quiet.called("shutdown") == [(False,)])
+    for key, stopped in (("s", True), ("k", False)):
+        client = FakeClient()
+        await client.start_solver("cvflow/nanodet/detect")
+        async with open_app(client) as (app, pilot):
+            await pilot.press("ctrl+q")
+            await wait_until(pilot, lambda app=app: isinstance(app.screen, Choice))  # type: ignore[misc]
+            await pilot.press("escape")
+            await settle(pilot)
+            assert not client.called("shutdown")
+            await pilot.press("ctrl+q")
+            await wait_until(pilot, lambda app=app: isinstance(app.screen, Choice))  # type: ignore[misc]
+            assert "cvflow/nanodet/detect" in screen_text(app)
+            await pilot.press(key)
+            await wait_until(pilot, lambda client=client, stopped=stopped: client.called("shutdown") == [(stopped,)])  # type: ignore[misc]
+    alone = FakeClient(embedded=False)
+    await alone.start_solver("cvflow/nanodet/detect")
+    async with open_app(alone) as (app, pilot):
+        await pilot.press("q")
+        await wait_until(pilot, app_is_over(app))
+    assert not alone.called("shutdown")
+
+
+def app_is_over(app: CvflowApp) -> Callable[[], bool]:
+    return lambda: app._exit
+
+
+async def test_ask_line_says_what_is_wrong_and_stays() -> None:
+    app = app_with(FakeClient())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.when_ready()
+        answers: list[str | None] = []
+        dialog = AskLine("Name [b]it[/b]", check=lambda line: None if line == "good" else f"{line!r} is not good")
+        await app.push_screen(dialog, answers.append)
+        await pilot.press(*"bad", "enter")
+        await settle(pilot)
+        assert "'bad' is not good" in screen_text(app)
+        assert "Name [b]it[/b]" in screen_text(app)
+        await pilot.press("ctrl+a", "ctrl+k", *"good", "enter")
+        await settle(pilot)
+        assert answers == ["good"]
+
+
+class Odd(Place):
+    """A place whose digits mean something else."""
+
+    PLACE = "projects"
+    TITLE_TEXT = "Odd"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("1", "mark", "mark", tooltip="Mark", id="odd.mark")]
+    marked = 0
+    arrived: ClassVar[list[dict[str, object]]] = []
+    readied = 0
+
+    def compose_place(self) -> ComposeResult:
+        yield Static("work")
+        yield Static("aside", classes="side")
+
+    def arrive(self, **state: object) -> None:
+        self.arrived.append(state)
+
+    def on_client_ready(self) -> None:
+        self.readied += 1
+
+    def action_mark(self) -> None:
+        self.marked += 1
+
+
+class OddApp(CvflowApp):
+    """The app with the odd place for its projects."""
+
+    MODES: ClassVar[dict[str, object]] = {**CvflowApp.MODES, "projects": Odd}
+
+
+async def test_a_place_hears_of_the_daemon_once_and_of_every_arrival() -> None:
+    client = FakeClient()
+
+    async def factory() -> FakeClient:
+        return client
+
+    app = OddApp(factory)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.when_ready()
+        Odd.arrived.clear()
+        app.go("projects", project="one")
+        await wait_until(pilot, lambda: Odd.arrived == [{"project": "one"}])
+        await pilot.press("1")
+        odd = app.screen
+        assert isinstance(odd, Odd)
+        assert odd.marked == 1
+        await pilot.press("f1", "f4")
+        await wait_until(pilot, lambda: len(Odd.arrived) == 2 and app.screen is odd)
+        assert odd.readied == 1
+
+
+async def test_side_panes_fold_below_a_hundred_columns_and_o_brings_them_over() -> None:
+    client = FakeClient()
+
+    async def factory() -> FakeClient:
+        return client
+
+    for width, at_first in ((80, False), (120, True)):
+        app = OddApp(factory, "projects")
+        async with app.run_test(size=(width, 24)) as pilot:
+            await settle(pilot)
+            assert ("aside" in screen_text(app)) is at_first
+            await pilot.press("o")
+            await settle(pilot)
+            assert ("aside" in screen_text(app)) is not at_first
+            await pilot.press("o")
+            await settle(pilot)
+            assert ("aside" in screen_text(app)) is at_first
+
+
+async def test_the_places_are_named_once() -> None:
+    for field in ("place", "letter", "function", "digit"):
+        values = [getattr(place, field) for place in PLACES]
+        assert len(set(values)) == len(values) == 6
