@@ -52,7 +52,12 @@ def test_a_commit_stands_in_for_a_version(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("[package]\nname = \nx = 1", 2), ("[package]\n\n\nname 'a'", 4), ('[package]\nname = "a', 2), (b"[package]\nname = 'a'\ntagline = '\xff'", 3)],
+    [
+        ("[package]\nname = \nx = 1", 2),
+        ("[package]\n\n\nname 'a'", 4),
+        ('[package]\nname = "a', 2),
+        (b"[package]\nname = 'a'\ntagline = '\xff'", 3),
+    ],
 )
 def test_broken_toml_names_file_and_line(tmp_path: Path, text: str | bytes, line: int) -> None:
     with pytest.raises(PackageError, match=rf"^cvpm\.toml, line {line}: "):
@@ -201,6 +206,8 @@ def test_inherited_from_another_file_of_the_package(tmp_path: Path) -> None:
     assert load_package(root).solvers[0].trainable
 
 
-@pytest.mark.parametrize("source", ["class Solver(:", "class Other: ...", "class Solver(Solver): ...", "from .solver import Solver\n", "\0"])
+@pytest.mark.parametrize(
+    "source", ["class Solver(:", "class Other: ...", "class Solver(Solver): ...", "from .solver import Solver\n", "\0"]
+)
 def test_a_source_that_says_nothing_is_no_error(tmp_path: Path, source: str) -> None:
     assert load_package(write_package(tmp_path / "p", source=source)).solvers[0].parameters == ()

@@ -113,7 +113,9 @@ segment = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,8}", fullmatch=True).filte
 reference = segment.filter(lambda part: not part.endswith((".lock", ".")))
 
 
-@given(st.sampled_from(["https://host.org", "https://host:8443", "file://"]), st.lists(segment, min_size=1, max_size=4), st.none() | reference)
+@given(
+    st.sampled_from(["https://host.org", "https://host:8443", "file://"]), st.lists(segment, min_size=1, max_size=4), st.none() | reference
+)
 def test_a_git_source_is_read_as_it_was_written(host: str, path: list[str], ref: str | None) -> None:
     source = GitSource(f"{host}/{'/'.join(path)}", ref, None)
     assert read(source.text) == source
@@ -149,8 +151,8 @@ def test_a_folder_is_copied_without_what_does_not_belong_to_it(tmp_path: Path) -
     fetched = FolderSource(root).fetch(tmp_path / "copy", Progress())
     found = {path.relative_to(tmp_path / "copy").as_posix() for path in (tmp_path / "copy").rglob("*")}
     assert found == {"cvpm.toml", "README.md", "parts", "parts/solver.py", "inside", "indir", "run.sh"}
-    assert os.readlink(tmp_path / "copy/inside") == "README.md"
-    assert os.readlink(tmp_path / "copy/indir") == "parts"
+    assert (tmp_path / "copy/inside").readlink() == Path("README.md")
+    assert (tmp_path / "copy/indir").readlink() == Path("parts")
     assert os.access(tmp_path / "copy/run.sh", os.X_OK) and not os.access(tmp_path / "copy/cvpm.toml", os.X_OK)
     assert len(fetched.warnings) == 6
     assert fetched.vendor == "local" and fetched.commit is None and not fetched.bundled
@@ -195,7 +197,14 @@ def test_git_branches_tags_and_commits_even_abbreviated(tmp_path: Path) -> None:
     (root / "more.txt").write_text("more")
     second = commit_all(root, "second")
     git(root, "checkout", "-q", "main")
-    for ref, commit in (("v1", first), ("v1-signed", first), ("feature/new", second), (first, first), (second, second), (second[:9], second)):
+    for ref, commit in (
+        ("v1", first),
+        ("v1-signed", first),
+        ("feature/new", second),
+        (first, first),
+        (second, second),
+        (second[:9], second),
+    ):
         into = tmp_path / f"copy-{ref.replace('/', '-')}"
         assert fetch(f"git+file://{root}@{ref}", into).commit == commit
         assert (into / "more.txt").exists() == (commit == second)
@@ -234,7 +243,7 @@ def test_git_runs_nothing_of_the_repository_or_of_the_users_configuration(tmp_pa
     git(root, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(sub), "sub")
     commit_all(root, "evil")
     configuration = tmp_path / "gitconfig"
-    evil = f'!touch {mark}; cat'
+    evil = f"!touch {mark}; cat"
     configuration.write_text(
         f'[filter "evil"]\nsmudge = "{evil[1:]}"\n[core]\nhooksPath = {tmp_path}/hooks\n[url "file:///nowhere"]\ninsteadOf = "file://{tmp_path}"\n'
     )
@@ -277,7 +286,7 @@ def test_git_is_killed_when_it_is_called_off(tmp_path: Path) -> None:
         GitSource(f"file://{root}").fetch(tmp_path / "c", progress)
     timer.join()
     assert not any(path.name.startswith("c") for path in tmp_path.iterdir())
-    assert not [pid for pid in os.listdir("/proc") if pid.isdigit() and str(root) in _command_line(pid)]
+    assert not [path for path in Path("/proc").glob("[0-9]*") if str(root) in _command_line(path.name)]
 
 
 def _command_line(pid: str) -> str:
@@ -285,4 +294,3 @@ def _command_line(pid: str) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
     except OSError:
         return ""
-

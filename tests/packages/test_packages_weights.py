@@ -45,7 +45,9 @@ def left(downloads: Downloads) -> list[str]:
 def test_relative_and_file_weights(tmp_path: Path, fetcher: WeightFetcher) -> None:
     (tmp_path / "else where.bin").write_bytes(DATA)
     url = (tmp_path / "else where.bin").as_uri()
-    made = package(tmp_path, weight("a.bin", "nets/a.bin", sha256(b"a")), weight("b.bin", "pretrained/b.bin"), weight("c.bin", url, sha256(DATA)))
+    made = package(
+        tmp_path, weight("a.bin", "nets/a.bin", sha256(b"a")), weight("b.bin", "pretrained/b.bin"), weight("c.bin", url, sha256(DATA))
+    )
     for name, data in (("nets/a.bin", b"a"), ("pretrained/b.bin", b"b")):
         (made.root / name).parent.mkdir(exist_ok=True)
         (made.root / name).write_bytes(data)
@@ -74,7 +76,9 @@ def test_https_with_a_certificate_that_the_environment_trusts(
     assert left(downloads) == []
 
 
-def test_a_certificate_that_nobody_trusts_is_refused(tmp_path: Path, fetcher: WeightFetcher, https: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_certificate_that_nobody_trusts_is_refused(
+    tmp_path: Path, fetcher: WeightFetcher, https: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     made = package(tmp_path, weight("n", https.add("n", DATA)))
     with pytest.raises(RemoteError, match="CERTIFICATE_VERIFY_FAILED"):
@@ -127,7 +131,9 @@ def test_a_server_that_ignores_ranges_sends_the_file_again(tmp_path: Path, downl
 
 
 @pytest.mark.parametrize("digest_known", [True, False])
-def test_a_file_that_changed_between_two_attempts_is_not_mixed(tmp_path: Path, downloads: Downloads, trusted: FileServer, digest_known: bool) -> None:
+def test_a_file_that_changed_between_two_attempts_is_not_mixed(
+    tmp_path: Path, downloads: Downloads, trusted: FileServer, digest_known: bool
+) -> None:
     new = payload(3_000_000, seed=2)
     url = trusted.add("n", DATA)
     trusted.cut_after = [1_000_000]
@@ -138,7 +144,7 @@ def test_a_file_that_changed_between_two_attempts_is_not_mixed(tmp_path: Path, d
         if len(trusted.requests) == 2:
             trusted.add("n", new)
 
-    trusted.requests = _Noting(note)  # type: ignore[assignment]
+    trusted.requests = _Noting(note)
     downloads.get(url, sha256(new) if digest_known else None, "n", tmp_path / "got", Progress())
     assert (tmp_path / "got").read_bytes() == new
 
@@ -173,7 +179,7 @@ def test_the_wrong_digest_names_weight_and_both_digests_and_keeps_nothing(
     url = {"https": trusted.add("n", DATA), "file": (tmp_path / "w").as_uri(), "relative": "README.md"}[kind]
     made = package(tmp_path, weight("net.bin", url, wanted))
     got = sha256((made.root / "README.md").read_bytes()) if kind == "relative" else sha256(DATA)
-    with pytest.raises(PackageError, match=rf"^net\.bin: sha256 is {got}, and the manifest says {wanted}; nothing was kept"):
+    with pytest.raises(PackageError, match=rf"^net\.bin: sha256 is {got} and should be {wanted}; nothing was kept"):
         fetcher.place(made, tmp_path / "work", Progress())
     assert left(downloads) == [] and list((tmp_path / "store").iterdir()) == []
     assert not (made.root / "pretrained").exists()
@@ -248,7 +254,9 @@ def test_what_the_store_has_is_not_fetched_again(tmp_path: Path, fetcher: Weight
     assert (made.root / "pretrained/n").read_bytes() == DATA
 
 
-def test_an_original_package_finds_its_weight_under_the_last_part_of_the_url(tmp_path: Path, fetcher: WeightFetcher, trusted: FileServer) -> None:
+def test_an_original_package_finds_its_weight_under_the_last_part_of_the_url(
+    tmp_path: Path, fetcher: WeightFetcher, trusted: FileServer
+) -> None:
     root = write_package(tmp_path / "p")
     (root / "pretrained.toml").write_text(weight("My Net", trusted.add("a/net.pth", DATA)))
     fetcher.place(load_package(root), tmp_path / "work", Progress())

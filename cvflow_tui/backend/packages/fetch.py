@@ -313,9 +313,9 @@ def file_path(url: str) -> Path:
 
 
 def wrong_digest(what: str, url: str, wanted: str, got: str) -> PackageError:
-    """The error of a file that is not what the manifest says."""
+    """The error of a file that is not what the manifest (or the index) says."""
     origin = hide_credentials(one_line(url, 120))
-    return PackageError(f"{what}: sha256 is {got}, and the manifest says {wanted}; nothing was kept (it came from {origin})")
+    return PackageError(f"{what}: sha256 is {got} and should be {wanted}; nothing was kept (it came from {origin})")
 
 
 def _hash_file(path: Path) -> Received:

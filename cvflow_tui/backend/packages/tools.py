@@ -45,7 +45,7 @@ def run_tool(
 ) -> tuple[int | None, str]:
     """Run a program to its end; (exit status, clean output). The status is None where it ran past `seconds` and was killed.
 
-    Raises Cancelled when the job is called off; the program and its children are gone by then.
+    Raises Cancelled when the job is called off; the program is gone by then, its children were killed with it.
     """
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(

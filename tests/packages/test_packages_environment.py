@@ -1,0 +1,135 @@
+"""Environments: made by virtualenv and uv, shared, called off."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cvflow_tui.backend.jobs import Cancelled, Progress
+from cvflow_tui.backend.packages import tools
+from cvflow_tui.backend.packages.environment import Environments, index_arguments, key_of
+from cvflow_tui.backend.packages.pip_config import PipConfig
+from cvflow_tui.model.errors import PackageError
+
+from .parts import Watching, write_wheel
+
+
+@pytest.fixture
+def environments(tmp_path: Path) -> Environments:
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "work").mkdir()
+    return Environments(tmp_path / "environments")
+
+
+def run(python: Path, code: str) -> str:
+    return subprocess.run([str(python), "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_an_environment_is_its_own_and_is_made_once(tmp_path: Path, environments: Environments) -> None:
+    write_wheel(tmp_path / "wheels", "toy", "1.0", {"toy.py": b"x = 41\n"})
+    made = environments.ensure(["toy>=0.5"], tmp_path / "work", Progress())
+    assert made.key == key_of(["toy>=0.5"]) and made.resolved == ("toy==1.0",)
+    assert run(made.python, "import toy; print(toy.x + 1)") == "42"
+    assert Path(run(made.python, "import sys; print(sys.prefix)")) == environments.path(made.key)
+    code = "import importlib.util as u; print(u.find_spec('textual'), u.find_spec('pip'))"
+    assert run(made.python, code) == "None None"
+    assert list((tmp_path / "work").glob("environment*")) == []
+    progress = Watching()
+    assert environments.ensure(["toy>=0.5"], tmp_path / "work", progress) == made
+    assert progress.steps == []
+    environments.sweep(set())
+    assert not environments.has(made.key)
+
+
+def test_the_key_does_not_care_for_order() -> None:
+    assert key_of(["a", "b"]) == key_of(["b", "a"]) != key_of(["a"])
+
+
+def test_requirements_that_cannot_be_had(tmp_path: Path, environments: Environments) -> None:
+    with pytest.raises(PackageError, match=r"^the requirements cannot be installed: .*no-such-thing") as caught:
+        environments.ensure(["no-such-thing==1.0"], tmp_path / "work", Progress())
+    assert "\n" not in caught.value.message and caught.value.detail
+    assert list(environments.folder.iterdir()) == []
+
+
+def test_a_folder_that_was_never_finished_is_made_anew(tmp_path: Path, environments: Environments) -> None:
+    (environments.path(key_of([])) / "bin").mkdir(parents=True)
+    assert not environments.has(key_of([]))
+    made = environments.ensure([], tmp_path / "work", Progress())
+    assert run(made.python, "print(1)") == "1" and made.resolved == ()
+
+
+def test_called_off_while_uv_works(tmp_path: Path, environments: Environments) -> None:
+    with pytest.raises(Cancelled):
+        environments.ensure(["toy"], tmp_path / "work", Watching("installing"))
+    assert list(environments.folder.iterdir()) == []
+
+
+def test_a_tool_and_its_children_end_when_the_job_is_called_off(tmp_path: Path) -> None:
+    progress = Progress()
+    mark = tmp_path / "pids"
+    tell = f"open({str(mark)!r}, 'w').write('%d %d' % (os.getpid(), child.pid))"
+    code = f"import os, subprocess\nchild = subprocess.Popen(['sleep', '600'])\n{tell}\nchild.wait()"
+
+    def check() -> None:
+        if mark.exists() and len(mark.read_text().split()) == 2:
+            raise Cancelled
+
+    progress.check = check  # type: ignore[method-assign]
+    with pytest.raises(Cancelled):
+        tools.run_tool([sys.executable, "-c", code], progress=progress, seconds=60)
+    for pid in map(int, mark.read_text().split()):
+        _expect_end(pid)
+
+
+def test_a_tool_dies_with_us_even_by_kill_9(tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    tool = f"import os, time; open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    code = (
+        "import sys, threading, time, os, signal\n"
+        "from pathlib import Path\n"
+        "from cvflow_tui.backend.jobs import Progress\n"
+        "from cvflow_tui.backend.packages.tools import run_tool\n"
+        f"mark, tool = Path({str(mark)!r}), [sys.executable, '-c', {tool!r}]\n"
+        "threading.Thread(target=lambda: run_tool(tool, progress=Progress(), seconds=60)).start()\n"
+        "while not (mark.exists() and mark.read_text()): time.sleep(0.01)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).resolve().parents[2], timeout=60)
+    pid = int(mark.read_text())
+    _expect_end(pid)
+
+
+def test_a_tool_that_takes_too_long() -> None:
+    assert tools.run_tool(["sleep", "60"], progress=Progress(), seconds=0.2)[0] is None
+
+
+def test_uv_is_told_what_pip_is_told() -> None:
+    pip = PipConfig("https://a/simple", ("https://b", "file:///c"), ("/w",), None)
+    assert index_arguments(pip) == [
+        *["--default-index", "https://a/simple", "--index", "https://b", "--index", "file:///c", "--find-links", "/w"],
+        *["--index-strategy", "unsafe-best-match"],
+    ]
+    assert index_arguments(PipConfig(None)) == ["--no-index"]
+
+
+def _expect_end(pid: int) -> None:
+    """Fail (after ending it) if a process is still there in four seconds: the kernel takes a moment to bury the killed."""
+    for _ in range(200):
+        if not _alive(pid):
+            return
+        time.sleep(0.02)
+    os.kill(pid, 9)
+    pytest.fail(f"process {pid} went on")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
