@@ -38,14 +38,14 @@ class Guard:
     def _check(self, scope: Scope) -> None:
         if len(scope["query_string"]) > self._limits.field:
             raise Fault(414, f"the query is longer than {self._limits.field} bytes", "usage")
-        headers = Headers(scope=scope)
-        host = headers.get("host", "")
+        headers = dict(scope["headers"])
+        host = headers.get(b"host", b"").decode("latin-1").lower()
         if not self._hosts.allows(host):
             raise forbidden("this host name is not served here; use 127.0.0.1")
-        origin = headers.get("origin")
-        if origin is not None and origin.lower() not in (f"http://{host.lower()}", f"https://{host.lower()}"):
+        origin = headers.get(b"origin")
+        if origin is not None and origin.decode("latin-1").lower() not in (f"http://{host}", f"https://{host}"):
             raise forbidden("requests from other pages are refused")
-        if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        if headers.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
             raise forbidden("requests from other pages are refused")
 
 
@@ -67,7 +67,7 @@ class Hosts:
         return known
 
     def _decide(self, host: str) -> bool:
-        name = _without_port(host).lower()
+        name = _without_port(host.lower())
         if name in self._names or _is_loopback(name):
             return True
         return not self._loopback_only and _is_address(name)

@@ -58,6 +58,7 @@ class Infer:
         expected = self._expected(request)
         with service.scratch.file(expected, service.limits.body) as upload:
             parameters = await self._receive(request, upload)
+            upload.complete()
             size = self._look(upload)
             # The lane is asked for again: while the body came in, the variant may have been promoted and the old worker left.
             lane = service.lane(request.headers.get(VARIANT))
@@ -75,7 +76,7 @@ class Infer:
 
     async def _receive(self, request: Request, upload: Upload) -> dict[str, str]:
         kind = request.headers.get("content-type", "application/octet-stream").partition(";")[0].strip().lower()
-        parameters = dict(request.query_params)
+        parameters = dict(request.query_params) if request.scope["query_string"] else {}
         try:
             async with asyncio.timeout(self._service.limits.upload_seconds):
                 if kind == "multipart/form-data":
@@ -107,7 +108,7 @@ class Infer:
 
     async def _ask(self, lane: Lane, upload: Upload, size: tuple[int, int] | None, parameters: dict[str, str]) -> Any:
         try:
-            return await asyncio.shield(lane.submit(upload.path, size, parameters))
+            return await lane.submit(upload.path, size, parameters)
         except Unavailable as error:
             raise busy(str(error)) from None
         except WorkerGone as error:

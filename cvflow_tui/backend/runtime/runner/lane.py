@@ -188,9 +188,21 @@ class Lane:
 
     # -- requests
 
+    @property
+    def _most(self) -> int:
+        """Calls the worker is sent at a time: one more than it works on, so that it never waits for us between two.
+
+        Where pictures are taken together, what waits here is what the next batch is made of.
+        """
+        return self.ready.concurrency if self._batch > 1 else self.ready.concurrency + 1
+
+    @property
+    def _batch(self) -> int:
+        return self._spec.batch if self.ready.batch else 1
+
     def _pump(self) -> None:
         """Hand on what waits, as much at a time as the worker takes; nothing waits for a batch to fill."""
-        while self._pending and self._active < self.ready.concurrency and self._link is not None and self.state is not SolverState.BACKOFF:
+        while self._pending and self._active < self._most and self._link is not None and self.state is not SolverState.BACKOFF:
             batch = self._next_batch()
             self._active += 1
             call = self._link.call([item.file for item in batch], batch[0].parameters, [item.size for item in batch])
@@ -198,7 +210,7 @@ class Lane:
 
     def _next_batch(self) -> list[Request]:
         batch = [self._pending.popleft()]
-        most = self._spec.batch if self.ready.batch and not batch[0].alone else 1
+        most = 1 if batch[0].alone else self._batch
         while self._pending and len(batch) < most and not self._pending[0].alone and self._pending[0].parameters == batch[0].parameters:
             batch.append(self._pending.popleft())
         return batch

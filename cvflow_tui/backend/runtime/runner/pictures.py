@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 
+_FIRST = 2048
 _HEAD = 64 * 1024
 _ORIENTATION = 0x0112
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -12,7 +13,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 def displayed_size(descriptor: int) -> tuple[int, int] | None:
     """Width and height in pixels, after EXIF rotation, of the open file; None for what is no picture that we know."""
-    head = os.pread(descriptor, _HEAD, 0)
+    head = os.pread(descriptor, _FIRST, 0)
     size: tuple[int, int] | None = None
     if head.startswith(b"\xff\xd8"):
         size = _jpeg(descriptor, head)
@@ -29,7 +30,7 @@ def _jpeg(descriptor: int, head: bytes) -> tuple[int, int] | None:
     while True:
         if position + 9 > len(head):
             # A long segment (a colour profile, a thumbnail) was passed over: read on from where the next one begins.
-            more = os.pread(descriptor, position + _HEAD - len(head), len(head)) if len(head) < 16 * 1024 * 1024 else b""
+            more = os.pread(descriptor, max(0, position - len(head)) + _HEAD, len(head)) if len(head) < 16 * 1024 * 1024 else b""
             head += more
             if not more or position + 9 > len(head):
                 return None
@@ -102,6 +103,8 @@ def _by_pillow(descriptor: int) -> tuple[int, int] | None:
         try:
             with PIL.Image.open(file) as picture:
                 width, height = picture.size
+                if picture.format == "TIFF":
+                    return width, height  # Pillow turns these by itself
                 return _turned(width, height, picture.getexif().get(_ORIENTATION, 1))
         except (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, KeyError, TypeError, OverflowError):
             return None  # Pillow's readers raise all of these on damaged files

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import resource
 import socket
@@ -31,6 +32,8 @@ def run_service(
     async def whole() -> int:
         return await serve(Service(spec, logfile, uploads, Limits(), spawned), listening, by_hand=by_hand)
 
+    gc.collect()
+    gc.freeze()  # what was imported lives as long as we do: no collection need look at it again
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(whole())
 

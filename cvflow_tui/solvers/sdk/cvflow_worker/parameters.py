@@ -44,7 +44,7 @@ class Parameter(NamedTuple):
             return None
         try:
             return _convert(self.hint, value)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, KeyError):
             raise BadParameter(f"parameter {self.name!r} must be {_article(self.type_name)}, not {str(value)[:60]!r}") from None
 
 
@@ -120,6 +120,8 @@ def _convert(hint: Any, value: Any) -> Any:
         if isinstance(value, bool) or not math.isfinite(number):
             raise ValueError
         return number
+    if typing.get_origin(hint) is typing.Literal:
+        return {str(choice): choice for choice in typing.get_args(hint)}[str(value)]
     if hint is str:
         return value if isinstance(value, str) else str(value)
     return _other(value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import ctypes
 import os
-import queue
 import resource
 import signal
 import sys
@@ -38,19 +37,24 @@ class Worker:
         self._channel = channel
         self._solver: Any = None
         self._caller: Optional[Caller] = None
-        self._waiting: Optional["queue.SimpleQueue[Dict[str, Any]]"] = None
+        self._receiving = threading.Lock()
 
     def run(self) -> int:
-        """Answer frames until the socket closes."""
+        """Answer frames until the socket closes.
+
+        A solver that says `concurrency` is called from that many threads, which take turns at the socket; any other from the main
+        thread alone, one call at a time.
+        """
         while True:
-            frame = self._channel.receive()
+            with self._receiving:
+                frame = self._channel.receive()
             if frame is None:
                 return 0
             if frame["op"] == "load":
                 if not self._load(frame):
                     return 1
             elif frame["op"] == "infer":
-                self._take(frame)
+                self._infer(frame)
             elif frame["op"] == "train":
                 self._train(frame)
             else:
@@ -66,10 +70,8 @@ class Worker:
             sys.stderr.write(faults.full(error))
             self._channel.send({"op": "failed", "error": faults.one_line(error), "traceback": faults.full(error)})
             return False
-        if caller.concurrency > 1:
-            self._waiting = queue.SimpleQueue()
-            for number in range(caller.concurrency):
-                threading.Thread(target=self._work, name=f"infer-{number}", daemon=True).start()
+        for number in range(1, caller.concurrency):
+            threading.Thread(target=self.run, name=f"infer-{number}", daemon=True).start()
         self._channel.send(
             {
                 "op": "ready",
@@ -82,35 +84,23 @@ class Worker:
         )
         return True
 
-    def _take(self, frame: Dict[str, Any]) -> None:
-        # A solver that does not say `concurrency` is called from the main thread, one call at a time.
-        if self._waiting is None:
-            self._infer(frame)
-        else:
-            self._waiting.put(frame)
-
-    def _work(self) -> None:
-        assert self._waiting is not None
-        while True:
-            self._infer(self._waiting.get())
-
     def _infer(self, frame: Dict[str, Any]) -> None:
         try:
             if self._caller is None:
                 raise RuntimeError("asked to infer before a solver was loaded")
             results = self._caller.call(frame["files"], frame.get("parameters") or {}, frame.get("sizes"))
             self._channel.send({"op": "result", "id": frame["id"], "results": results})
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a solver that calls sys.exit has failed; its worker need not
             self._fail(error, frame)
 
     def _train(self, frame: Dict[str, Any]) -> None:
         try:
             metrics = train(self._solver, frame, self._channel)
             self._channel.send({"op": "trained", "metrics": metrics})
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._fail(error, frame)
 
-    def _fail(self, error: Exception, frame: Dict[str, Any]) -> None:
+    def _fail(self, error: BaseException, frame: Dict[str, Any]) -> None:
         answer = faults.error_frame(error)
         if answer["traceback"]:
             sys.stderr.write(answer["traceback"])
