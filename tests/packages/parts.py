@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -157,6 +157,8 @@ class FileServer:
         """While set, a body stops half-way and waits."""
         self.ignore_ranges = False
         self.redirects: dict[str, str] = {}
+        self.on_request: Callable[[int], object] = lambda number: None
+        """Called with the number of each request before it is answered."""
         self.types: dict[str, str] = {}
         handler = type("Handler", (_Handler,), {"files": self})
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -216,6 +218,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path in files.redirects:
             self._head(302, 0, {"Location": files.redirects[self.path]})
             return
+        files.on_request(len(files.requests))
         path = files.folder / self.path.strip("/")
         path = path / "index.html" if path.is_dir() else path
         if not path.is_file():

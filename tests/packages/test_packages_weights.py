@@ -137,27 +137,9 @@ def test_a_file_that_changed_between_two_attempts_is_not_mixed(
     new = payload(3_000_000, seed=2)
     url = trusted.add("n", DATA)
     trusted.cut_after = [1_000_000]
-    original = trusted.requests.append
-
-    def note(request: tuple[str, str, dict[str, str]]) -> None:
-        original(request)
-        if len(trusted.requests) == 2:
-            trusted.add("n", new)
-
-    trusted.requests = _Noting(note)
+    trusted.on_request = lambda number: trusted.add("n", new) if number == 2 else None
     downloads.get(url, sha256(new) if digest_known else None, "n", tmp_path / "got", Progress())
     assert (tmp_path / "got").read_bytes() == new
-
-
-class _Noting(list):  # type: ignore[type-arg]
-    def __init__(self, note: object) -> None:
-        super().__init__()
-        self._note = note
-
-    def append(self, request: object) -> None:
-        super().append(request)
-        if len(self) == 2:
-            self._note(request)  # type: ignore[operator]
 
 
 def test_a_stale_piece_is_thrown_away_once_the_digest_shows_it(tmp_path: Path, downloads: Downloads, trusted: FileServer) -> None:

@@ -1,0 +1,96 @@
+"""git+https: over real TLS, against git's own server program."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.hub import Hub
+from cvflow_tui.backend.packages.sources import parse_source
+from cvflow_tui.model.errors import RemoteError
+
+from .parts import commit_all, write_package
+
+BACKEND = Path(subprocess.run(["git", "--exec-path"], capture_output=True, text=True, check=True).stdout.strip()) / "git-http-backend"
+
+
+class _Git(BaseHTTPRequestHandler):
+    """Hands requests to `git http-backend` as CGI has it."""
+
+    root: Path
+
+    def log_message(self, *_: Any) -> None:
+        """Stay quiet."""
+
+    def do_GET(self) -> None:
+        """The list of refs."""
+        self._run()
+
+    def do_POST(self) -> None:
+        """The negotiation and the pack."""
+        self._run()
+
+    def _run(self) -> None:
+        path, _, query = self.path.partition("?")
+        variables = {
+            "GIT_PROJECT_ROOT": str(self.root),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "PATH": os.environ["PATH"],
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "REQUEST_METHOD": self.command,
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+        }
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        head, _, rest = subprocess.run([BACKEND], input=body, env=variables, capture_output=True).stdout.partition(b"\r\n\r\n")
+        told = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
+        self.send_response(int(told.pop("Status", "200").split()[0]))
+        for name, value in (told | {"Content-Length": str(len(rest))}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(rest)
+
+
+@pytest.fixture
+def server(tmp_path: Path, certificate: tuple[Path, Path]) -> Iterator[str]:
+    """The https address of the repositories below the test's folder."""
+    if not BACKEND.exists():
+        pytest.skip("this git comes without git-http-backend")
+    http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Git,), {"root": tmp_path}))
+    http.daemon_threads = True
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    http.socket = context.wrap_socket(http.socket, server_side=True)
+    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield f"https://127.0.0.1:{http.server_address[1]}"
+    http.shutdown()
+    http.server_close()
+    thread.join()
+
+
+def test_git_over_https_trusts_what_the_environment_trusts(
+    tmp_path: Path, server: str, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = commit_all(write_package(tmp_path / "acme" / "boxes"))
+    source = parse_source(f"git+{server}/acme/boxes/.git@{commit[:10]}", Hub(tmp_path))
+    monkeypatch.delenv("GIT_SSL_CAINFO", raising=False)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    with pytest.raises(RemoteError, match=r"^git cannot fetch https://127\.0\.0\.1:\d+/acme/boxes/\.git: .*certificate"):
+        source.fetch(tmp_path / "copy", Progress())
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    fetched = source.fetch(tmp_path / "copy", Progress())
+    assert fetched.commit == commit and fetched.source.endswith(f"/acme/boxes/.git@{commit}")
+    assert (tmp_path / "copy/cvpm.toml").is_file()
