@@ -207,7 +207,7 @@ class CvflowApp(App[None]):
         if self.is_headless:
             return
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             loop.add_signal_handler(number, self._end_by_signal, number)
 
     def _end_by_signal(self, number: signal.Signals) -> None:

@@ -106,7 +106,9 @@ class ResultScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         """Draw, and let the arrows scroll the list."""
-        self.query_one(PictureView).show(self._picture, shapes_of(self._result))
+        view = self.query_one(PictureView)
+        view.show(self._picture)
+        view.set_shapes(shapes_of(self._result))
         self.query_one("#result-list").focus()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,7 +57,7 @@ def test_a_log_holds_the_same_lines_however_it_came(lines: list[str], cuts: list
     text = "".join(f"{line}\n" for line in lines)
     log = LogText(width, wrap)
     edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         log.append(text[start:end])
     assert log.lines == lines
     shown: dict[int, str] = {}

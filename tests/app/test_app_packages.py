@@ -94,6 +94,6 @@ async def test_nothing_installed_says_what_to_do(open_app: OpenApp) -> None:
 
 
 async def test_the_mouse_chooses_and_starts(open_app: OpenApp, client: FakeClient) -> None:
-    async with open_app(client, "packages") as (app, pilot):
+    async with open_app(client, "packages") as (_, pilot):
         await pilot.click(VirtualTable, offset=(5, 4), times=2)
         await wait_until(pilot, lambda: client.called("start_solver") == [("cvflow/mobilenet/classify",)])

@@ -65,7 +65,7 @@ async def test_every_way_to_a_place(open_app: OpenApp, client: FakeClient) -> No
             (["f1"], "hub"),
         ):
             await pilot.press(*keys)
-            await wait_until(pilot, lambda place=place: isinstance(app.screen, Place) and app.screen.PLACE == place)  # type: ignore[misc]
+            await wait_until(pilot, lambda place=place: isinstance(app.screen, Place) and place == app.screen.PLACE)  # type: ignore[misc]
         await pilot.click("PlacesBar", offset=(20, 0))
         await wait_until(pilot, lambda: isinstance(app.screen, Place) and app.screen.PLACE == "packages")
 
