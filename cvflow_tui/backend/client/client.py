@@ -157,9 +157,14 @@ class DaemonClient:
             LogChunk, "GET", f"/solvers/{full}/log", offset=offset, limit=limit, wait=wait or None, timeout=wait + 30.0
         )
 
-    async def infer(self, solver: RunningSolver, picture: Path | bytes, parameters: dict[str, Any] | None = None) -> Result:
-        """Run a picture through a solver, straight to its port. Raises UsageError for a picture it cannot read."""
-        return await self._runner.infer(solver, picture, parameters or {})
+    async def infer(
+        self, solver: RunningSolver, picture: Path | bytes, parameters: dict[str, Any] | None = None, *, variant: str | None = None
+    ) -> Result:
+        """Run a picture through a solver, straight to its port; `variant` names the project whose checkpoint answers.
+
+        Raises UsageError for a picture it cannot read, NotFoundError for a variant it does not serve.
+        """
+        return await self._runner.infer(solver, picture, parameters or {}, variant)
 
     # -- projects
 

@@ -24,16 +24,15 @@ class RunnerClient:
         """Let go of the sockets."""
         await self._http.aclose()
 
-    async def infer(self, solver: RunningSolver, picture: Path | bytes, parameters: dict[str, Any]) -> Result:
+    async def infer(self, solver: RunningSolver, picture: Path | bytes, parameters: dict[str, Any], variant: str | None = None) -> Result:
         """One picture through one solver. Raises what the runner raised; RemoteError where it cannot be reached."""
         if solver.url is None:
             raise RefusedError(f"{solver.name} is {solver.state}: start it first")
         body = picture if isinstance(picture, bytes) else await asyncio.to_thread(picture.read_bytes)
         query = {name: str(value) for name, value in parameters.items()}
+        headers = {"Content-Type": "application/octet-stream"} | ({"X-CVFlow-Variant": variant} if variant else {})
         try:
-            reply = await self._http.post(
-                f"{solver.url}/infer", params=query, content=body, headers={"Content-Type": "application/octet-stream"}
-            )
+            reply = await self._http.post(f"{solver.url}/infer", params=query, content=body, headers=headers)
         except httpx.HTTPError as error:
             raise RemoteError(f"{solver.name} at {solver.url} cannot be reached: {error or type(error).__name__}") from error
         if reply.is_error:
