@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cvflow_tui.backend.annotation.suggesting import Proposal
+from cvflow_tui.backend.learning import service
 from cvflow_tui.backend.learning.metrics import Compared, Counts, as_coco, average_precision, count, measure
 from cvflow_tui.backend.learning.prequential import summarise
 from cvflow_tui.backend.learning.split import Candidate, shared_out
 from cvflow_tui.model.geometry import Box, Size
-from cvflow_tui.model.projects import Draw, Edit, PictureState, SetState
+from cvflow_tui.model.projects import DetectionMetrics, Draw, Edit, PictureState, Prequential, ProjectSettings, SetState
 
-from .conftest import Bench
+from .conftest import SOLVER, Bench
 
 SIZE = Size(200, 200)
 A = Box(0, 0, 10, 10)
@@ -176,3 +177,27 @@ def test_the_split_by_hand() -> None:
     assert set(shared_out(pictures[:4]).values()) == {"train"}
     five = shared_out(pictures[:5])
     assert [item.annotated for item in pictures[:5] if five[item.id] == "held_back"] == [True]
+
+
+def test_the_figures_of_many_pictures_are_not_worked_out_at_every_act(start: Callable[[], Bench], monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = start()
+    bench.projects.change("p", ProjectSettings(SOLVER, 0.4, 0))
+    worked_out: list[int] = []
+
+    def few(folder: object, threshold: float) -> Prequential:
+        worked_out.append(1)
+        return Prequential(DetectionMetrics(100))
+
+    monkeypatch.setattr(service, "prequential", few)
+    bench.learning.status("p")
+    bench.learning.status("p")
+    assert len(worked_out) == 1, "nothing changed"
+    bench.annotate(1)
+    bench.learning.status("p")
+    assert len(worked_out) == 1, "one of a hundred"
+    bench.annotate(2)
+    bench.learning.status("p")
+    assert len(worked_out) == 2, "two of a hundred"
+    bench.projects.change("p", ProjectSettings(SOLVER, 0.5, 0))
+    bench.learning.status("p")
+    assert len(worked_out) == 3, "another threshold"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from cvflow_tui.backend.annotation.content import AnnotationChange, Change, Content, VerdictChange, applied
@@ -62,7 +61,7 @@ def decide(content: Content, act: Act, labels: Labels, next_id: int) -> Outcome:
     here = _Situation(content, labels, next_id)
     if isinstance(act, SetState):
         return _set_state(here, act)
-    outcome = _DEEDS[type(act)](here, act)
+    outcome = _done(here, act)
     if not outcome.change.annotations and not outcome.change.verdicts:
         return outcome
     return replace(outcome, change=replace(outcome.change, state=_state_after(content, outcome.change)))
@@ -156,15 +155,22 @@ def _remove(here: _Situation, act: Remove) -> Outcome:
     return Outcome(Change((AnnotationChange(before, None),), verdicts), f"removed {before.label}", before.suggestion or before.id)
 
 
-_DEEDS: dict[type, Callable[[_Situation, object], Outcome]] = {
-    Accept: _accept,  # type: ignore[dict-item]  # each takes the act of its key
-    AcceptRest: _accept_rest,  # type: ignore[dict-item]
-    Decline: _decline,  # type: ignore[dict-item]
-    Fix: _fix,  # type: ignore[dict-item]
-    Draw: _draw,  # type: ignore[dict-item]
-    Edit: _edit,  # type: ignore[dict-item]
-    Remove: _remove,  # type: ignore[dict-item]
-}
+def _done(here: _Situation, act: Accept | Decline | AcceptRest | Fix | Draw | Edit | Remove) -> Outcome:
+    match act:
+        case Accept():
+            return _accept(here, act)
+        case Decline():
+            return _decline(here, act)
+        case AcceptRest():
+            return _accept_rest(here, act)
+        case Fix():
+            return _fix(here, act)
+        case Draw():
+            return _draw(here, act)
+        case Edit():
+            return _edit(here, act)
+        case Remove():
+            return _remove(here, act)
 
 
 def _set_state(here: _Situation, act: SetState) -> Outcome:

@@ -23,6 +23,10 @@ STEPS = 30
 """Steps of the sparkline, at most."""
 
 
+MOST = 100
+"""Suggestions of a picture that count, the best ones: as many as COCO's evaluation looks at."""
+
+
 def prequential(folder: ProjectFolder, threshold: float) -> Prequential:
     """The figures over every finished picture that the solver had answered for before anyone touched it, in order of finishing."""
     return summarise(forecasts(folder), folder.labels.names, threshold)
@@ -52,7 +56,8 @@ def forecasts(folder: ProjectFolder) -> list[Compared]:
 
 
 def _compared(folder: ProjectFolder, row: sqlite3.Row) -> Compared:
-    said = folder.database.rows("SELECT class, score, x0, y0, x1, y1 FROM suggestions WHERE asking = ? ORDER BY id", (row["asking"],))
+    sql = "SELECT class, score, x0, y0, x1, y1 FROM suggestions WHERE asking = ? ORDER BY score DESC, id LIMIT ?"
+    said = folder.database.rows(sql, (row["asking"], MOST))
     held = pictures.annotations_of(folder.database, row["id"], folder.labels)
     return Compared(
         Size(row["width"], row["height"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+from dataclasses import dataclass
 from functools import partial
 
 from cvflow_tui.backend.annotation.folder import ProjectFolder
@@ -23,6 +24,15 @@ PATIENCE = 60.0
 """Seconds a removal waits for the project's round to end."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Accuracy:
+    """Figures that were worked out, and for what."""
+
+    key: tuple[float, float]
+    revision: int
+    figures: Prequential
+
+
 class LearningService:
     """Rounds and accuracy of the projects of a home. Blocking and thread-safe."""
 
@@ -33,7 +43,7 @@ class LearningService:
         self._lock = threading.Lock()
         self._running: dict[str, str] = {}
         self._untrainable: set[str] = set()
-        self._accuracy: dict[str, tuple[object, Prequential]] = {}
+        self._accuracy: dict[str, _Accuracy] = {}
         projects.before_removal(self._let_go)
 
     def after_act(self, name: str, result: ActResult) -> str | None:
@@ -114,15 +124,17 @@ class LearningService:
         return job.id if job is not None and not job.state.is_over else None
 
     def _prequential(self, folder: ProjectFolder) -> Prequential:
+        """The figures, anew once something changed; with many pictures only once a fiftieth of them did (it costs a second by 500)."""
         facts = folder.facts()
-        key = (facts["created_at"], facts["revision"], facts["threshold"])
         with self._lock:
             known = self._accuracy.get(folder.name)
-        if known is not None and known[0] == key:
-            return known[1]
+        if known is not None and known.key == (facts["created_at"], facts["threshold"]):
+            changes = facts["revision"] - known.revision
+            if changes == 0 or changes < known.figures.overall.pictures // 50:
+                return known.figures
         figures = prequential(folder, facts["threshold"])
         with self._lock:
-            self._accuracy[folder.name] = (key, figures)
+            self._accuracy[folder.name] = _Accuracy((facts["created_at"], facts["threshold"]), facts["revision"], figures)
         return figures
 
     def _let_go(self, name: str) -> None:
