@@ -57,6 +57,7 @@ class ProjectsScreen(Place):
         self._statuses: dict[str, tuple[Project, ProjectStatus]] = {}
         self._wanted: dict[str, Project] = {}
         self._timer: Timer | None = None
+        self._looking = False
 
     def compose_place(self) -> ComposeResult:
         """The list with its filter, and the pane."""
@@ -106,7 +107,15 @@ class ProjectsScreen(Place):
 
     def look(self) -> None:
         """Fetch the list."""
-        self.attempt(self._look(), group="look", exclusive=True)
+        if not self._looking:
+            self._looking = True
+            self.attempt(self._look_once(), group="look")
+
+    async def _look_once(self) -> None:
+        try:
+            await self._look()
+        finally:
+            self._looking = False
 
     async def _look(self) -> None:
         projects = await self.cvflow.client.projects()
@@ -236,7 +245,7 @@ class ProjectsScreen(Place):
 
     def on_filter_line_changed(self, event: FilterLine.Changed) -> None:
         """Filter as it is typed."""
-        self.table.filter_words = event.query
+        self.table.filter_words = event.words
 
     def on_filter_line_closed(self, _: Any) -> None:
         """The keys go back to the list."""

@@ -54,6 +54,7 @@ class TrainingScreen(Place):
         self._status: ProjectStatus | None = None
         self._watch: RoundWatch | None = None
         self._timer: Timer | None = None
+        self._looking = False
 
     def compose_place(self) -> ComposeResult:
         """Accuracy above, rounds below."""
@@ -110,7 +111,15 @@ class TrainingScreen(Place):
 
     def look(self) -> None:
         """Fetch the project."""
-        self.attempt(self._look(), group="look", exclusive=True)
+        if not self._looking:
+            self._looking = True
+            self.attempt(self._look_once(), group="look")
+
+    async def _look_once(self) -> None:
+        try:
+            await self._look()
+        finally:
+            self._looking = False
 
     async def _look(self) -> None:
         name = self.cvflow.current_project

@@ -80,13 +80,13 @@ class FindPicture(ModalScreen[int | None]):
         with Vertical(classes="dialog"):
             yield Static("Go to picture", classes="dialog-title", markup=False)
             yield LineInput(placeholder="a number, or a part of a name")
-            columns = [
-                Column[Picture]("", lambda picture: str(picture.position), width=7, align="right"),
-                Column[Picture]("picture", lambda picture: picture.name),
-                Column[Picture]("", _state, width=16),
-                Column[Picture]("objects", lambda picture: str(picture.annotations or ""), width=7, align="right"),
+            columns: list[Column[Picture]] = [
+                Column("", lambda picture: str(picture.position), width=7, align="right"),
+                Column("picture", lambda picture: picture.name),
+                Column("", _state, width=16),
+                Column("objects", lambda picture: str(picture.annotations or ""), width=7, align="right"),
             ]
-            yield VirtualTable[Picture](columns, key=lambda picture: picture.id, empty="No picture has that in its name.", id="found")
+            yield VirtualTable(columns, empty="No picture has that in its name.", id="found")
             yield Static("", classes="dialog-wrong", markup=False)
             yield Static("Enter go   ↑↓ choose   Esc back", classes="dialog-keys", markup=False)
 

@@ -50,6 +50,8 @@ class AnnotateScreen(AnnotateActions):
         """The id of the picture on the canvas, or on its way there."""
         self._told: Timer | None = None
         self._message: str | None = None
+        self._gone = False
+        """Whether the widgets are taken down: what the session says then has nowhere to go."""
         self._note: str | None = None
 
     def compose_place(self) -> ComposeResult:
@@ -112,6 +114,7 @@ class AnnotateScreen(AnnotateActions):
 
     async def on_unmount(self) -> None:
         """A nudge that waits for its silence is journalled even when the app is ended by a signal."""
+        self._gone = True
         if self._desk is not None:
             try:
                 await self._desk.moving.commit()
@@ -126,7 +129,7 @@ class AnnotateScreen(AnnotateActions):
     def changed(self) -> None:
         """Draw picture, boxes, list and status line as the session has them."""
         session = self.session
-        if session is None or not self.is_attached:
+        if session is None or self._gone:
             return
         view = session.view
         if view is not None and session.opening is None:
@@ -148,19 +151,24 @@ class AnnotateScreen(AnnotateActions):
 
     def project_changed(self) -> None:
         """Counts, accuracy or the round moved on."""
-        if self.session is not None and self.is_attached:
+        if self.session is not None and not self._gone:
             self.query_one(ObjectsPane).show_facts(self.session)
             self._right_status()
             self._show_status()
 
     def told(self, message: str) -> None:
         """Say what happened on the status line, for a while, ahead of where things stand."""
+        if self._gone:
+            return
         self._message = one_line(message)
         self._forget_after(MESSAGE_SECONDS)
         self._show_status()
 
     def failed(self, error: CvflowError, dropped: int) -> None:
         """Say what did not happen."""
+        if self._gone:
+            self.log.error(error.message)
+            return
         if dropped:
             error = type(error)(f"{error.message} ({plural(dropped, 'later key')} left out)", detail=error.detail)
         self._message = None
