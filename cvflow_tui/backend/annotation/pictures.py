@@ -25,7 +25,7 @@ FINISHED = (PictureState.ANNOTATED, PictureState.CONFIRMED_EMPTY)
 
 
 def insert_pictures(database: Database, paths: Iterable[str], root: Path) -> int:
-    """Register pictures in their order, none of them read; returns how many."""
+    """Register the pictures of a new project in their order, none of them read; returns how many."""
     prefix = f"{str(root).rstrip('/')}/"
     rows = ((number, number, path, path.removeprefix(prefix)) for number, path in enumerate(paths, start=1))
     count = 0
@@ -33,6 +33,7 @@ def insert_pictures(database: Database, paths: Iterable[str], root: Path) -> int
         while batch := list(islice(rows, BATCH)):
             connection.executemany("INSERT INTO pictures (id, position, path, name) VALUES (?, ?, ?, ?)", batch)
             count += len(batch)
+        connection.execute("INSERT INTO tallies VALUES (?, ?, 0)", (PictureState.UNSEEN.value, count))
     return count
 
 

@@ -32,11 +32,8 @@ MIGRATIONS = (
     );
     CREATE INDEX pictures_by_state ON pictures (state, position);
     CREATE INDEX pictures_by_round ON pictures (state, taught);
+    -- pictures and annotations by state; inserting pictures counts them itself, once for all of them
     CREATE TABLE tallies (state TEXT PRIMARY KEY, pictures INTEGER NOT NULL, annotations INTEGER NOT NULL) WITHOUT ROWID;
-    CREATE TRIGGER tally_new AFTER INSERT ON pictures BEGIN
-        INSERT INTO tallies VALUES (new.state, 1, new.annotations)
-            ON CONFLICT (state) DO UPDATE SET pictures = pictures + 1, annotations = annotations + new.annotations;
-    END;
     CREATE TRIGGER tally_changed AFTER UPDATE OF state, annotations ON pictures BEGIN
         UPDATE tallies SET pictures = pictures - 1, annotations = annotations - old.annotations WHERE state = old.state;
         INSERT INTO tallies VALUES (new.state, 1, new.annotations)
