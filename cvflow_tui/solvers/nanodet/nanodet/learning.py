@@ -25,7 +25,6 @@ DISTRIBUTION = 0.25
 """Weight of the distribution loss beside that of the overlap."""
 SCORE_RATE = 3e-3
 RANDOM_BATCH = 4096
-HARD_BATCH = 1024
 ANSWERING_BATCH = 1024
 DECAY = 1e-2
 
@@ -35,12 +34,13 @@ def learn_boxes(head: Head, lesson: BoxLesson, steps: int, random: torch.Generat
     features = (torch.from_numpy(lesson.features) - torch.from_numpy(head.mean)) * torch.from_numpy(head.scale)
     sides, cells, truth = (torch.from_numpy(array) for array in (lesson.sides, lesson.cells, lesson.boxes))
     side, level = (torch.tensor(array, requires_grad=True) for array in (head.side, head.side_level))
-    centres, strides, levels = torch.from_numpy(CENTRES), torch.from_numpy(STRIDE), torch.from_numpy(LEVELS)
+    centres, strides = torch.from_numpy(CENTRES), torch.from_numpy(STRIDE)
+    levels = _one_hot(torch.from_numpy(LEVELS))
 
     def loss_of(step: int) -> Tensor:
         picked = torch.randint(len(cells), (min(BOX_BATCH, len(cells)),), generator=random)
         where = cells[picked]
-        logits = (sides[picked] + features[picked] @ side + level[levels[where]]).view(-1, 4, BINS)
+        logits = (sides[picked] + features[picked] @ side + levels[where] @ level).view(-1, 4, BINS)
         distance = logits.softmax(2) @ torch.arange(float(BINS)) * strides[where][:, None]
         boxes = torch.cat([centres[where] - distance[:, :2], centres[where] + distance[:, 2:]], dim=1)
         wanted = torch.cat([centres[where] - truth[picked, :2], truth[picked, 2:] - centres[where]], dim=1) / strides[where][:, None]
@@ -53,22 +53,18 @@ def learn_boxes(head: Head, lesson: BoxLesson, steps: int, random: torch.Generat
 def learn_scores(head: Head, lesson: ScoreLesson, steps: int, random: torch.Generator, said: Step) -> tuple[Head, float]:
     """Fit the scores to how well each cell answers (quality focal loss). Returns the new head and the last loss."""
     mean, scale = torch.from_numpy(head.mean), torch.from_numpy(head.scale)
-    features, prior, level, targets, answering, hard = (
-        torch.from_numpy(array) for array in (lesson.features, lesson.prior, lesson.level, lesson.targets, lesson.answering, lesson.hard)
+    features, prior, level, targets, answering = (
+        torch.from_numpy(array) for array in (lesson.features, lesson.prior, lesson.level, lesson.targets, lesson.answering)
     )
+    levels = _one_hot(level)
     names = ("hidden", "hidden_level", "out", "out_bias", "gain")
     parts = {name: torch.tensor(getattr(head, name), requires_grad=True) for name in names}
 
     def loss_of(step: int) -> Tensor:
-        picked = torch.cat(
-            [
-                torch.randint(len(level), (RANDOM_BATCH,), generator=random),
-                _draw(answering, ANSWERING_BATCH, random),
-                _draw(hard, HARD_BATCH, random),
-            ]
-        )
+        everywhere = torch.randint(len(level), (RANDOM_BATCH,), generator=random)
+        picked = torch.cat([everywhere, answering[torch.randint(len(answering), (ANSWERING_BATCH,), generator=random)]])
         normal = (features[picked].float() - mean) * scale
-        hidden = torch.relu(normal @ parts["hidden"] + parts["hidden_level"][level[picked]])
+        hidden = torch.relu(normal @ parts["hidden"] + levels[picked] @ parts["hidden_level"])
         logits = hidden @ parts["out"] + parts["out_bias"] + prior[picked].float() * parts["gain"]
         wanted = targets[picked].float()
         distance = (logits.sigmoid() - wanted).abs().square()
@@ -99,11 +95,9 @@ def _descend(parts: list[Tensor], loss_of: Callable[[int], Tensor], steps: int, 
     return last
 
 
-def _draw(places: Tensor, count: int, random: torch.Generator) -> Tensor:
-    """`count` of the places, with repeats; none where there are none."""
-    if not len(places):
-        return places
-    return places[torch.randint(len(places), (count,), generator=random)]
+def _one_hot(levels: Tensor) -> Tensor:
+    """float32 [n, 3]. Multiplying by it looks a level up as indexing does, but its gradient does not depend on the threads' order."""
+    return functional.one_hot(levels, 3).float()
 
 
 def _giou(boxes: Tensor, truth: Tensor) -> Tensor:

@@ -12,10 +12,6 @@ from nanodet.head import LEVELS, prior_of
 from nanodet.targets import assign
 from nanodet.views import View
 
-RANDOM = 1000
-"""Cells of a view that are kept without a reason, beside those that answer for an object or look like one."""
-HARD = 0.05
-"""A cell whose best COCO score is above this looks like an object."""
 _ALL = np.arange(CELLS)
 
 
@@ -47,8 +43,6 @@ class ScoreLesson:
     """float16 [n, labels], 0..1."""
     answering: Array
     """int64: places of the cells that answer for an object."""
-    hard: Array
-    """int64: places of those that look like one."""
 
 
 def box_lesson(views: Iterable[View]) -> BoxLesson:
@@ -60,25 +54,16 @@ def box_lesson(views: Iterable[View]) -> BoxLesson:
     return BoxLesson(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def score_lesson(views: Iterable[tuple[View, Array]], source: Array, random: np.random.Generator) -> ScoreLesson:
-    """Cells of the views, each given with the side logits its boxes will have; `source` says which labels COCO knows."""
-    features, priors, levels, targets, answering, hard = [], [], [], [], [], []
-    start = 0
-    for view, sides in views:
+def score_lesson(views: Iterable[tuple[View, Array]], source: Array) -> ScoreLesson:
+    """All cells of the views, each view given with the side logits its boxes will have; `source` says which labels COCO knows."""
+    features, priors, targets, answering = [], [], [], []
+    for place, (view, sides) in enumerate(views):
         cells, objects, quality = assign(boxes_of(sides, _ALL), view.boxes)
-        best = view.scores.max(axis=1)
-        wanted = best > HARD
-        wanted[cells] = True
-        wanted[random.choice(CELLS, RANDOM, replace=False)] = True
-        kept = np.nonzero(wanted)[0]
         truth = np.zeros((CELLS, len(source)), np.float16)
         truth[cells, view.labels[objects]] = quality
-        features.append(view.features[kept])
-        priors.append(prior_of(view.scores[kept], source).astype(np.float16))
-        levels.append(LEVELS[kept])
-        targets.append(truth[kept])
-        answering.append(start + np.searchsorted(kept, cells))
-        hard.append(start + np.nonzero(best[kept] > HARD)[0])
-        start += len(kept)
-    columns = (features, priors, levels, targets, answering, hard)
-    return ScoreLesson(*(np.concatenate(column) for column in columns))
+        features.append(view.features)
+        priors.append(prior_of(view.scores, source).astype(np.float16))
+        targets.append(truth)
+        answering.append(place * CELLS + cells)
+    levels = np.tile(LEVELS, len(features))
+    return ScoreLesson(np.concatenate(features), np.concatenate(priors), levels, np.concatenate(targets), np.concatenate(answering))

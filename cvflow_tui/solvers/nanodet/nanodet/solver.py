@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,9 @@ class NanoDetSolver(cvflow.Solver):
 
         Writes the file `checkpoint`. Raises InputError for a dataset without objects or with a picture that can't be read.
         """
-        # torch takes a second to import, and serving never needs it.
+        # torch takes a second to import, and serving never needs it. Its threads are told to sleep while they wait for each other before it
+        # starts them: on cores that others use too, spinning made a round five times longer.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         from nanodet.training import train
 
         return train(self._network, self._head, coco_labels(), dataset, Path(checkpoint), report, self.threads)

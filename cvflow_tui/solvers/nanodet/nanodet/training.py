@@ -16,7 +16,7 @@ from nanodet.lesson import box_lesson, score_lesson
 from nanodet.network import Network
 from nanodet.views import View, ViewCache
 
-PICTURES = 400
+PICTURES = 250
 """At most so many pictures teach in one round (a seeded choice of them), so that its time and memory stay bounded."""
 BOX_STEPS = 200
 SCORE_STEPS = 300
@@ -53,7 +53,7 @@ def train(
     lesson = box_lesson(cache.views(items, dataset.labels))
     head, box_loss = learn_boxes(head, lesson, BOX_STEPS, random, lambda step, loss: report(done + step, total, box_loss=loss))
     done += BOX_STEPS
-    scores = score_lesson(_corrected(cache.views(items, dataset.labels), head), head.source, np.random.default_rng(0))
+    scores = score_lesson(_corrected(cache.views(items, dataset.labels), head), head.source)
     head, loss = learn_scores(head, scores, SCORE_STEPS, random, lambda step, value: report(done + step, total, loss=value))
     head.save(checkpoint)
     report(total, total, loss=loss, box_loss=box_loss)
@@ -65,7 +65,7 @@ def fresh_head(cache: ViewCache, items: Sequence[cvflow.Item], dataset: cvflow.D
     """A head that says what COCO says: it normalises the features of these pictures and has learned nothing yet."""
     sample = np.concatenate([view.features[::7].astype(np.float32) for view in cache.views(items[:50], dataset.labels)])
     random = np.random.default_rng(0)
-    hidden = random.normal(0, (2 / FEATURES) ** 0.5, (FEATURES, HIDDEN))
+    hidden = random.uniform(-1, 1, (FEATURES, HIDDEN)) / FEATURES**0.5
     empty = {"out": (HIDDEN, 0), "out_bias": (0,), "gain": (0,), "side": (FEATURES, 44), "side_level": (3, 44), "hidden_level": (3, HIDDEN)}
     zeros = {name: np.zeros(shape, np.float32) for name, shape in empty.items()}
     mean, scale = sample.mean(axis=0), 1 / (sample.std(axis=0) + 1e-3)
