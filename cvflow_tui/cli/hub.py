@@ -31,7 +31,7 @@ def search(session: Session, query: str, as_json: bool) -> None:
         print_json(found)
         return
     print_table(
-        ("package", "version", "installed", "task", ">size", "licence", "what it is"),
+        ("package", "version", "installed", "task", ">size", "~licence", "what it is"),
         [
             (each.ref, each.version, each.installed or "", ", ".join(each.tasks), size(each.size), each.license, each.tagline)
             for each in found

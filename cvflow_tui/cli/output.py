@@ -6,11 +6,16 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from cvflow_tui.model.text import clean, one_line
+
+GAP = 2
+"""Cells between two columns."""
+NARROWEST = 6
+"""Cells below which no column is cut."""
 
 
 def plain(value: Any) -> Any:
@@ -28,7 +33,10 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Rows under column heads on a terminal; without heads, tab-separated, otherwise. A column head that begins with `>` is numeric."""
+    """Rows under column heads on a terminal; without heads, tab-separated and all columns, otherwise.
+
+    A head that begins with `>` is of numbers; one that begins with `~` is left out, from the right, where the terminal is too narrow.
+    """
     cells = [[_cell(value) for value in row] for row in rows]
     if not sys.stdout.isatty():
         for row in cells:
@@ -38,12 +46,31 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for column in columns:
-        table.add_column(Text(column.lstrip(">")), justify="right" if column.startswith(">") else "left")
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
+    shown = _that_fit(columns, cells, console.width)
+    for position, width in shown.items():
+        justify: Literal["left", "right"] = "right" if ">" in columns[position][:2] else "left"
+        table.add_column(Text(columns[position].lstrip("~>")), justify=justify, width=width, no_wrap=True, overflow="ellipsis")
     for row in cells:
-        table.add_row(*(Text(cell) for cell in row))
-    Console(highlight=False).print(table)
+        table.add_row(*(Text(row[position]) for position in shown))
+    console.print(table)
+
+
+def _that_fit(columns: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> dict[int, int]:
+    """Columns to show in `width` cells, and how wide each is. What is still too wide is cut where it is widest, but never the name in
+    the first column: other commands take it.
+    """
+    shown = {position: max([len(head.lstrip("~>")), *(len(row[position]) for row in cells)]) for position, head in enumerate(columns)}
+    for position in reversed(range(len(columns))):
+        if columns[position].startswith("~") and sum(shown.values()) + GAP * len(shown) > width:
+            del shown[position]
+    while sum(shown.values()) + GAP * len(shown) > width:
+        widest = max((position for position in shown if position > 0), key=lambda position: shown[position], default=0)
+        if shown[widest] <= NARROWEST or widest == 0:
+            break
+        shown[widest] -= 1
+    return shown
 
 
 def print_pairs(pairs: Sequence[tuple[str, object]]) -> None:

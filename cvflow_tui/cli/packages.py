@@ -68,7 +68,7 @@ def list_packages(session: Session, as_json: bool) -> None:
         print_json(found)
         return
     rows = [(each.ref, each.version, ", ".join(each.solvers), ", ".join(each.tasks), size(each.size), each.source) for each in found]
-    print_table(("package", "version", "solvers", "task", ">size", "source"), rows)
+    print_table(("package", "version", "solvers", "task", ">size", "~source"), rows)
     if not found:
         remark("nothing is installed yet; see: cvflow hub search")
 

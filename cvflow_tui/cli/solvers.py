@@ -89,7 +89,7 @@ def ps(session: Session, as_json: bool) -> None:
         print_json([facts(each) for each in found])
         return
     print_table(
-        ("solver", "state", ">port", ">pid", ">up", ">cpu", ">memory", ">requests", ">per s", ">p50 ms", ">p95 ms"),
+        ("solver", "state", ">port", ">pid", "~>up", "~>cpu", ">memory", "~>requests", "~>per s", "~>p50 ms", ">p95 ms"),
         [_row(each) for each in found],
     )
     for each in found:
