@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import ClassVar
@@ -16,7 +17,7 @@ from cvflow_tui.widgets.image_canvas.scene import Shape
 
 
 class CanvasApp(App[None]):
-    """Keys: arrows and shift+arrows move, m mode, r first corner, enter finish, escape cancel, + - 0 1 zoom, w a s d pan."""
+    """Keys: (shift+)arrows move, m mode, r first corner, enter finish, escape cancel, + - 0 1 zoom, w a s d pan, o opens `path`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *((key, f"move({dx}, {dy})", "") for key, dx, dy in (("left", -1, 0), ("right", 1, 0), ("up", 0, -1), ("down", 0, 1))),
@@ -35,6 +36,7 @@ class CanvasApp(App[None]):
             )
         ),
         ("m", "mode", ""),
+        ("o", "open", ""),
     ]
 
     def __init__(self, picture: CanvasPicture | None = None, shapes: tuple[Shape, ...] = (), *, glyphs: str = "auto") -> None:
@@ -42,6 +44,7 @@ class CanvasApp(App[None]):
         self._given = (picture, shapes)
         self._glyph_name = glyphs
         self.said: list[object] = []
+        self.path: Path | None = None
 
     @property
     def canvas(self) -> ImageCanvas:
@@ -72,6 +75,11 @@ class CanvasApp(App[None]):
     def action_mode(self) -> None:
         self.canvas.mode = "draw" if self.canvas.mode == "browse" else "browse"
 
+    async def action_open(self) -> None:
+        """Decode the picture at `path` in a thread and show it, as a screen does."""
+        assert self.path is not None
+        self.canvas.show(await asyncio.to_thread(CanvasPicture.load, self.path))
+
     def on_image_canvas_box_drawn(self, message: ImageCanvas.BoxDrawn) -> None:
         self.said.append(message.box)
 
@@ -80,7 +88,12 @@ class CanvasApp(App[None]):
 
 
 def main() -> None:
-    """Show a picture with two shapes."""
+    """Show a picture with two shapes; with the argument `later` an empty canvas that opens it on `o`."""
+    if sys.argv[2:] == ["later"]:
+        app = CanvasApp()
+        app.path = Path(sys.argv[1])
+        app.run()
+        return
     picture = CanvasPicture.load(Path(sys.argv[1]))
     width, height = picture.size.width, picture.size.height
     shapes = (

@@ -18,13 +18,13 @@ SHARED = Path(__file__).resolve().parents[2] / "../shared/data"
 @pytest.fixture(scope="session")
 def astronaut() -> NDArray[np.uint8]:
     """512 x 512."""
-    return np.asarray(skimage.data.astronaut())
+    return np.asarray(skimage.data.astronaut())  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture(scope="session")
 def coffee() -> NDArray[np.uint8]:
     """600 x 400."""
-    return np.asarray(skimage.data.coffee())
+    return np.asarray(skimage.data.coffee())  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture(scope="session")

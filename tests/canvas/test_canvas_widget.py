@@ -129,7 +129,7 @@ async def test_a_box_is_drawn_with_the_mouse_in_draw_mode_only(photo: CanvasPict
     async with app.run_test(size=(120, 40)) as pilot:
         await _settle(pilot)
         for mode in ("browse", "draw"):
-            app.canvas.mode = mode  # type: ignore[assignment]
+            app.canvas.mode = mode
             await pilot.mouse_down(ImageCanvas, offset=(30, 10))
             await pilot.hover(ImageCanvas, offset=(50, 18))
             assert (app.canvas.draft is not None) == (mode == "draw")
@@ -364,13 +364,15 @@ async def test_a_still_view_shows_results_and_takes_no_part(photo: CanvasPicture
     app = Still()
     async with app.run_test(size=(80, 24)) as pilot:
         view = app.query_one(PictureView)
-        view.show(photo, SHAPES)
+        view.show_result(photo, SHAPES)
         await _settle(pilot)
         text = _shown(view)
         assert any("1 cup .91" in line for line in text)
         await pilot.click(PictureView, offset=(20, 10))
-        view.on_mouse_scroll_up(events.MouseScrollUp(view, 20, 6, 0, 0, 0, False, False, False))
+        view.post_message(events.MouseScrollUp(view, 20, 6, 0, 0, 0, False, False, False))
+        await pilot.pause()
         await _settle(pilot)
+        assert view.zoom == 1
         assert _shown(view) == text
         assert not view.can_focus
 

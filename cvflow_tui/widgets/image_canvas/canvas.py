@@ -212,7 +212,7 @@ class ImageCanvas(Widget, can_focus=True):
         view = self._viewport
         if view is None:
             return
-        x, y = self.cursor or view.clip_point(*view.to_picture(view.columns / 2, view.rows / 2))
+        x, y = self.cursor or view.clip_point(*view.to_picture(view.columns // 2 + 0.5, view.rows // 2 + 0.5))
         fine = view.zoom > 1.01
         step_x = 1 / view.scale / (self._glyphs.across if fine else 1)
         step_y = 1 / view.scale_y / (self._glyphs.down if fine else 1)
@@ -406,8 +406,16 @@ class ImageCanvas(Widget, can_focus=True):
             draw_draft(raster, frame, self.draft, self.draft_color)
         if self.cursor is not None:
             # While a box grows, its own edges show where the cursor is.
-            draw_cursor(raster, frame, *self.cursor, cross=self.mode == "draw" and self.draft is None)
+            draw_cursor(raster, frame, *self._marker_point(raster), cross=self.mode == "draw" and self.draft is None)
         return frame
+
+    def _marker_point(self, raster: Raster) -> tuple[float, float]:
+        """Where the marker is drawn: at the cursor, a hair inside a draft, whose far edges belong to the cells before them."""
+        x, y = self.cursor or (0.0, 0.0)
+        if self.draft is None:
+            return x, y
+        hair_x, hair_y = 1e-3 / raster.viewport.scale, 1e-3 / raster.viewport.scale_y
+        return max(self.draft.x0, x - hair_x), max(self.draft.y0, y - hair_y)
 
     def _empty_frame(self) -> CellGrid:
         width, height = max(1, self.size.width), max(1, self.size.height)

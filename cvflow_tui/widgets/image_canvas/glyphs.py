@@ -92,6 +92,8 @@ ASCII_RAMP = " .'-:;=+*o%O#&@"
 def choose(mode: str = "auto", *, color: bool = True) -> GlyphSet:
     """The glyph set for a mode; `auto` asks CVFLOW_GLYPHS, then takes quadrants, or ASCII where there is no colour.
 
+    Octants are only for those who ask: a multiplexer that does not know Unicode 16 (tmux 3.3) swallows them.
+
     Raises ValueError for a name that is none of the modes.
     """
     asked = os.environ.get("CVFLOW_GLYPHS", "").strip().lower() if mode == "auto" else mode

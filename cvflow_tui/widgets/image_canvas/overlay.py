@@ -35,6 +35,8 @@ def draw_shapes(raster: Raster, shapes: Sequence[Shape]) -> CellGrid:
     """The raster's cells with all shapes and their tags over them, in arrays of their own."""
     grid = raster.grid.copy()
     ordered = [shape for shape in painting_order(shapes) if shape.box.is_finite]
+    if not ordered:
+        return grid
     strokes = _new_strokes(raster)
     for shape in ordered:
         strokes.rectangle(raster.viewport.box_to_cells(shape.box), _pen(shape))

@@ -18,9 +18,9 @@ class PictureView(ImageCanvas, can_focus=False):
     PictureView { width: 1fr; height: 1fr; background: $background; }
     """
 
-    def show(self, picture: CanvasPicture | None, shapes: tuple[Shape, ...] = (), *, keep_view: bool = False) -> None:
+    def show_result(self, picture: CanvasPicture | None, shapes: tuple[Shape, ...] = ()) -> None:
         """Show a picture with these shapes, in one frame, or none."""
-        super().show(picture, keep_view=keep_view)
+        self.show(picture)
         self.set_shapes(shapes)
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
