@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from cvflow_tui.backend.runtime.runner.scratch import Scratch
 from cvflow_tui.backend.runtime.spec import RunSpec
 from tests.runtime.helpers import Client, Site, make_picture, multipart
 
@@ -257,32 +259,39 @@ def test_a_second_smaller_picture_is_read_to_its_own_end(reader: Client) -> None
         assert reader.infer(small[:-40]).status == 400
 
 
-def test_a_solver_that_takes_the_file_away_keeps_what_it_took(tmp_path: Path) -> None:
-    import asyncio
+def test_files_are_used_again_under_new_names_and_soon_removed(tmp_path: Path) -> None:
+    asyncio.run(use_files(tmp_path))
 
-    from cvflow_tui.backend.runtime.runner.scratch import Scratch
 
+async def use_files(tmp_path: Path) -> None:
+    # ruff: noqa: ASYNC240 - nothing else runs on this loop
     scratch = Scratch(tmp_path)
-    seen = []
+    seen, inodes = [], []
     for number in range(4):
         with scratch.file(5, 100) as upload:
-            asyncio.run(upload.write(b"%d----" % number))
+            await upload.write(b"%d---" % number + b"-" * (4 - number))
             upload.complete()
             seen.append(upload.path)
+            inodes.append(Path(upload.path).stat().st_ino)
+            assert Path(upload.path).read_bytes() == b"%d---" % number + b"-" * (4 - number)
             if number == 1:
                 shutil.move(upload.path, tmp_path / "taken")
         assert not Path(upload.path).exists()
     assert len(set(seen)) == 4
-    assert (tmp_path / "taken").read_bytes() == b"1----"
-    held = [file.read_bytes() for file in Path(seen[0]).parent.iterdir()]
-    assert all(set(data) == {0} for data in held)
+    assert inodes[0] == inodes[1]
+    assert inodes[2] == inodes[3]
+    assert (tmp_path / "taken").read_bytes() == b"1------"
+    folder = Path(seen[0]).parent
+    for _ in range(100):
+        if not list(folder.iterdir()):
+            break
+        await asyncio.sleep(0.05)
+    assert list(folder.iterdir()) == []
     scratch.close()
-    assert not Path(seen[0]).parent.exists()
+    assert not folder.exists()
 
 
 def test_without_room_in_memory_uploads_go_to_the_disk_and_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import asyncio
-
     from cvflow_tui.backend.runtime.runner import scratch as module
 
     monkeypatch.setattr(module, "SHARED_MEMORY", tmp_path / "absent")

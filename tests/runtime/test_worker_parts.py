@@ -30,7 +30,7 @@ def module(name: str) -> Any:
     return importlib.import_module(f"cvflow_worker.{name}")
 
 
-def infer(
+def infer(  # type: ignore[no-untyped-def]
     image: Any,
     number: float,
     count: int = 1,
@@ -40,7 +40,7 @@ def infer(
     new: float | None = 2.0,
     mode: Literal["fast", "exact"] = "fast",
     boxes: list[int] = [],  # noqa: B006
-    bare=3,  # type: ignore[no-untyped-def]
+    bare=3,
 ) -> None:
     """A signature with all that occurs."""
 

@@ -161,7 +161,7 @@ class Lane:
     async def _end_worker(self) -> int:
         """The exit status of the worker that is ending; what it was working on has failed by then."""
         assert self._link is not None
-        self.state = SolverState.BACKOFF
+        self.state, self.error = SolverState.BACKOFF, "its process ended"
         status = await self._link.kill()
         self._link = None
         return status

@@ -90,7 +90,7 @@ def _exif_orientation(tiff: bytes) -> int:
 
 
 def _turned(width: int, height: int, orientation: int) -> tuple[int, int]:
-    return (height, width) if orientation >= 5 else (width, height)
+    return (height, width) if orientation in (5, 6, 7, 8) else (width, height)
 
 
 def _by_pillow(descriptor: int) -> tuple[int, int] | None:

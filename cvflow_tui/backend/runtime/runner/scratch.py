@@ -22,9 +22,10 @@ _BUDGET_LIMIT = 1 << 30
 
 SPARES = 16
 SPARE_BYTES = 1 << 20
-"""Files of at most this size are wiped and used again, this many of them."""
+"""Files of at most this size are written over by later pictures, this many of them."""
 
-_ZEROS = memoryview(bytes(SPARE_BYTES))
+TIDY_SECONDS = 1.0
+"""How long a file may wait for the next picture before it is removed."""
 
 
 class Folder:
@@ -66,6 +67,8 @@ class Scratch:
         self._memory: Folder | None = None
         self._overflow: Folder | None = None
         self._spares: list[Spare] = []
+        self._unused = 0
+        self._tidying = False
         self._budget = 0
         self._used = 0
         self._number = 0
@@ -82,6 +85,7 @@ class Scratch:
             path = f"{self._memory.path}/{self._number}"
             if expected <= SPARE_BYTES and self._spares:
                 spare = self._spares.pop()
+                self._unused = min(self._unused, len(self._spares))
                 os.rename(spare.path, path)  # noqa: PTH104 - once a request; a Path costs as much as the call
                 return Upload(self, path, limit, expected, spare.descriptor, spare.size)
             return Upload(self, path, limit, expected, _create(path), 0)
@@ -91,33 +95,49 @@ class Scratch:
         return Upload(self, path, limit, 0, _create(path), None)
 
     def retire(self, upload: Upload) -> None:
-        """The request is over: its picture is wiped or removed, its name is gone."""
+        """The request is over: the name of its file is gone at once, the file itself at once or, where pictures follow, within seconds."""
         self._used -= upload.reserved
         held = os.fstat(upload.descriptor)
         if upload.in_memory and len(self._spares) < SPARES and held.st_size <= SPARE_BYTES and held.st_nlink == 1:
             path = f"{upload.path}.spare"
             with suppress(OSError):  # a solver may have moved or removed the file: then it is not ours to use again
                 os.rename(upload.path, path)  # noqa: PTH104
-                os.pwrite(upload.descriptor, _ZEROS[: held.st_size], 0)
                 os.lseek(upload.descriptor, 0, os.SEEK_SET)
                 self._spares.append(Spare(upload.descriptor, path, held.st_size))
+                if not self._tidying:
+                    self._tidying, self._unused = True, 0
+                    asyncio.get_running_loop().call_later(TIDY_SECONDS, self._tidy)
                 return
         os.close(upload.descriptor)
         with suppress(FileNotFoundError):
             os.unlink(upload.path)  # noqa: PTH108
 
+    def _tidy(self) -> None:
+        """Remove the files that no picture needed since the last look; the last used are taken first, so those are the oldest."""
+        self._drop(self._unused)
+        self._unused = len(self._spares)
+        if self._spares:
+            asyncio.get_running_loop().call_later(TIDY_SECONDS, self._tidy)
+        else:
+            self._tidying = False
+
+    def _drop(self, count: int) -> None:
+        for spare in self._spares[:count]:
+            os.close(spare.descriptor)
+            with suppress(FileNotFoundError):
+                os.unlink(spare.path)  # noqa: PTH108
+        del self._spares[:count]
+
     def close(self) -> None:
         """Remove the folders."""
-        for spare in self._spares:
-            os.close(spare.descriptor)
-        self._spares.clear()
+        self._drop(len(self._spares))
         for folder in (self._memory, self._overflow):
             if folder is not None:
                 folder.close()
 
 
 class Spare(NamedTuple):
-    """A wiped file in shared memory: writing into its pages again takes a sixth of the time that new pages take."""
+    """A file in shared memory that is about to be written over: its pages take a sixth of the time that new pages take."""
 
     descriptor: int
     path: str
@@ -127,7 +147,8 @@ class Spare(NamedTuple):
 class Upload:
     """A body that is being received; a context manager that removes the picture at its end.
 
-    `old_size` is what the file holds already (zeros); None for one on a disk, which is written to off the loop.
+    `old_size` is how much of an earlier picture the file holds, all of which is written over or cut off; None for a file on a disk,
+    which is written to off the loop.
     """
 
     def __init__(self, scratch: Scratch, path: str, limit: int, reserved: int, descriptor: int, old_size: int | None) -> None:
