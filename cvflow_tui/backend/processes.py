@@ -44,7 +44,7 @@ def is_same_process(pid: int, started: float, boot: str) -> bool:
 def port_owner(port: int) -> str | None:
     """Who listens at a TCP port, as `name (pid N)`; `another user's process` where the system does not tell; None when nobody does."""
     try:
-        listeners = [entry for entry in psutil.net_connections("tcp") if entry.status == psutil.CONN_LISTEN and entry.laddr.port == port]
+        listeners = [entry for entry in psutil.net_connections("tcp") if entry.status == psutil.CONN_LISTEN and entry.laddr[1:] == (port,)]
     except psutil.AccessDenied:
         return "another process"
     for entry in listeners:

@@ -28,7 +28,7 @@ async def connect_or_start(home: Home) -> DaemonClient:
         else:
             return client
     # only now: the daemon's rooms take longer to import than a command may take
-    from cvflow_tui.backend.daemon.connect import connect
+    from cvflow_tui.backend.daemon.reach import connect
 
     return await connect(home)
 
