@@ -63,7 +63,7 @@ def label(
     chosen: dict[str, Any] = dict(parse_parameters(parameters))
 
     async def work(client: DaemonClient) -> Report:
-        from cvflow_tui.backend.annotation.walk import check_roots, common_root
+        from cvflow_tui.backend.pictures.walk import check_roots, common_root
         from cvflow_tui.cli.labelling.run import Order, run
         from cvflow_tui.cli.progress import Progress
 

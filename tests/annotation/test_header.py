@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from cvflow_tui.backend.annotation.header import Header, read_header
 from cvflow_tui.backend.annotation.projects import ProjectService
+from cvflow_tui.backend.pictures.header import Header, read_header
 from cvflow_tui.model.errors import RefusedError
 from cvflow_tui.model.geometry import Box
 from cvflow_tui.model.projects import Draw, PictureState, SetState
@@ -105,7 +105,7 @@ def test_more_than_200_megapixels_are_refused_in_silence(tmp_path: Path, size: t
     data[20:24] = struct.pack(">I", size[1])
     data[29:33] = struct.pack(">I", zlib.crc32(bytes(data[12:29])))
     path.write_bytes(data)
-    code = "import sys; from pathlib import Path; from cvflow_tui.backend.annotation.header import read_header as read"
+    code = "import sys; from pathlib import Path; from cvflow_tui.backend.pictures.header import read_header as read"
     run = [sys.executable, "-W", "default", "-c", f"{code}; print(read(Path(sys.argv[1])).error)", str(path)]
     told = subprocess.run(run, capture_output=True, text=True, check=True)
     assert "megapixels" in told.stdout

@@ -15,7 +15,7 @@ import pytest
 from cvflow_tui.backend.annotation import pictures as pages
 from cvflow_tui.backend.annotation import registry
 from cvflow_tui.backend.annotation.projects import ProjectService
-from cvflow_tui.backend.annotation.walk import natural_key
+from cvflow_tui.backend.pictures.walk import natural_key
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import RefusedError
 from cvflow_tui.model.geometry import Box

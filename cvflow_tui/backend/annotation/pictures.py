@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 from cvflow_tui.backend.annotation.content import Content
-from cvflow_tui.backend.annotation.header import read_header, stamp_of
 from cvflow_tui.backend.annotation.labels import Labels
+from cvflow_tui.backend.pictures.header import read_header, stamp_of
 from cvflow_tui.backend.store import Database
 from cvflow_tui.model.errors import NotFoundError
 from cvflow_tui.model.geometry import Box, Size

@@ -17,7 +17,7 @@ from cvflow_tui.backend.annotation import pictures as pages
 from cvflow_tui.backend.annotation.folder import ProjectFolder
 from cvflow_tui.backend.annotation.labels import check_labels
 from cvflow_tui.backend.annotation.provider import CANDIDATE
-from cvflow_tui.backend.annotation.walk import check_roots, common_root, walk
+from cvflow_tui.backend.pictures.walk import check_roots, common_root, walk
 from cvflow_tui.backend.store import Database
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import CvflowError, NotFoundError, RefusedError, UsageError

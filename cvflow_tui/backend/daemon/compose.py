@@ -21,7 +21,7 @@ class Rooms:
         self.jobs = JobBoard()
         self.packages = PackageService(home, state)
         self.supervisor = Supervisor(home, state)
-        provider = SolverProvider(self._endpoint)
+        self._provider = provider = SolverProvider(self._endpoint)
         self.projects = ProjectService(home, state, provider)
         self.learning = LearningService(self.projects, provider, self.jobs)
 
@@ -36,6 +36,7 @@ class Rooms:
         """Call off what runs and close the files; solvers go on serving."""
         self.jobs.close()
         self.projects.close()
+        self._provider.close()
         self.supervisor.close()
 
     def _endpoint(self, solver: str) -> Endpoint:

@@ -175,7 +175,7 @@ def _measured(record: Record, path: Path) -> Record:
     """The record with the picture's size, for solvers that do not tell it."""
     from dataclasses import replace
 
-    from cvflow_tui.backend.annotation.header import read_header
+    from cvflow_tui.backend.pictures.header import read_header
 
     header = read_header(path)
     if header.width is None or header.height is None:
@@ -184,7 +184,7 @@ def _measured(record: Record, path: Path) -> Record:
 
 
 def _paths(roots: Sequence[Path]) -> Iterator[Path]:
-    from cvflow_tui.backend.annotation.walk import walk
+    from cvflow_tui.backend.pictures.walk import walk
 
     return (Path(path) for path in walk(roots))
 
