@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -158,7 +159,7 @@ async def test_nudges_are_committed_before_any_other_act_and_before_leaving(benc
 
 async def test_nudges_that_end_where_they_began_are_no_act(bench: Bench) -> None:
     for step in (1, -1):
-        bench.session.submit(lambda step=step: bench.moving.nudge(step, 0), bare=True)
+        bench.session.submit(partial(bench.moving.nudge, step, 0), bare=True)
     await bench.session.settled()
     assert bench.done == []
     assert bench.session.moved is None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
@@ -11,6 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
+from textual.worker import Worker, WorkerCancelled
 
 from cvflow_tui.model.errors import CvflowError
 from cvflow_tui.model.projects import Picture
@@ -74,6 +77,7 @@ class FindPicture(ModalScreen[int | None]):
         super().__init__()
         self._client, self._project, self._position = client, project, position
         self._query = ""
+        self._searching: Worker[None] | None = None
 
     def compose(self) -> ComposeResult:
         """A line to type in, the pictures below."""
@@ -109,7 +113,7 @@ class FindPicture(ModalScreen[int | None]):
             self._search(text, 0 if text else self._position - 1)
 
     def _search(self, query: str, cursor: int) -> None:
-        self.run_worker(self._fetch_first(query, cursor), group="search", exclusive=True)
+        self._searching = self.run_worker(partial(self._fetch_first, query, cursor), group="search", exclusive=True)
 
     async def _fetch_first(self, query: str, cursor: int) -> None:
         self._query = query
@@ -141,7 +145,13 @@ class FindPicture(ModalScreen[int | None]):
         self._table.cursor += rows
 
     def on_input_submitted(self) -> None:
-        """Enter goes to the picture under the cursor; a number beyond the end is told."""
+        """Enter goes to the picture that was typed, once the search for it has answered."""
+        self.run_worker(self._choose(), group="choose")
+
+    async def _choose(self) -> None:
+        if self._searching is not None:
+            with suppress(WorkerCancelled):
+                await self._searching.wait()
         text = self.query_one(LineInput).value.strip()
         count = len(self._table.items)
         if text.isdecimal() and not 1 <= int(text) <= count:

@@ -72,7 +72,8 @@ class ObjectsPane(Vertical):
         if session.status is not None:
             lines += [_accuracy(session.status.prequential, width), *_round(session.status.rounds, width)]
         facts = Content("\n").join(lines)
-        if facts != self._facts:
+        # Plain comparison looks at the text alone; the current class differs only in its underline.
+        if not facts.is_same(self._facts):
             self._facts = facts
             self.query_one("#facts", Static).update(facts)
 
@@ -98,7 +99,7 @@ def _classes(session: Session, width: int) -> list[Content]:
 def _accuracy(prequential: Prequential, width: int) -> Content:
     told = accuracy(prequential)
     if not told:
-        return Content.assemble(("accuracy".ljust(HEAD), QUIET), (cut("known after the first finished pictures", width - HEAD), QUIET))
+        return Content.assemble(("accuracy".ljust(HEAD), QUIET), (cut("after the first finished pictures", width - HEAD), QUIET))
     bars = sparkline(prequential.history, width - HEAD - width_of(told) - 2)
     return Content.assemble(("accuracy".ljust(HEAD), QUIET), told, f"  {bars}" if bars else "")
 

@@ -207,7 +207,7 @@ class Session:
         """Begin a fine-tuning round now."""
         job = await self.client.train(self.name)
         self.rounds.follow(job.id)
-        self.listener.told("a round has begun: annotate on, it runs beside you")
+        self.listener.told("a round has begun")
         self.refresh_soon()
 
     # -- acts

@@ -8,6 +8,7 @@ from cvflow_tui.model.geometry import Size
 from cvflow_tui.model.projects import PictureState
 from cvflow_tui.model.text import one_line
 from cvflow_tui.screens.annotate.boxes import Resizing
+from cvflow_tui.screens.annotate.rows import hidden_below
 from cvflow_tui.screens.annotate.session import Session
 from cvflow_tui.screens.annotate.words import fraction, plural, round_progress
 from cvflow_tui.widgets.cells import cut, width_of
@@ -56,6 +57,8 @@ def _parts(session: Session, zoom: float | None, drawing: bool, size: Size | Non
         parts.append(Part(f"{session.undecided} to decide", 1, 0))
     elif view.note:
         parts.append(Part("no suggestions", 1, 2))
+    elif not session.rows and hidden_below(view, session.threshold):
+        parts.append(Part("none above the threshold", 1, 2))
     elif view.suggestions:
         parts.append(Part("all decided", 1, 2))
     parts.append(Part(f"threshold {fraction(session.threshold)}", 2, 4))

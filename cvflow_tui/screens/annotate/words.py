@@ -63,10 +63,10 @@ def round_line(round_: Round) -> str:
     if round_.seconds is not None:
         parts.append(spell_time(round_.seconds))
     difference = change(ap50(round_.held_back), ap50(round_.before))
-    if difference:
-        parts.append(f"{difference} AP50")
     if round_.state is not RoundState.PROMOTED:
         parts.append(str(round_.state))
+    elif difference:
+        parts.append(f"{difference} AP50")
     return " · ".join(parts)
 
 
