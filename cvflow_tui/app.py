@@ -16,12 +16,13 @@ from textual.reactive import reactive
 from textual.screen import Screen
 
 from cvflow_tui import theme
-from cvflow_tui.commands import PlaceCommands
 from cvflow_tui.keymap import GLOBAL, PLACES
 from cvflow_tui.model.errors import CvflowError, RefusedError
 from cvflow_tui.screens.place import Place
 
 if TYPE_CHECKING:
+    from textual.command import Provider
+
     from cvflow_tui.backend.client import DaemonClient
 
 ClientFactory = Callable[[], "Awaitable[DaemonClient]"]
@@ -37,6 +38,13 @@ def _open(place: str) -> Screen[Any]:
     return screen
 
 
+def _commands() -> type[Provider]:
+    """The palette's commands, imported when it is first opened."""
+    from cvflow_tui.commands import PlaceCommands
+
+    return PlaceCommands
+
+
 class CvflowApp(App[None]):
     """The workstation. `client_factory` runs after the first paint; until it is done `client_ready` is False.
 
@@ -46,7 +54,7 @@ class CvflowApp(App[None]):
     TITLE = "cvflow"
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
-    COMMANDS: ClassVar[Any] = {PlaceCommands}
+    COMMANDS: ClassVar[Any] = {_commands}
     BINDINGS: ClassVar[list[BindingType]] = GLOBAL
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
     MODES: ClassVar[Any] = {key.place: partial(_open, key.place) for key in PLACES}
@@ -95,6 +103,8 @@ class CvflowApp(App[None]):
         return self.client
 
     async def _connect(self) -> None:
+        # Its imports take longer than the first paint: on a thread, so that keys and signals are heard meanwhile.
+        await asyncio.to_thread(importlib.import_module, "cvflow_tui.backend.client")
         try:
             self._client = await self._client_factory()
         except CvflowError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -11,12 +11,14 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from cvflow_tui.backend.client import DaemonClient
 from cvflow_tui.model.errors import CvflowError
 from cvflow_tui.model.jobs import Job, JobState
 from cvflow_tui.model.packages import InstallPlan
 from cvflow_tui.model.text import clean, one_line
 from cvflow_tui.widgets.figures import bar, bytes_of, seconds_of
+
+if TYPE_CHECKING:
+    from cvflow_tui.backend.client import DaemonClient
 
 MUTED = "$muted"
 WIDTH = 40

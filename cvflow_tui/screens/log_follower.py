@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from cvflow_tui.backend.client import DaemonClient
+from typing import TYPE_CHECKING
+
 from cvflow_tui.widgets.log_view import LogView
+
+if TYPE_CHECKING:
+    from cvflow_tui.backend.client import DaemonClient
 
 PIECE = 65_536
 """Bytes asked for at a time."""

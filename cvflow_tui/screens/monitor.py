@@ -27,7 +27,7 @@ from cvflow_tui.widgets.virtual_table import Cell, Column, VirtualTable
 EMPTY = "No solver runs.\n\nF2 shows what is installed; s starts a solver there."
 
 COLUMNS: tuple[Column[RunningSolver], ...] = (
-    Column("solver", lambda solver: Cell(solver.name, "strong"), 0, sort=lambda solver: solver.name),
+    Column("solver", lambda solver: Cell(solver.name, "strong"), 0, sort=lambda solver: solver.name, keep_end=True),
     Column("state", state_cell, 10, sort=lambda solver: solver.state.value),
     Column("port", lambda solver: str(solver.port or "–"), 5, "right", sort=lambda solver: solver.port or 0),
     Column("pid", lambda solver: str(solver.pid or "–"), 7, "right", sort=lambda solver: solver.pid or 0, hide_below=110),

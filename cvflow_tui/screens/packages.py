@@ -74,7 +74,7 @@ COLUMNS: tuple[Column[Line], ...] = (
     Column("package, solver", _name, 26),
     Column("state", _state, 10),
     Column("", _where, 0),
-    Column("task", lambda line: Cell(task_of(line.package.tasks) if line.solver is None else "", "muted"), 14),
+    Column("task", lambda line: Cell(task_of(line.package.tasks) if line.solver is None else "", "muted"), 14, hide_below=90),
     Column("size", lambda line: bytes_of(line.package.size) if line.solver is None else "", 7, "right"),
 )
 
@@ -162,7 +162,10 @@ class PackagesScreen(Place):
     def _count(self) -> None:
         packages = sum(line.solver is None for line in self.table.items)
         live = sum(line.is_live for line in self.table.items)
-        if packages:
+        current = self.table.current
+        if current is not None and current.running is not None and current.running.error:
+            self.summary(f"{current.name}: {current.running.error}")
+        elif packages:
             self.summary(f"{packages} package{'s' if packages != 1 else ''} · {live or 'no'} solver{'s' if live != 1 else ''} running")
         else:
             self.summary("nothing installed · F1 goes to the hub")
@@ -172,6 +175,7 @@ class PackagesScreen(Place):
     @on(VirtualTable.Moved)
     def _moved(self, event: VirtualTable.Moved) -> None:
         self.attempt(self._describe(event.item), group="describe", exclusive=True)
+        self._count()
 
     async def _describe(self, line: Line | None) -> None:
         pane = self.query_one(PackagePane)

@@ -342,7 +342,9 @@ class FakeClient(DaemonClient):
         piece = whole()[start : start + limit]
         return LogChunk(piece.decode(), start, start + len(piece), len(whole()))
 
-    async def infer(self, solver: RunningSolver, picture: Path | bytes, parameters: dict[str, Any] | None = None) -> Result:
+    async def infer(
+        self, solver: RunningSolver, picture: Path | bytes, parameters: dict[str, Any] | None = None, *, variant: str | None = None
+    ) -> Result:
         """The frozen result; a file that is no picture is refused as a runner would."""
         self._call("infer", solver.name, picture)
         content = picture if isinstance(picture, bytes) else await asyncio.to_thread(picture.read_bytes)

@@ -42,11 +42,11 @@ def test_a_lone_exclamation_mark_filters_nothing_yet() -> None:
     assert words_of("one ! !two") == (["one"], ["two"])
 
 
-@given(st.text(max_size=40), st.integers(0, 20), st.sampled_from(["left", "right"]))
-def test_fitted_text_takes_exactly_its_cells(text: str, width: int, align: str) -> None:
+@given(st.text(max_size=40), st.integers(0, 20), st.sampled_from(["left", "right"]), st.booleans())
+def test_fitted_text_takes_exactly_its_cells(text: str, width: int, align: str, keep_end: bool) -> None:
     text = " ".join(clean(text).split())
     assert width_of(cut(text, width)) <= width
-    assert width_of(fit(text, width, align)) == width
+    assert width_of(fit(text, width, align, keep_end=keep_end)) == width
 
 
 LINES = st.lists(st.text("ab \t漢", max_size=30), max_size=12)

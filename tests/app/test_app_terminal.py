@@ -30,6 +30,7 @@ def test_a_signal_gives_the_terminal_back(number: signal.Signals) -> None:
         assert b"Traceback" not in terminal.output
 
 
+@pytest.mark.slow
 def test_nothing_is_written_while_nothing_happens_and_q_leaves() -> None:
     with Terminal([*COMMAND, "hub"], ENVIRONMENT) as terminal:
         terminal.wait_for("5 packages")
@@ -44,6 +45,7 @@ def test_nothing_is_written_while_nothing_happens_and_q_leaves() -> None:
         assert os.waitstatus_to_exitcode(terminal.wait_exit()) == 0
 
 
+@pytest.mark.slow
 def test_a_monitor_whose_numbers_stand_still_is_silent() -> None:
     with Terminal([*COMMAND, "monitor", "--running"], ENVIRONMENT) as terminal:
         terminal.wait_for("line 60")
