@@ -10,6 +10,8 @@ import cvflow
 import numpy as np
 import PIL.Image
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from benchmarks.finetune import DATA, one_round, read_set, split
 
@@ -30,6 +32,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "SCORE_STEPS", 40)
 
 
+@pytest.mark.slow
 def test_one_picture_teaches_a_label_of_the_projects_own(
     nanodet: Callable[..., Any], dataset: Callable[..., Any], photograph: Path, tmp_path: Path
 ) -> None:
@@ -126,6 +129,29 @@ def test_what_cannot_teach_gets_one_line(
         with pytest.raises(cvflow.InputError, match=word):
             nanodet().train(dataset(["pilot"], pictures), tmp_path / "r1", _silent)
     assert not (tmp_path / "r1").exists()
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10_000), count=st.integers(1, 8), size=st.sampled_from([0.5, 5.0, 40.0, 400.0]))
+def test_every_object_is_answered_for_by_its_best_cells(seed: int, count: int, size: float) -> None:
+    """However small or crowded: at most ten cells an object, each inside it (or the nearest), and none twice."""
+    from nanodet.geometry import CELLS, CENTRES, overlaps
+    from nanodet.targets import BEST, LEAST, assign
+
+    random = np.random.default_rng(seed)
+    low = random.uniform(0, 415 - min(size, 200), (count, 2))
+    truth = np.concatenate([low, np.minimum(low + random.uniform(0.2, size, (count, 2)), 416)], axis=1).astype(np.float32)
+    boxes = np.concatenate([CENTRES - random.uniform(1, 60, (CELLS, 2)), CENTRES + random.uniform(1, 60, (CELLS, 2))], axis=1).astype(
+        np.float32
+    )
+    cells, objects, quality = assign(lambda asked: boxes[asked], truth)
+    assert len(set(cells.tolist())) == len(cells)
+    assert np.bincount(objects).max() <= BEST
+    assert (quality >= np.minimum(np.diag(overlaps(boxes[cells], truth[objects])), 1) - 1e-6).all()
+    inside = (CENTRES[cells] > truth[objects, :2]).all(axis=1) & (CENTRES[cells] < truth[objects, 2:]).all(axis=1)
+    assert (inside | (quality <= LEAST) | (np.bincount(objects, minlength=count)[objects] == 1)).all()
+    if count == 1:
+        assert len(cells) >= 1
 
 
 def test_a_checkpoint_of_something_else_is_refused(nanodet: Callable[..., Any], tmp_path: Path) -> None:

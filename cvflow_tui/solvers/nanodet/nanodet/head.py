@@ -57,9 +57,9 @@ class Head:
         logits = np.maximum(hidden, 0, out=hidden) @ self.out + self.out_bias + prior_of(coco, self.source) * self.gain
         return np.asarray(1 / (1 + np.exp(-np.clip(logits, -30, 30))), np.float32)
 
-    def sides(self, features: Array, sides: Array, cells: Array) -> Array:
-        """Corrected box distributions [k, 44] of k cells of one picture."""
-        return np.asarray(sides[cells] + self._normal(features[cells]) @ self.side + self.side_level[LEVELS[cells]])
+    def corrected(self, features: Array, sides: Array, cells: Array) -> Array:
+        """Corrected box distributions [k, 44] of the cells [k], from their features [k, 128] and the network's own [k, 44]."""
+        return np.asarray(sides + self._normal(features) @ self.side + self.side_level[LEVELS[cells]])
 
     def _normal(self, features: Array) -> Array:
         return np.asarray((features - self.mean) * self.scale)

@@ -50,13 +50,13 @@ class NanoDetSolver(cvflow.Solver):
 
     def _result(self, image: cvflow.Image, outputs: Outputs, place: int, threshold: float, iou: float) -> dict[str, Any]:
         scores, sides = outputs.scores[place], outputs.sides[place]
-        if self._head is not None and outputs.features is not None:
-            scores = self._head.scores(outputs.features[place], scores)
+        features = outputs.features[place] if outputs.features is not None else None
+        if self._head is not None and features is not None:
+            scores = self._head.scores(features, scores)
         cells, labels = np.nonzero(scores >= threshold)
-        if self._head is not None and outputs.features is not None:
-            sides = self._head.sides(outputs.features[place], sides, cells)
-        else:
-            sides = sides[cells]
+        sides = sides[cells]
+        if self._head is not None and features is not None:
+            sides = self._head.corrected(features[cells], sides, cells)
         found = scores[cells, labels]
         boxes = boxes_of(sides, cells)
         kept = suppress(boxes, found, labels, iou)

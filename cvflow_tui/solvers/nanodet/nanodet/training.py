@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cvflow
 import numpy as np
 import torch
 
-from nanodet.geometry import CELLS, Array
 from nanodet.head import FEATURES, Head
 from nanodet.learning import learn_boxes, learn_scores
 from nanodet.lesson import box_lesson, score_lesson
 from nanodet.network import Network
-from nanodet.views import View, ViewCache
+from nanodet.views import ViewCache
 
 PICTURES = 250
 """At most so many pictures teach in one round (a seeded choice of them), so that its time and memory stay bounded."""
@@ -53,7 +52,7 @@ def train(
     lesson = box_lesson(cache.views(items, dataset.labels))
     head, box_loss = learn_boxes(head, lesson, BOX_STEPS, random, lambda step, loss: report(done + step, total, box_loss=loss))
     done += BOX_STEPS
-    scores = score_lesson(_corrected(cache.views(items, dataset.labels), head), head.source)
+    scores = score_lesson(cache.views(items, dataset.labels), head)
     head, loss = learn_scores(head, scores, SCORE_STEPS, random, lambda step, value: report(done + step, total, loss=value))
     head.save(checkpoint)
     report(total, total, loss=loss, box_loss=box_loss)
@@ -102,13 +101,6 @@ def _chosen(dataset: cvflow.Dataset) -> list[cvflow.Item]:
     if not any(item.objects for item in items):
         raise cvflow.InputError(f"there is nothing to learn from: none of the {len(items)} pictures has an object; annotate some first")
     return items
-
-
-def _corrected(views: Iterator[View], head: Head) -> Iterator[tuple[View, Array]]:
-    """The views with the side logits that the head's correction makes of theirs."""
-    everywhere = np.arange(CELLS)
-    for view in views:
-        yield view, head.sides(view.features.astype(np.float32), view.sides.astype(np.float32), everywhere)
 
 
 def _plain(label: str) -> str:
