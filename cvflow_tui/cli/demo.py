@@ -19,18 +19,26 @@ if TYPE_CHECKING:
     from cvflow_tui.demo.report import DemoReport, Step
 
 
-@click.command(epilog=examples("cvflow demo", "cvflow demo --batch", "cvflow --home /tmp/trial demo --batch --json"))
+@click.command(
+    epilog=examples("cvflow demo", "cvflow demo --pictures", "cvflow demo --batch", "cvflow --home /tmp/trial demo --batch --json")
+)
 @click.option("--batch", is_flag=True, help="Walk the whole path unattended and report what was measured.")
+@click.option(
+    "--pictures", "list_pictures", is_flag=True, help="Print the paths of the demo's photographs, one a line, and do nothing else."
+)
 @quiet_option
 @json_option
 @click.pass_obj
-def demo(session: Session, batch: bool, quiet: bool, as_json: bool) -> None:
+def demo(session: Session, batch: bool, list_pictures: bool, quiet: bool, as_json: bool) -> None:
     """Open the workstation on real photographs; they come with scikit-image.
 
     With --batch: find, install, start and ask a detector, annotate the photographs, fine-tune twice, export, stop, remove. Exits 0 only if
     every step did what it says; otherwise the exit code is that of the step's error. Uses a folder of its own unless --home or
     CVFLOW_HOME names one; what is in that one already is left as it is.
     """
+    if list_pictures:
+        _list_pictures(as_json)
+        return
     if not batch:
         from cvflow_tui.cli.app import open_app
 
@@ -48,6 +56,16 @@ def demo(session: Session, batch: bool, quiet: bool, as_json: bool) -> None:
         error = BY_CODE.get(report.code or "", CvflowError)
         click.echo(f"cvflow: {report.error or 'nothing was done'}", err=True)
         click.get_current_context().exit(error.exit_code)
+
+
+def _list_pictures(as_json: bool) -> None:
+    from cvflow_tui.demo.pictures import photographs
+
+    paths = [str(photograph.path) for photograph in photographs()]
+    if as_json:
+        print_json(paths)
+    else:
+        click.echo("\n".join(paths))
 
 
 def _run(session: Session, quiet: bool) -> DemoReport:
