@@ -13,6 +13,7 @@ from cvflow_tui.keymap import DIGITS
 from cvflow_tui.model.errors import CvflowError
 from cvflow_tui.model.projects import Project, ProjectStatus
 from cvflow_tui.model.text import one_line
+from cvflow_tui.screens.annotate import AnnotateScreen
 from cvflow_tui.screens.annotate.words import accuracy, plural
 from cvflow_tui.screens.dialogs import confirm
 from cvflow_tui.screens.place import Place
@@ -229,6 +230,10 @@ class ProjectsScreen(Place):
             return
         await self.cvflow.client.remove_project(project.name)
         self._statuses.pop(project.name, None)
+        # A project of the same name may come again: nothing of this one may be on the desk then.
+        for screen in self.app._screen_stacks.get("annotate", ()):
+            if isinstance(screen, AnnotateScreen):
+                screen.forget(project.name)
         if self.cvflow.current_project == project.name:
             self.cvflow.current_project = None
             self.cvflow.set_right_status("")

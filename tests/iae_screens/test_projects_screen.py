@@ -115,6 +115,18 @@ async def test_deleting_asks_first_and_enter_alone_keeps(opened: Opened, fake: F
         await stage.until(lambda: "n makes one" in " ".join(table(stage).empty.split()), "the empty list's words")
 
 
+async def test_a_deleted_project_leaves_the_desk(opened: Opened, fake: FakeProjects) -> None:
+    async with opened(fake) as stage:
+        stage.app.go("projects")
+        await stage.until(lambda: stage.app.current_mode == "projects", "the projects place")
+        await listed(stage, 1)
+        await stage.keys("x", "y")
+        await stage.until(lambda: "raccoons" not in fake.stored, "the deletion")
+        fake.add(pictures=2)
+        stage.app.open_project("raccoons")
+        await stage.until(lambda: "1/2 raccoons-1.png" in stage.status, "the new project of that name")
+
+
 async def test_an_export_says_what_it_wrote_and_left_out(
     opened: Opened, fake: FakeProjects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

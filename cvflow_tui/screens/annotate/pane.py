@@ -65,6 +65,13 @@ class ObjectsPane(Vertical):
             note.update(text)
             note.display = bool(text)
 
+    def clear(self) -> None:
+        """Show nothing: no project is open."""
+        self.query_one(ObjectList).show((), None, {}, "")
+        self._facts = Content()
+        for name in ("#facts", "#note"):
+            self.query_one(name, Static).update("")
+
     def show_facts(self, session: Session) -> None:
         """Draw the classes, the accuracy and the round."""
         width = max(20, self.content_size.width or 44)

@@ -26,6 +26,7 @@ from cvflow_tui.screens.annotate.words import plural, round_ended
 from cvflow_tui.widgets.cells import width_of
 from cvflow_tui.widgets.image_canvas.canvas import ImageCanvas
 
+NOTHING_OPEN = "No project is open.\nProjects lists them: g j, then Enter."
 MESSAGE_SECONDS, ERROR_SECONDS = 3.0, 8.0
 """How long the status line says what happened before it says again where things stand."""
 
@@ -66,7 +67,7 @@ class AnnotateScreen(AnnotateActions):
     def on_mount(self) -> None:
         """Nothing is open yet."""
         super().on_mount()
-        self._blank("Opening …" if self.cvflow.current_project else "No project is open.\nProjects lists them: g j, then Enter.")
+        self._blank("Opening …" if self.cvflow.current_project else NOTHING_OPEN)
 
     def arrive(self, *, project: str | None = None, position: int | None = None, **_: Any) -> None:
         """Open a project (the current one without a name), at a picture where one is given."""
@@ -104,6 +105,22 @@ class AnnotateScreen(AnnotateActions):
         self._pixels, self._shown, self._note = Pixels(client, name), None, None
         self._work = self.run_worker(session.run(), group="session")
         session.submit(lambda: session.start(position))
+
+    def forget(self, name: str) -> None:
+        """A project was deleted: where it is the open one, let go of it."""
+        session = self.session
+        if session is None or session.name != name:
+            return
+        self._desk = None
+        session.close()
+        if self._pixels is not None:
+            self._pixels.close()
+        if self._work is not None:
+            self._work.cancel()
+        self._wanted, self._shown = (None, None), None
+        self._blank(NOTHING_OPEN)
+        self.query_one(ObjectsPane).clear()
+        self.status("")
 
     async def _end(self, session: Session, pixels: Pixels, work: Worker[None]) -> None:
         """Let a session finish what was typed, then let it go."""
