@@ -130,7 +130,7 @@ class JobBoard:
         except Cancelled:
             self._change(job_id, state=JobState.CANCELLED, eta=None)
         except CvflowError as error:
-            self._change(job_id, state=JobState.FAILED, error=error.message, code=error.code, eta=None)
+            self._change(job_id, state=JobState.FAILED, error=error.message, code=error.code, detail=error.detail, eta=None)
         except Exception as error:
             log.exception("job %s failed", job_id)
             self._change(job_id, state=JobState.FAILED, error=one_line(f"{type(error).__name__}: {error}"), code="internal", eta=None)

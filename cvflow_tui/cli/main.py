@@ -12,7 +12,7 @@ import click
 from cvflow_tui.cli.root import cvflow
 from cvflow_tui.cli.session import Session
 from cvflow_tui.model.errors import CvflowError
-from cvflow_tui.model.text import one_line
+from cvflow_tui.model.text import clean, one_line
 
 INTERRUPTED = 130
 """128 + SIGINT: what a shell gives a program that Ctrl-C ended."""
@@ -53,7 +53,8 @@ def _run(arguments: list[str], session: Session) -> int:
     except click.ClickException as error:
         return _tell(_usage_line(error), "usage", error.exit_code, as_json)
     except CvflowError as error:
-        return _tell(error.message, error.code, error.exit_code, as_json, error.detail if session.debug else None)
+        more = " (the rest: cvflow --debug …)" if error.detail and not session.debug else ""
+        return _tell(f"{one_line(error.message, 460)}{more}", error.code, error.exit_code, as_json, error.detail if session.debug else None)
     except BrokenPipeError:
         raise
     except Exception as error:
@@ -68,7 +69,7 @@ def _tell(message: str, code: str, exit_code: int, as_json: bool, detail: str | 
     line = one_line(message, 500)
     click.echo(f"cvflow: {line}", err=True)
     if detail:
-        click.echo(detail, err=True)
+        click.echo(clean(detail), err=True)
     if as_json:
         click.echo(json.dumps({"error": line, "code": code}))
     return exit_code

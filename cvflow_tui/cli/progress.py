@@ -105,7 +105,7 @@ async def follow(client: DaemonClient, job: Job, progress: Progress) -> Job:
         return job
     if job.state is JobState.CANCELLED:
         raise RefusedError(f"the {job.kind} of {job.subject} was cancelled; nothing was kept")
-    raise BY_CODE.get(job.code or "", CvflowError)(job.error or f"the {job.kind} of {job.subject} failed")
+    raise BY_CODE.get(job.code or "", CvflowError)(job.error or f"the {job.kind} of {job.subject} failed", detail=job.detail)
 
 
 async def _call_off(client: DaemonClient, job: Job, progress: Progress) -> None:

@@ -44,5 +44,7 @@ class Job:
     error: str | None = None
     code: str | None = None
     """The error's code (see `model.errors`) when it failed."""
+    detail: str | None = None
+    """What stands behind the error (a traceback), for those who ask."""
     revision: int = 0
     """Grows with every change; a client asks for the job "newer than" it."""

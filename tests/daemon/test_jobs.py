@@ -52,13 +52,14 @@ def test_failures_become_one_line() -> None:
     board = JobBoard()
 
     def refuse(_: Progress) -> None:
-        raise PackageError("the manifest is missing")
+        raise PackageError("the manifest is missing", detail="looked here\nand there")
 
     def burst(_: Progress) -> None:
         raise RuntimeError("two\nlines")
 
     known, unknown = finished(board, board.start("install", "x", refuse)), finished(board, board.start("install", "x", burst))
     assert (known.state, known.error, known.code) == (JobState.FAILED, "the manifest is missing", "package")
+    assert known.detail == "looked here\nand there"
     assert (unknown.state, unknown.error, unknown.code) == (JobState.FAILED, "RuntimeError: two lines", "internal")
 
 
