@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cvflow
@@ -35,8 +36,9 @@ def train(
 ) -> dict[str, float]:
     """Teach a head the dataset's labels and write it at `checkpoint`.
 
-    `base` is the head to go on from; `names` are COCO's labels, whose scores a label of the same name begins with. Returns what was
-    learned from (pictures, objects) and the last losses. Raises InputError for a dataset without objects and for an unreadable picture.
+    `base` is an earlier round's head, whose boxes it goes on from; `names` are COCO's labels, whose scores a label of the same name begins
+    with. Returns what was learned from (pictures, objects) and the last losses. Raises InputError for a dataset without objects and for an
+    unreadable picture.
     """
     items = _chosen(dataset)
     torch.set_num_threads(threads)
@@ -46,8 +48,9 @@ def train(
     cache.fill(missing, lambda seen: report(_PICTURE * seen, total))
     done = _PICTURE * len(missing)
 
-    start = base if base is not None else fresh_head(cache, items, dataset, names)
-    head = relabelled(start, dataset.labels, names)
+    head = first_head(cache, items, dataset.labels, names)
+    if base is not None:
+        head = going_on(head, base)
     random = torch.Generator().manual_seed(0)
     lesson = box_lesson(cache.views(items, dataset.labels))
     head, box_loss = learn_boxes(head, lesson, BOX_STEPS, random, lambda step, loss: report(done + step, total, box_loss=loss))
@@ -60,34 +63,37 @@ def train(
     return {"pictures": len(items), "objects": objects, "loss": loss, "box_loss": box_loss}
 
 
-def fresh_head(cache: ViewCache, items: Sequence[cvflow.Item], dataset: cvflow.Dataset, names: Sequence[str]) -> Head:
-    """A head that says what COCO says: it normalises the features of these pictures and has learned nothing yet."""
-    sample = np.concatenate([view.features[::7].astype(np.float32) for view in cache.views(items[:50], dataset.labels)])
-    random = np.random.default_rng(0)
-    hidden = random.uniform(-1, 1, (FEATURES, HIDDEN)) / FEATURES**0.5
-    empty = {"out": (HIDDEN, 0), "out_bias": (0,), "gain": (0,), "side": (FEATURES, 44), "side_level": (3, 44), "hidden_level": (3, HIDDEN)}
-    zeros = {name: np.zeros(shape, np.float32) for name, shape in empty.items()}
-    mean, scale = sample.mean(axis=0), 1 / (sample.std(axis=0) + 1e-3)
-    head = Head((), mean, scale, hidden.astype(np.float32), source=np.zeros(0, np.int64), **zeros)
-    return relabelled(head, dataset.labels, names)
-
-
-def relabelled(head: Head, labels: Sequence[str], names: Sequence[str]) -> Head:
-    """The head for other labels: those it knows keep what it learned, by name; the others begin with what COCO says of them."""
+def first_head(cache: ViewCache, items: Sequence[cvflow.Item], labels: Sequence[str], names: Sequence[str]) -> Head:
+    """A head that has learned nothing: labels that COCO knows begin with what COCO says, the boxes are the network's own."""
+    sample = np.concatenate([view.features[::7].astype(np.float32) for view in cache.views(items[:50], labels)])
     known = {_plain(name): place for place, name in enumerate(names)}
-    random = np.random.default_rng(1)
-    width = head.hidden.shape[1]
-    out = random.uniform(-1, 1, (width, len(labels))).astype(np.float32) / width**0.5
     source = np.array([known.get(_plain(label), -1) for label in labels], np.int64)
-    gain = (source >= 0).astype(np.float32)
-    bias = np.zeros(len(labels), np.float32)
+    random = np.random.default_rng(0)
+    hidden = (random.uniform(-1, 1, (FEATURES, HIDDEN)) / FEATURES**0.5).astype(np.float32)
+    out = (random.uniform(-1, 1, (HIDDEN, len(labels))) / HIDDEN**0.5).astype(np.float32)
     out[:, source >= 0] = 0
-    for place, label in enumerate(labels):
-        if label in head.labels:
-            before = head.labels.index(label)
-            out[:, place], bias[place] = head.out[:, before], head.out_bias[before]
-            gain[place], source[place] = head.gain[before], head.source[before]
-    return Head(tuple(labels), head.mean, head.scale, head.hidden, head.hidden_level, out, bias, gain, source, head.side, head.side_level)
+    return Head(
+        tuple(labels),
+        mean=sample.mean(axis=0),
+        scale=1 / (sample.std(axis=0) + 1e-3),
+        hidden=hidden,
+        hidden_level=np.zeros((3, HIDDEN), np.float32),
+        out=out,
+        out_bias=np.zeros(len(labels), np.float32),
+        gain=(source >= 0).astype(np.float32),
+        source=source,
+        side=np.zeros((FEATURES, 44), np.float32),
+        side_level=np.zeros((3, 44), np.float32),
+    )
+
+
+def going_on(head: Head, base: Head) -> Head:
+    """The head with the box correction of an earlier round.
+
+    Scores are learned anew: every picture so far is in the dataset, and scores that went on from an earlier round, which had fitted its few
+    pictures closely, were measurably worse (BCCD, 25 pictures after 10: AP .37 against .41).
+    """
+    return replace(head, mean=base.mean, scale=base.scale, side=base.side, side_level=base.side_level)
 
 
 def _chosen(dataset: cvflow.Dataset) -> list[cvflow.Item]:
