@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 
 KEPT = 200
 """Finished jobs that are remembered."""
+RATE_SECONDS = 5.0
+"""How far back a step's rate looks."""
 
 
 class Cancelled(Exception):
@@ -31,8 +34,7 @@ class Progress:
         self._board = board
         self._job_id = job_id
         self._cancelled = threading.Event()
-        self._began = time.monotonic()
-        self._start = 0.0
+        self._marks: deque[tuple[float, float]] = deque()
 
     @property
     def cancelled(self) -> threading.Event:
@@ -47,18 +49,26 @@ class Progress:
     def step(self, name: str, *, total: float | None = None, unit: str = "", done: float = 0.0) -> None:
         """Begin a step; `done` is what an earlier attempt left finished and does not count towards the rate."""
         self.check()
-        self._began, self._start = time.monotonic(), done
+        self._marks = deque([(time.monotonic(), done)])
         self._tell(step=name, done=done, total=total, unit=unit, rate=None, eta=None)
 
     def advance(self, done: float, total: float | None = None) -> None:
         """Say how far the step is, in its unit."""
         self.check()
-        elapsed = time.monotonic() - self._began
-        rate = (done - self._start) / elapsed if elapsed > 0.2 and done > self._start else None
+        rate = self._rate(done)
         changes: dict[str, Any] = {"done": done, "rate": rate}
         if total is not None:
             changes["total"] = total
         self._tell(**changes)
+
+    def _rate(self, done: float) -> float | None:
+        """Units a second over the last seconds: what began slowly (caching, connecting) does not burden the time left for ever."""
+        now = time.monotonic()
+        self._marks.append((now, done))
+        while len(self._marks) > 2 and now - self._marks[1][0] > RATE_SECONDS:
+            self._marks.popleft()
+        began, start = self._marks[0]
+        return (done - start) / (now - began) if now - began > 0.2 and done > start else None
 
     def _tell(self, **changes: Any) -> None:
         if self._board is not None:
