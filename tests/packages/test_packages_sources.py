@@ -134,7 +134,7 @@ def test_the_vendor_is_the_last_but_one_part(url: str, vendor: str) -> None:
 
 def test_a_folder_is_copied_without_what_does_not_belong_to_it(tmp_path: Path) -> None:
     root = write_package(tmp_path / "p")
-    for name in (".git", "__pycache__", ".venv", "parts/__pycache__"):
+    for name in (".git", "__pycache__", ".venv", "parts/__pycache__", ".mypy_cache", "parts/.pytest_cache"):
         (root / name).mkdir()
         (root / name / "x").write_text("x")
     (tmp_path / "secret").write_text("s")

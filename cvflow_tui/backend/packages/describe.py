@@ -13,8 +13,8 @@ from cvflow_tui.model.text import clean, one_line
 README_LIMIT = 256 << 10
 """Bytes of a README that are shown."""
 
-SKIPPED = frozenset({".git", "__pycache__", ".venv"})
-"""Folders that belong to no package."""
+SKIPPED = frozenset({".git", "__pycache__", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".ipynb_checkpoints"})
+"""Folders that tools leave behind and that belong to no package."""
 
 
 def summary_of(package: Package, *, source: str, installed: str | None = None) -> PackageSummary:
