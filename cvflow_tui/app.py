@@ -198,6 +198,7 @@ class CvflowApp(App[None]):
         if choice is None:
             return
         self._leaving = True
+        self._hang_up()
         if choice.shut_down and self._client is not None:
             try:
                 await self._client.shutdown(stop_solvers=choice.stop_solvers)
@@ -206,6 +207,12 @@ class CvflowApp(App[None]):
                 self._tell_no_daemon(error)
                 return
         self.exit()
+
+    def _hang_up(self) -> None:
+        # A request that still waits for news (a log, a job) would keep the daemon from ending, or end in an error of its own.
+        for worker in list(self.workers):
+            if worker.group != "leave":
+                worker.cancel()
 
     async def on_unmount(self) -> None:
         """Let go of the client's sockets."""

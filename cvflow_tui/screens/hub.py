@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 from textual import on
@@ -121,7 +122,7 @@ class HubScreen(Place):
 
     @on(VirtualTable.Moved)
     def _moved(self, event: VirtualTable.Moved) -> None:
-        self.attempt(self._describe(event.item), group="describe", exclusive=True)
+        self.attempt(partial(self._describe, event.item), group="describe", exclusive=True)
 
     async def _describe(self, package: PackageSummary | None) -> None:
         pane = self.query_one(PackagePane)

@@ -122,13 +122,13 @@ def plan_text(plan: InstallPlan) -> Content:
     network = "nothing, all is at hand" if plan.download_bytes == 0 else bytes_of(plan.download_bytes)
     if plan.download_bytes is None:
         network = "the source does not tell"
-    weights = ", ".join(f"{weight.name} ({bytes_of(weight.size)})" for weight in plan.package.weights) or "none"
+    weights = ", ".join(f"{each.name} ({bytes_of(each.size)})" if each.size is not None else each.name for each in plan.package.weights)
     facts = [
         ("source", plan.source),
         ("download", network),
         ("disk", f"{bytes_of(plan.disk_bytes)} of {bytes_of(plan.free_bytes)} free"),
         ("environment", plan.environment),
-        ("weights", weights),
+        ("weights", weights or "none"),
         *([("replaces", f"version {plan.replaces}, installed now")] if plan.replaces else []),
     ]
     lines = [Content.styled(f"{word:<12}", MUTED) + Content(one_line(value, 300)) for word, value in facts]

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 PIECE = 65_536
 """Bytes asked for at a time."""
-WAIT = 20.0
-"""Seconds the daemon holds a request while the log says nothing new."""
+WAIT = 2.0
+"""Seconds the daemon holds a request while the log says nothing new: short, for each one that is given up costs it a thread so long."""
 
 
 class LogFollower:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 from textual import on
@@ -168,7 +169,7 @@ class MonitorScreen(Place):
             self._follower.forget()
             self._head()
         elif solver.name != self._follower.name or not self._is_following():
-            self.attempt(self._follower.follow(solver.name), group="log", exclusive=True)
+            self.attempt(partial(self._follower.follow, solver.name), group="log", exclusive=True)
             self._head()
 
     def _is_following(self) -> bool:
@@ -190,7 +191,7 @@ class MonitorScreen(Place):
     @on(LogView.TopReached)
     def _top(self) -> None:
         if self._follower is not None:
-            self.attempt(self._follower.earlier(), group="earlier")
+            self.attempt(self._follower.earlier, group="earlier")
 
     def action_search(self) -> None:
         """Search in the log."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from textual import on
@@ -174,7 +175,7 @@ class PackagesScreen(Place):
 
     @on(VirtualTable.Moved)
     def _moved(self, event: VirtualTable.Moved) -> None:
-        self.attempt(self._describe(event.item), group="describe", exclusive=True)
+        self.attempt(partial(self._describe, event.item), group="describe", exclusive=True)
         self._count()
 
     async def _describe(self, line: Line | None) -> None:
@@ -224,6 +225,8 @@ class PackagesScreen(Place):
 
     async def _start(self, name: str) -> None:
         self.note(f"starting {name} …")
+        # So that the list says "starting" while the answer is still awaited.
+        self.set_timer(0.3, self._refresh)
         try:
             solver = await self.cvflow.client.start_solver(name)
         except CvflowError:

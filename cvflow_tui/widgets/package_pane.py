@@ -69,7 +69,8 @@ def _head(detail: PackageDetail) -> Iterable[Content]:
     if summary.tagline:
         yield _plain(summary.tagline)
     environment = "runs on the app's own Python" if detail.environment == "host" else "in an environment of its own"
-    yield Content.styled(one_line(f"{summary.license or 'no licence named'} · {bytes_of(summary.size)} · {environment}"), MUTED)
+    facts = [summary.license or "no licence named", *([bytes_of(summary.size)] if summary.size is not None else []), environment]
+    yield Content.styled(one_line(" · ".join(facts)), MUTED)
     for warning in detail.warnings:
         yield Content.styled(one_line(f"note: {warning}"), "$warning")
 
@@ -104,7 +105,8 @@ def _weights(detail: PackageDetail) -> Iterable[Content]:
         yield Content.styled("weights", HEADING)
     for weight in detail.weights:
         checked = "checked by sha256" if weight.sha256 else "no sha256: cannot be checked"
-        yield Content("  ") + _plain(weight.name) + Content.styled(one_line(f"  {bytes_of(weight.size)} · {checked}"), MUTED).pad_left(1)
+        size = f"{bytes_of(weight.size)} · " if weight.size is not None else ""
+        yield Content("  ") + _plain(weight.name) + Content.styled(one_line(f"{size}{checked}"), MUTED).pad_left(1)
 
 
 def _needs(detail: PackageDetail) -> Iterable[Content]:
