@@ -25,7 +25,8 @@ def assign(boxes_at: Callable[[Array], Array], truth: Array) -> tuple[Array, Arr
         return nothing, nothing, np.zeros(0, np.float32)
     x, y = CENTRES[:, :1], CENTRES[:, 1:]
     inside = (x > truth[:, 0]) & (x < truth[:, 2]) & (y > truth[:, 1]) & (y < truth[:, 3])
-    away = np.abs(CENTRES[:, None] - (truth[None, :, :2] + truth[None, :, 2:]) / 2).max(axis=2) + STRIDE[:, None]
+    middle = (truth[:, :2] + truth[:, 2:]) / 2
+    away = np.maximum(np.abs(x - middle[:, 0]), np.abs(y - middle[:, 1])) + STRIDE[:, None]
     nearest, objects = away.argmin(axis=0), np.arange(len(truth))
     inside[nearest, objects] = True
     # Boxes are made for these cells only: most cells of a picture lie in no object.
