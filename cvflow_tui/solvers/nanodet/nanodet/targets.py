@@ -18,7 +18,7 @@ def assign(boxes_at: Callable[[Array], Array], truth: Array) -> tuple[Array, Arr
     """Cells [k], the objects [k] each answers for, and how well [k] (the overlap of its box with the true one, 0..1).
 
     `boxes_at` gives the boxes [n, 4] that the cells [n] predict, `truth` [m, 4] are the true boxes. For every object the `BEST` cells
-    inside it whose boxes overlap it most; a cell between two objects takes the one it fits better.
+    inside it (or nearest to its middle) whose boxes overlap it most; a cell between two objects takes the one it fits better.
     """
     if not len(truth):
         nothing = np.zeros(0, np.int64)
