@@ -52,7 +52,7 @@ class PlaceCommands(Provider):
         for theme in THEMES:
             name = theme.name.removeprefix("cvflow-")
             yield Command(f"Theme: {name}", "Colours of the app", partial(setattr, app, "theme", theme.name))
-        yield Command("Save a picture of the screen", "An SVG file in the working folder", app.action_picture)
+        yield Command("Save a screenshot (SVG)", "A picture of the screen, in the working folder", app.action_picture)
         yield Command("Quit", "Asks once when solvers run", app.action_leave)
 
     async def _of_daemon(self) -> list[Command]:

@@ -87,6 +87,7 @@ class JobBoard:
         self._progress: dict[str, Progress] = {}
         self._threads: dict[str, threading.Thread] = {}
         self._changed = threading.Condition()
+        self._closed = False
 
     def start(self, kind: str, subject: str, work: Work) -> Job:
         """Run `work` on a new thread."""
@@ -124,13 +125,20 @@ class JobBoard:
                 progress.cancelled.set()
             return self._jobs.get(job_id)
 
+    def let_go(self) -> None:
+        """Answer at once whoever waits for a job to change: the daemon is about to end."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
     def close(self, seconds: float = 10.0) -> None:
-        """Cancel everything and wait for the threads."""
+        """Cancel everything, let go of whoever waits, and wait for the threads."""
         deadline = time.monotonic() + seconds
         with self._changed:
             threads = list(self._threads.values())
             for progress in self._progress.values():
                 progress.cancelled.set()
+        self.let_go()
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 
@@ -162,7 +170,7 @@ class JobBoard:
 
     def _is_news(self, job_id: str, newer_than: int) -> bool:
         job = self._jobs.get(job_id)
-        return job is None or job.revision > newer_than or job.state.is_over
+        return self._closed or job is None or job.revision > newer_than or job.state.is_over
 
     def _forget_old(self) -> None:
         finished = [job_id for job_id, job in self._jobs.items() if job.state.is_over]

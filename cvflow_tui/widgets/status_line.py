@@ -7,7 +7,7 @@ from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
 
-from cvflow_tui.model.text import one_line
+from cvflow_tui.model.text import clean
 from cvflow_tui.widgets.cells import cut
 
 
@@ -32,7 +32,7 @@ class StatusLine(Widget):
 
     def say(self, text: str, *, error: bool = False, hold: float = 0.0) -> bool:
         """Show `text`, for at least `hold` seconds against `say_below`; returns whether it said something else before."""
-        text = one_line(text, 400)
+        text = _plain(text)
         self._waiting = None
         if self._hold is not None:
             self._hold.stop()
@@ -42,9 +42,9 @@ class StatusLine(Widget):
     def say_below(self, text: str) -> None:
         """Show `text` once nothing that was said with `hold` stands before it: for what refreshes by itself."""
         if self._hold is None:
-            self._show(one_line(text, 400), False)
+            self._show(_plain(text), False)
         else:
-            self._waiting = one_line(text, 400)
+            self._waiting = _plain(text)
 
     def _let_go(self) -> None:
         self._hold = None
@@ -64,3 +64,8 @@ class StatusLine(Widget):
         """The line."""
         width = self.size.width
         return Strip([Segment(" " + cut(self._text, width - 2), self.rich_style)]).adjust_cell_length(width, self.rich_style)
+
+
+def _plain(text: str) -> str:
+    """One clean line; runs of spaces stay, they are what parts the facts on it."""
+    return " ".join(clean(text[:1000]).splitlines()).replace("\t", " ")

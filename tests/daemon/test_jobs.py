@@ -81,3 +81,15 @@ def test_a_cancelled_job_stops_at_its_next_report() -> None:
 
 def test_waiting_for_an_unknown_job_does_not_hang() -> None:
     assert JobBoard().wait("nobody", 0, 60.0) is None
+
+
+def test_closing_lets_go_of_whoever_waits() -> None:
+    board = JobBoard()
+    job = board.start("round", "x", lambda progress: progress.cancelled.wait(20))
+    answers: list[Job | None] = []
+    waiter = threading.Thread(target=lambda: answers.append(board.wait(job.id, 1000, 60.0)))
+    waiter.start()
+    board.close()
+    waiter.join(5)
+    assert not waiter.is_alive()
+    assert answers[0] is not None

@@ -32,6 +32,11 @@ class Rooms:
         self.projects.recover()
         self.learning.recover()
 
+    def let_go(self) -> None:
+        """Answer every request that waits for something: the daemon is about to end."""
+        self.jobs.let_go()
+        self.supervisor.let_go()
+
     def close(self) -> None:
         """Call off what runs and close the files; solvers go on serving."""
         self.jobs.close()

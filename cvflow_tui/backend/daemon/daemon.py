@@ -81,6 +81,7 @@ class Daemon:
     def stop(self, *, stop_solvers: bool = False) -> None:
         """Ask the daemon to end. Thread-safe."""
         self._stop_solvers = self._stop_solvers or stop_solvers
+        self._rooms.let_go()
         self._server.should_exit = True
 
     def _announce(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import time
 from pathlib import Path
 
@@ -21,20 +22,21 @@ def log_path(folder: Path, name: str) -> Path:
     return folder / f"{name.replace('/', '.')}.log"
 
 
-def read_log(path: Path, offset: int | None, limit: int, wait: float) -> LogChunk:
-    """At most `limit` bytes from `offset` on (None: the last ones), once there are any or `wait` seconds have passed.
+def read_log(path: Path, offset: int | None, limit: int, wait: float, let_go: threading.Event | None = None) -> LogChunk:
+    """At most `limit` bytes from `offset` on (None: the last ones), once there are any, `wait` seconds have passed, or `let_go` is set.
 
     Pieces end at line ends, so that neither a character nor an escape sequence is cut in two. After a rotation (the file is
     shorter than `offset`) reading begins anew.
     """
     limit = max(1, min(limit, LIMIT))
     deadline = time.monotonic() + wait
+    let_go = let_go or threading.Event()
     while True:
         chunk = _read(path, offset, limit)
         left = deadline - time.monotonic()
-        if chunk.text or offset is None or left <= 0:
+        if chunk.text or offset is None or left <= 0 or let_go.is_set():
             return chunk
-        time.sleep(min(_POLL_SECONDS, left))
+        let_go.wait(min(_POLL_SECONDS, left))
 
 
 def _read(path: Path, offset: int | None, limit: int) -> LogChunk:

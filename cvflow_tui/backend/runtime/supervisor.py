@@ -41,6 +41,7 @@ class Supervisor:
         self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
         self._guard = threading.Lock()
         self._polling = threading.Lock()
+        self._let_go = threading.Event()
         self._changes = 0
         self._seen: tuple[float, int, list[RunningSolver]] = (float("-inf"), 0, [])
         self._failures: dict[str, PackageError] = {}
@@ -117,7 +118,11 @@ class Supervisor:
 
     def log(self, name: str, offset: int | None = None, limit: int = 65536, wait: float = 0.0) -> LogChunk:
         """A piece of a solver's log; see `logs.read_log`."""
-        return logs.read_log(logs.log_path(self._home.logs, name), offset, limit, wait)
+        return logs.read_log(logs.log_path(self._home.logs, name), offset, limit, wait, self._let_go)
+
+    def let_go(self) -> None:
+        """Answer at once whoever waits for a log to grow: the daemon is about to end."""
+        self._let_go.set()
 
     def close(self) -> None:
         """The daemon ends; the runners live on."""

@@ -1,0 +1,78 @@
+"""The daemon in a thread of this process: it serves, it lets go, it leaves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from cvflow_tui.backend.client import DaemonClient, find_daemon
+from cvflow_tui.backend.daemon import Daemon, EmbeddedDaemon, connect
+from cvflow_tui.home import Home
+from cvflow_tui.model.errors import RefusedError, RemoteError, UsageError
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home")
+
+
+def test_an_embedded_daemon_is_found_and_ends_when_told(home: Home) -> None:
+    daemon = EmbeddedDaemon(home)
+    daemon.start()
+
+    async def visit() -> None:
+        client = await connect(home, start=False)
+        status = await client.status()
+        assert (status.url, status.embedded, status.home) == (daemon.url, True, str(home.root))
+        await client.shutdown()
+        await client.close()
+
+    asyncio.run(visit())
+    daemon.stop()
+    assert find_daemon(home) is None
+    assert not home.daemon_file.exists()
+    Daemon(home)._lock.release()
+
+
+def test_a_shutdown_answers_those_who_wait(home: Home) -> None:
+    daemon = EmbeddedDaemon(home)
+    daemon.start()
+    job = daemon._daemon._rooms.jobs.start("install", "x", lambda progress: progress.cancelled.wait(60))
+
+    async def wait_and_shut_down() -> None:
+        async with DaemonClient(daemon.url, daemon.token) as client:
+            waiting = asyncio.create_task(client.job(job.id, newer_than=1000, wait=30.0))
+            await asyncio.sleep(0.3)
+            assert not waiting.done()
+            began = time.monotonic()
+            await client.shutdown()
+            assert (await waiting).id == job.id
+            assert time.monotonic() - began < 15
+
+    asyncio.run(wait_and_shut_down())
+    daemon.stop()
+
+
+def test_nothing_answers_where_no_daemon_is(home: Home) -> None:
+    with pytest.raises(RemoteError, match="cvflow daemon run"):
+        asyncio.run(connect(home, start=False))
+
+
+def test_a_taken_port_and_a_foreign_address_are_refused_and_the_home_stays_free(home: Home, tmp_path: Path) -> None:
+    first = EmbeddedDaemon(home)
+    first.start()
+    port = int(first.url.rpartition(":")[2])
+    other = Home(tmp_path / "other")
+    try:
+        with pytest.raises(RefusedError, match=f"port {port} is in use by"):
+            Daemon(other, port=port)
+        with pytest.raises(UsageError, match=r"192\.0\.2\.1"):
+            Daemon(other, host="192.0.2.1")
+        with pytest.raises(RefusedError, match="already serves"):
+            Daemon(home)
+    finally:
+        first.stop()
+    Daemon(other)._lock.release()
