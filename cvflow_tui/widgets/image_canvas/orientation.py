@@ -19,7 +19,9 @@ _OPERATIONS = {
 
 
 def orientation_of(image: Image.Image) -> int:
-    """EXIF orientation 1 to 8; 1 where it is missing or means nothing."""
+    """EXIF orientation 1 to 8 that is left to apply; 1 where it is missing or means nothing."""
+    if image.format == "TIFF":
+        return 1  # Pillow turns TIFF files by itself, size and pixels
     value = image.getexif().get(_TAG, 1)
     return value if value in _OPERATIONS else 1
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import PIL.Image
 
-MAX_PIXELS = 120_000_000
+MAX_PIXELS = 200_000_000
 """Larger pictures are refused before they are decoded: a few kilobytes of PNG can ask for gigabytes of memory."""
 
 _ORIENTATION = 0x0112
@@ -98,7 +98,9 @@ class Image:
 
 
 def _orientation(picture: PIL.Image.Image) -> int:
-    """EXIF orientation 1..8; 1 where there is none, or none that can be understood."""
+    """EXIF orientation 1..8 that is left to apply; 1 where there is none, or none that can be understood."""
+    if picture.format == "TIFF":
+        return 1  # Pillow turns TIFF files by itself, size and pixels
     try:
         value = picture.getexif().get(_ORIENTATION, 1)
     except _BROKEN:
