@@ -24,7 +24,7 @@ def test_each_error_has_its_exit_code_and_one_line(cli: Cli, client: FakeClient,
     outcome = cli("ps")
     assert outcome.code == kind.exit_code
     assert outcome.out == ""
-    assert outcome.err == "cvflow: it went wrong and here is more\n"
+    assert outcome.err == "cvflow: it went wrong and here is more (the rest: cvflow --debug …)\n"
 
 
 @pytest.mark.parametrize("kind", BY_CODE.values(), ids=BY_CODE.keys())

@@ -9,10 +9,10 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-import psutil
 import pytest
 
 from cvflow_tui.demo import photographs
+from tests.support.processes import is_alive
 
 pytestmark = [
     pytest.mark.slow,
@@ -44,7 +44,7 @@ def test_the_whole_path_unattended(tmp_path: Path) -> None:
     assert steps["export"]["measures"]["annotations"] == sum(len(each.things) for each in photographs())
     assert steps["accuracy"]["measures"]["pictures"] > 0
     for pid in (steps["daemon"]["measures"]["pid"], steps["start"]["measures"]["pid"]):
-        assert not psutil.pid_exists(pid)
+        assert not is_alive(pid)
     assert _cvflow("daemon", "status", home=home).returncode == 3
     assert not list((home / "projects").iterdir())
 

@@ -15,6 +15,7 @@ import pytest
 from pycocotools.coco import COCO
 
 from tests.path.conftest import Cvflow
+from tests.support.processes import is_alive
 
 pytestmark = pytest.mark.slow
 
@@ -22,14 +23,6 @@ pytestmark = pytest.mark.slow
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return int(listening.getsockname()[1])
-
-
-def is_alive(pid: int) -> bool:
-    """Whether the process runs; one that only waits to be reaped by its new parent does not."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def post_picture(url: str, picture: Path) -> dict[str, object]:
