@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PACKAGE_MYPY := $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/mypy-packages.ini --cache-dir $(CURDIR)/.mypy_cache
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
@@ -25,10 +26,12 @@ test: $(STAMP) ## Lint, types, import contracts, and every test
 quick: $(STAMP) ## The tests that take a second or less
 	$(BIN)/python -m pytest -m 'not slow'
 
-lint: $(STAMP) ## ruff, mypy --strict, import-linter
+lint: $(STAMP) ## ruff, mypy --strict (ours, and the bundled packages each on its own), import-linter
 	$(BIN)/ruff check cvflow_tui tests benchmarks
 	$(BIN)/ruff format --check cvflow_tui tests benchmarks
 	$(BIN)/mypy
+	cd cvflow_tui/solvers/sdk && $(PACKAGE_MYPY) cvflow cvflow_worker
+	for package in nanodet face_utility; do (cd cvflow_tui/solvers/$$package && MYPYPATH=../sdk $(PACKAGE_MYPY) $$package) || exit 1; done
 	$(BIN)/lint-imports
 
 format: $(STAMP) ## Let ruff mend what it can

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from cvflow_tui.model.errors import NotFoundError
 from cvflow_tui.model.geometry import Box
@@ -58,7 +59,7 @@ def credit() -> str:
     return f"Photographs installed with scikit-image, used where they lie. {each}. Boxes by the authors of cvflow."
 
 
-def _list(name: str) -> list:  # type: ignore[type-arg]
+def _list(name: str) -> list[Any]:
     value = _truth()[name]
     assert isinstance(value, list)
     return value

@@ -24,7 +24,7 @@ BOX_BATCH = 2048
 DISTRIBUTION = 0.25
 """Weight of the distribution loss beside that of the overlap."""
 SCORE_RATE = 3e-3
-RANDOM_BATCH = 4096
+RANDOM_BATCH = 2048
 ANSWERING_BATCH = 1024
 DECAY = 1e-2
 

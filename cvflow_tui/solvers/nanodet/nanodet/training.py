@@ -18,8 +18,8 @@ from nanodet.views import ViewCache
 
 PICTURES = 250
 """At most so many pictures teach in one round (a seeded choice of them), so that its time and memory stay bounded."""
-BOX_STEPS = 200
-SCORE_STEPS = 300
+BOX_STEPS = 100
+SCORE_STEPS = 200
 HIDDEN = 128
 _PICTURE = 5
 """A picture that the network has yet to see counts as so many steps of progress: it takes about as long."""
