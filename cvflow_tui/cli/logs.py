@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 PIECE = 65536
 """Bytes of a log asked for at once."""
+LONG_PIECE = 1 << 20
+"""The most that is handed out at once."""
 PATIENCE = 10.0
 """Seconds the daemon holds a request while a log does not grow."""
 
@@ -45,16 +47,28 @@ def logs(session: Session, name: str, follow: bool, lines: int, as_json: bool) -
 
 
 async def _last(client: DaemonClient, name: str, lines: int) -> tuple[str, int]:
-    """The log's last lines, and the byte where the rest begins."""
-    chunk = await client.solver_log(name, limit=PIECE)
-    text, start, end = chunk.text, chunk.start, chunk.end
-    while start > 0 and text.count("\n") <= lines:
-        before = await client.solver_log(name, offset=max(0, start - PIECE), limit=min(PIECE, start))
-        if before.start >= start:
-            break
-        text, start = before.text + text, before.start
-    kept = text.splitlines(keepends=True)
-    return "".join(kept[len(kept) - min(lines, len(kept)) :]), end
+    """The log's last lines, and the byte where the rest begins. Where the last piece holds too few, a longer one is asked for,
+    and then the whole log is read: a piece cut out of the middle would cut lines."""
+    for limit in (PIECE, LONG_PIECE):
+        chunk = await client.solver_log(name, limit=limit)
+        if chunk.start == 0 or chunk.text.count("\n") > lines:
+            return "".join(_ends(chunk.text, lines)), chunk.end
+    end, read, kept = chunk.end, 0, list[str]()
+    while read < end:
+        before = await client.solver_log(name, offset=read, limit=min(LONG_PIECE, end - read))
+        if before.start != read or before.end <= read:
+            break  # the log was turned over meanwhile
+        kept, read = _ends("".join(kept) + before.text, lines), before.end
+    return "".join(kept), end
+
+
+def _ends(text: str, lines: int) -> list[str]:
+    """The last lines of a text, each with its line end."""
+    every = [f"{line}\n" for line in text.split("\n")]
+    every[-1] = every[-1][:-1]
+    if not every[-1]:
+        every.pop()
+    return every[len(every) - min(lines, len(every)) :]
 
 
 def _write(text: str, as_json: bool, *, hold: bool) -> str:

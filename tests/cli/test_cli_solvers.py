@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cvflow_tui.backend.runtime.logs import read_log
 from cvflow_tui.cli import logs
-from cvflow_tui.model.solvers import RunningSolver, SolverState
+from cvflow_tui.model.solvers import LogChunk, RunningSolver, SolverState
 from tests.cli.conftest import Cli
 from tests.cli.fake_client import RUNNING, FakeClient
 
@@ -93,10 +95,26 @@ def test_logs_follow_begins_again_when_the_log_was_turned_over(cli: Cli, client:
 def test_the_last_lines_are_found_however_the_log_is_cut(lines: list[str], wanted: int, piece: int) -> None:
     client = FakeClient()
     client.log = "".join(f"{line}\n" for line in lines)
-    kept, logs.PIECE = logs.PIECE, piece
+    kept = logs.PIECE, logs.LONG_PIECE
+    logs.PIECE, logs.LONG_PIECE = piece, 2 * piece
     try:
         text, end = asyncio.run(logs._last(client, "x", wanted))  # type: ignore[arg-type]
     finally:
-        logs.PIECE = kept
+        logs.PIECE, logs.LONG_PIECE = kept
     assert text.split("\n")[:-1] == lines[len(lines) - min(wanted, len(lines)) :]
     assert end == len(client.log)
+
+
+def test_lines_of_the_real_log_reader_are_whole_however_far_one_goes_back(tmp_path: Path) -> None:
+    lines = [f"{number} {'é' * (number % 97)}" for number in range(20_000)]
+    path = tmp_path / "x.log"
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+    class Reader:
+        async def solver_log(self, name: str, *, offset: int | None = None, limit: int = 65536, wait: float = 0.0) -> LogChunk:
+            return read_log(path, offset, limit, wait)
+
+    for wanted in (1, 1000, 10_000, 20_000, 30_000):
+        text, end = asyncio.run(logs._last(Reader(), "x", wanted))  # type: ignore[arg-type]
+        assert text.splitlines() == lines[-wanted:]
+        assert end == path.stat().st_size

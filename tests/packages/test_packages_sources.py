@@ -39,6 +39,14 @@ def test_every_form() -> None:
     assert read("git+https://host.org/v/p.git") == GitSource("https://host.org/v/p.git")
     assert read("git+https://host.org/v/p@v1.0#subdirectory=a/b") == GitSource("https://host.org/v/p", "v1.0", "a/b")
     assert read("git+file:///v/p@feature") == GitSource("file:///v/p", "feature")
+    assert read("git+file:/v/p@feature#subdirectory=a") == GitSource("file:///v/p", "feature", "a")
+
+
+@pytest.mark.parametrize("text", ["git+https://user:secret@host/v/p", "git+https://secret@host/v/p@v1"])
+def test_a_password_in_a_source_is_named_as_such_and_never_repeated(text: str) -> None:
+    with pytest.raises(UsageError, match="no user name and no password") as caught:
+        read(text)
+    assert "secret" not in caught.value.message
 
 
 @pytest.mark.parametrize(

@@ -95,3 +95,10 @@ for number in range(100):
     numbers = [int(line.split()[1]) for line in lines if line.startswith("line")]
     assert numbers == list(range(numbers[0], 100))
     assert all(file.stat().st_size <= 1100 for file in newest_last)
+
+
+def test_one_line_as_long_as_a_piece_is_read_at_once() -> None:
+    """A pattern that looks again from each of its characters takes minutes for it, and holds up the whole daemon meanwhile."""
+    reading = "import sys; from cvflow_tui.backend.runtime.logs import safe; sys.stdout.write(str(len(safe(b'y' * (1 << 20) + b'\\n'))))"
+    done = subprocess.run([sys.executable, "-c", reading], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "2001", "a long line is cut, and its end stays"

@@ -14,7 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
-from cvflow_tui.backend.runtime.worker import Spawned
+from cvflow_tui.backend.runtime.marks import kill_bearers
+from cvflow_tui.backend.runtime.worker import WORKER_MARK, Spawned
 from cvflow_tui.model.packages import Parameter
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,9 @@ FRAME_LIMIT = 256 * 1024 * 1024
 
 TERM_SECONDS = 3.0
 """How long a worker may take to end on its own."""
+
+LAST_WORDS_SECONDS = 0.2
+"""How long what a worker wrote before it ended may take to be read."""
 
 _LENGTH = struct.Struct(">I")
 
@@ -77,6 +81,7 @@ class WorkerLink(asyncio.Protocol):
     def __init__(self, spawned: Spawned, on_end: Callable[[], None] | None = None) -> None:
         self.process = spawned.process
         self.pid = spawned.process.pid
+        self._mark = spawned.mark
         self.on_progress: Callable[[Mapping[str, Any]], None] | None = None
         self._on_end = on_end
         self._transport: asyncio.Transport | None = None
@@ -91,6 +96,7 @@ class WorkerLink(asyncio.Protocol):
         """Take over a worker that was started."""
         link = cls(spawned, on_end)
         await asyncio.get_running_loop().create_unix_connection(lambda: link, sock=spawned.socket)
+        link._watch()
         return link
 
     async def load(self, frame: Mapping[str, Any]) -> Ready:
@@ -137,7 +143,9 @@ class WorkerLink(asyncio.Protocol):
             await asyncio.sleep(pause)
             pause = min(0.05, pause * 1.5)
         self._signal(signal.SIGKILL)
-        return self.process.wait()
+        status = self.process.wait()
+        kill_bearers(WORKER_MARK, self._mark)  # what it started in sessions of their own
+        return status
 
     # -- asyncio.Protocol
 
@@ -178,6 +186,25 @@ class WorkerLink(asyncio.Protocol):
             self._on_end()
 
     # -- inside
+
+    def _watch(self) -> None:
+        """Have the process's end end the link: a process that it forked may hold the socket open for ever."""
+        try:
+            descriptor = os.pidfd_open(self.pid)
+        except (AttributeError, OSError):
+            return  # a system without them; the socket's end is all there is
+        loop = asyncio.get_running_loop()
+
+        def ended() -> None:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+            loop.call_later(LAST_WORDS_SECONDS, self._hang_up)
+
+        loop.add_reader(descriptor, ended)
+
+    def _hang_up(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
 
     async def _ask(self, frame: Mapping[str, Any]) -> Mapping[str, Any]:
         if self._closed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 import time
 from pathlib import Path
@@ -11,7 +10,6 @@ from pathlib import Path
 from cvflow_tui.model.solvers import LogChunk
 from cvflow_tui.model.text import clean
 
-_OVERWRITTEN = re.compile(r"[^\n]*\r(?=[^\n\r])")
 _POLL_SECONDS = 0.1
 LIMIT = 1 << 20
 """The longest piece, in bytes."""
@@ -64,4 +62,4 @@ def _read(path: Path, offset: int | None, limit: int) -> LogChunk:
 def safe(data: bytes) -> str:
     """The text as a terminal may see it. Of a line that was written over (progress bars) the last version stays."""
     text = data.decode("utf-8", "replace").replace("\r\n", "\n")
-    return clean(_OVERWRITTEN.sub("", text).replace("\r", ""))
+    return clean("\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")))

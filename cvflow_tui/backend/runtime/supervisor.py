@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from cvflow_tui.backend.runtime.polling import Poller, as_solver, status_of, wit
 from cvflow_tui.backend.runtime.records import Run, Runs
 from cvflow_tui.backend.runtime.runner.scratch import SHARED_MEMORY, sweep
 from cvflow_tui.backend.runtime.spec import RunSpec
+from cvflow_tui.backend.runtime.worker import RUN_MARK
 from cvflow_tui.backend.store.database import Database
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import NotFoundError, PackageError, RefusedError
@@ -178,6 +180,7 @@ class Supervisor:
             process = subprocess.Popen(
                 [sys.executable, "-m", "cvflow_tui.backend.runtime.runner", *options],
                 cwd=_PACKAGE_ROOT,
+                env={**os.environ, RUN_MARK: str(file)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

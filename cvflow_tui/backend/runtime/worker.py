@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import subprocess
 from dataclasses import dataclass
@@ -17,7 +18,13 @@ SDK = Path(__file__).resolve().parents[2] / "solvers" / "sdk"
 TRAIN_NICENESS = 10
 """How far a training stands back behind what serves."""
 
+RUN_MARK = "CVFLOW_RUN"
+"""Names the run, in the environment of a runner, its workers and all that they start: the path of its specification."""
+WORKER_MARK = "CVFLOW_WORKER"
+"""Names one worker, in its environment and that of all that it starts: a word of its own."""
+
 _NAMES = {
+    RUN_MARK,
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
 }
@@ -32,6 +39,8 @@ class Spawned:
     process: subprocess.Popen[bytes]
     socket: socket.socket
     log: int
+    mark: str
+    """What the worker and all that it starts bear in their environment."""
 
 
 def threads() -> int:
@@ -69,6 +78,7 @@ def spawn(spec: RunSpec, niceness: int = 0) -> Spawned:
 
     Call it from the main thread only: the kernel ends the worker when the thread that started it ends.
     """
+    mark = secrets.token_hex(16)
     ours, theirs = socket.socketpair()
     reading, writing = os.pipe()
     command = [spec.python, "-B", str(SDK / "cvflow_worker"), "--fd", str(theirs.fileno()), "--nice", str(niceness)]
@@ -76,7 +86,7 @@ def spawn(spec: RunSpec, niceness: int = 0) -> Spawned:
         process = subprocess.Popen(
             command,
             cwd=spec.root,
-            env=environment(),
+            env={**environment(), WORKER_MARK: mark},
             pass_fds=(theirs.fileno(),),
             stdin=subprocess.DEVNULL,
             stdout=writing,
@@ -91,4 +101,4 @@ def spawn(spec: RunSpec, niceness: int = 0) -> Spawned:
         theirs.close()
         os.close(writing)
     ours.setblocking(False)
-    return Spawned(process, ours, reading)
+    return Spawned(process, ours, reading, mark)

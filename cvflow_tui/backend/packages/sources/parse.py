@@ -71,11 +71,15 @@ def _git(text: str) -> GitSource:
         subdirectory = value
     if fragment and subdirectory is None:
         raise UsageError(f"{one_line(fragment, 40)!r} means nothing after '#': only subdirectory=FOLDER does")
+    if address.startswith("file:/") and not address.startswith("file://"):
+        address = f"file://{address.removeprefix('file:')}"
     scheme, separator, rest = address.partition("://")
     url, at, ref = rest.rpartition("@")
     if not at or "/" not in url:
         # An '@' in front of the path is a user name, which GitSource refuses: nothing secret belongs into a source that is recorded.
         url, ref = rest, ""
+    if "@" in url.partition("/")[0]:
+        raise UsageError(f"a source holds no user name and no password: it is written down; give git+{one_line(scheme, 20)}://HOST/PATH")
     if at and "/" in url and not ref:
         raise UsageError(f"{one_line(text, 100)!r} ends with '@': add a branch, tag or commit, or leave it out")
     return GitSource(f"{scheme}{separator}{url}", ref or None, subdirectory)
