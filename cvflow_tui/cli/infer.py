@@ -61,7 +61,8 @@ def infer(
 
         draw_result(body, result)
     _print_result(result)
-    remark(f"{solver.name}: {len(result.objects)} objects" if result.objects else f"{solver.name} answered", quiet)
+    count = len(result.objects)
+    remark(f"{solver.name}: {count} object{'s' if count > 1 else ''}" if count else f"{solver.name} answered", quiet)
 
 
 def parse_parameters(pairs: tuple[str, ...]) -> dict[str, str]:

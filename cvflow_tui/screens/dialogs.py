@@ -122,9 +122,9 @@ class AskLine(ModalScreen[str | None]):
         line.focus()
         line.cursor_position = len(line.value)
 
-    def action_complete(self) -> None:
-        """Take the completion that is shown."""
-        self.query_one(LineInput).action_cursor_right()
+    async def action_complete(self) -> None:
+        """Take the completion, also where Tab comes before it is shown."""
+        await self.query_one(LineInput).complete()
 
     def on_input_changed(self) -> None:
         """What was wrong may be right now."""

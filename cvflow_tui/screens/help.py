@@ -17,6 +17,14 @@ from textual.widgets import Static
 from cvflow_tui.keymap import spell
 from cvflow_tui.model.text import clean
 from cvflow_tui.screens.place import Place
+from cvflow_tui.widgets.hanging import hang
+
+NOT_OURS = frozenset({"screen.copy_text"})
+"""What the toolkit binds on every screen, and no place speaks of."""
+WIDTH = 76
+"""Cells of a line where the screen does not say."""
+LEAD = 15
+"""Cells of a line of keys before their meaning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +36,10 @@ class KeyGroup:
 
 
 def key_groups(screen: Screen[Any]) -> list[KeyGroup]:
-    """The enabled keys: of the focused widget first, then of the screen, then of the app. Keys of one action share a line."""
+    """The enabled keys: of the focused widget first, then of the screen, then of the app. Keys of one meaning share a line."""
     nodes: dict[DOMNode, list[Binding]] = {}
     for active in screen.active_bindings.values():
-        if active.enabled and not active.binding.system and (active.binding.tooltip or active.binding.description):
+        if active.enabled and not active.binding.system and active.binding.action not in NOT_OURS and _meaning(active.binding):
             nodes.setdefault(active.node, []).append(active.binding)
     order = sorted(nodes, key=lambda node: (node is screen.app, node is screen))
     return [KeyGroup(_title(node, screen), tuple(_lines(nodes[node]))) for node in order]
@@ -46,11 +54,24 @@ def _title(node: DOMNode, screen: Screen[Any]) -> str:
 
 
 def _lines(bindings: Iterable[Binding]) -> Iterable[tuple[str, str]]:
-    by_action: dict[str, list[Binding]] = {}
+    by_meaning: dict[str, list[str]] = {}
     for binding in bindings:
-        by_action.setdefault(binding.action, []).append(binding)
-    for group in by_action.values():
-        yield " ".join(dict.fromkeys(spell(binding) for binding in group)), group[0].tooltip or group[0].description
+        by_meaning.setdefault(_meaning(binding), []).append(spell(binding))
+    for meaning, keys in by_meaning.items():
+        yield _together(list(dict.fromkeys(keys))), meaning
+
+
+def _meaning(binding: Binding) -> str:
+    return binding.tooltip or binding.description
+
+
+def _together(keys: list[str]) -> str:
+    """`1-9` for a run of digits, `S-← ↓` for keys with one modifier; otherwise the keys side by side."""
+    if len(keys) > 2 and "".join(keys) in "0123456789":
+        return f"{keys[0]}-{keys[-1]}"
+    if len(keys) > 1 and all(key.startswith("S-") for key in keys):
+        return f"S-{' '.join(key.removeprefix('S-') for key in keys)}"
+    return " ".join(keys)
 
 
 class HelpScreen(ModalScreen[None]):
@@ -75,10 +96,15 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """One scrolling text."""
         with VerticalScroll(classes="help"):
-            yield Static(self.text())
+            yield Static()
 
-    def text(self) -> Text:
-        """All of it as text with a style for headings and keys."""
+    def on_resize(self) -> None:
+        """Another width wraps otherwise. A column is left for the scrollbar, and one beside it."""
+        box = self.query_one(VerticalScroll)
+        self.query_one(Static).update(self.text(box.container_size.width - 4 if box.container_size.width else WIDTH))
+
+    def text(self, width: int = WIDTH) -> Text:
+        """All of it as text `width` cells wide, with a style for headings and keys."""
         styles = self.app.theme_variables
         accent, muted = styles.get("accent", "cyan"), "dim"
         text = Text()
@@ -90,6 +116,7 @@ class HelpScreen(ModalScreen[None]):
         for group in self._groups:
             text.append(f"\n{group.title}\n", "bold")
             for key, meaning in group.keys:
-                text.append(f"  {key:<14}", accent if accent.startswith("#") else "bold")
-                text.append(f" {meaning}\n")
+                lead = f"  {key:<{LEAD - 3}} "
+                text.append(lead, accent if accent.startswith("#") else "bold")
+                text.append(f"{hang(len(lead), meaning, width)}\n")
         return text

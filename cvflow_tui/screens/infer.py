@@ -19,6 +19,7 @@ from cvflow_tui.model.results import DetectedObject, Result
 from cvflow_tui.model.solvers import RunningSolver
 from cvflow_tui.model.text import clean, one_line
 from cvflow_tui.screens.dialogs import AskLine
+from cvflow_tui.widgets.cells import fit, width_of
 from cvflow_tui.widgets.figures import millis_of, score_of
 from cvflow_tui.widgets.image_canvas.picture import CanvasPicture
 from cvflow_tui.widgets.image_canvas.scene import Shape
@@ -136,7 +137,9 @@ def shapes_of(result: Result) -> tuple[Shape, ...]:
 
 def listed(result: Result) -> Content:
     """The result as lines."""
-    lines = [_object_line(item) for item in result.objects[:MOST]]
+    shown = result.objects[:MOST]
+    width = max((width_of(_name(item)) for item in shown), default=0)
+    lines = [_object_line(item, width) for item in shown]
     if len(result.objects) > MOST:
         lines.append(Content.styled(f"and {len(result.objects) - MOST} more", MUTED))
     lines += [Content.styled(f"{score_of(each.score):>4}  ", MUTED) + Content(one_line(each.label)) for each in result.classes[:MOST]]
@@ -151,10 +154,15 @@ def listed(result: Result) -> Content:
     return Content("\n").join(lines)
 
 
-def _object_line(item: DetectedObject) -> Content:
-    line = Content.styled(f"{score_of(item.score):>4}  ", MUTED) + Content(one_line(item.label or "object", 40))
+def _name(item: DetectedObject) -> str:
+    return one_line(item.label or "object", 40)
+
+
+def _object_line(item: DetectedObject, width: int) -> Content:
+    line = Content.styled(f"{score_of(item.score):>4}  ", MUTED) + Content(fit(_name(item), width))
     if item.box is not None:
-        line += Content.styled(f"  {item.box.x0:.0f},{item.box.y0:.0f} {item.box.width:.0f}x{item.box.height:.0f}", MUTED)
+        box = item.box
+        line += Content.styled(f"  {f'{box.x0:.0f},{box.y0:.0f}':>9}  {f'{box.width:.0f}x{box.height:.0f}':>9}", MUTED)
     if item.keypoints:
         line += Content.styled(f"  {len(item.keypoints)} points", MUTED)
     return line + Content(f"  {one_line(item.text, 60)}") if item.text else line

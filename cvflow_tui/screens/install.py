@@ -16,6 +16,7 @@ from cvflow_tui.model.jobs import Job, JobState
 from cvflow_tui.model.packages import InstallPlan
 from cvflow_tui.model.text import clean, one_line
 from cvflow_tui.widgets.figures import bar, bytes_of, seconds_of
+from cvflow_tui.widgets.hanging import hang
 
 if TYPE_CHECKING:
     from cvflow_tui.backend.client import DaemonClient
@@ -34,6 +35,8 @@ class InstallScreen(ModalScreen[str | None]):
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,y", "go", "install", tooltip="Install it", id="install.go"),
+        Binding("down,j", "scroll(1)", "down", show=False, tooltip="Further down in the plan", id="install.down"),
+        Binding("up,k", "scroll(-1)", "up", show=False, tooltip="Further up in the plan", id="install.up"),
         Binding("escape,c,n,q", "back", "cancel", tooltip="Cancel; nothing is kept", id="install.cancel"),
     ]
 
@@ -69,7 +72,20 @@ class InstallScreen(ModalScreen[str | None]):
         summary = self._plan.package.summary
         self.query_one(".dialog-title", Static).update(one_line(f"Install {summary.ref} {summary.version}", 120))
         keys = "Esc back" if self._plan.problems else "Enter install   Esc back"
-        self._say(plan_text(self._plan), keys)
+        self._say(plan_text(self._plan, self._width()), keys)
+
+    def _width(self) -> int:
+        """Cells of a line of the text, one left for a scrollbar."""
+        return (self.query_one(".install-text").container_size.width or 68) - 1
+
+    def on_resize(self) -> None:
+        """Another width wraps the plan otherwise."""
+        if self._plan is not None and self._job is None and not self._over:
+            self.query_one("#text", Static).update(plan_text(self._plan, self._width()))
+
+    def action_scroll(self, lines: int) -> None:
+        """Move a plan that is longer than the screen."""
+        self.query_one(".install-text").scroll_relative(y=lines, animate=False)
 
     def action_go(self) -> None:
         """Begin; or put the dialog away once it is over."""
@@ -117,8 +133,8 @@ class InstallScreen(ModalScreen[str | None]):
             self._end(error.message, "$error")
 
 
-def plan_text(plan: InstallPlan) -> Content:
-    """What the install will do, a line each."""
+def plan_text(plan: InstallPlan, width: int) -> Content:
+    """What the install will do, a line each, in lines of `width` cells."""
     network = "nothing, all is at hand" if plan.download_bytes == 0 else bytes_of(plan.download_bytes)
     if plan.download_bytes is None:
         network = "the source does not tell"
@@ -131,14 +147,17 @@ def plan_text(plan: InstallPlan) -> Content:
         ("weights", weights or "none"),
         *([("replaces", f"version {plan.replaces}, installed now")] if plan.replaces else []),
     ]
-    lines = [Content.styled(f"{word:<12}", MUTED) + Content(one_line(value, 300)) for word, value in facts]
+    lines = [Content.styled(f"{word:<12}", MUTED) + Content(hang(12, one_line(value, 300), width)) for word, value in facts]
     if plan.steps:
         lines.append(Content(""))
-        lines += [Content.styled(f"{number:>2}  ", MUTED) + Content(one_line(step)) for number, step in enumerate(plan.steps, 1)]
+        lines += [
+            Content.styled(f"{number:>2}  ", MUTED) + Content(hang(4, one_line(step), width)) for number, step in enumerate(plan.steps, 1)
+        ]
     lines += [Content.styled(f"note: {one_line(warning)}", "$warning") for warning in plan.package.warnings]
     if plan.problems:
-        lines += [Content(""), Content.styled("It cannot be installed here:", "bold $error")]
-        lines += [Content.styled(f"  {one_line(problem, 400)}", "$error") for problem in plan.problems]
+        wrong = [Content.styled("It cannot be installed here:", "bold $error")]
+        wrong += [Content.styled(f"  {hang(2, one_line(problem, 400), width)}", "$error") for problem in plan.problems]
+        lines = [*wrong, Content(""), *lines]
     return Content("\n").join(lines)
 
 

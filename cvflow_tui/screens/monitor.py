@@ -17,6 +17,7 @@ from cvflow_tui.keymap import DIGITS
 from cvflow_tui.model.errors import RefusedError
 from cvflow_tui.model.solvers import RunningSolver
 from cvflow_tui.model.text import one_line
+from cvflow_tui.screens.annotate.words import plural
 from cvflow_tui.screens.log_follower import LogFollower
 from cvflow_tui.screens.place import Place
 from cvflow_tui.widgets.figures import bytes_of, millis_of, seconds_of
@@ -27,12 +28,15 @@ from cvflow_tui.widgets.virtual_table import Cell, Column, VirtualTable
 
 EMPTY = "No solver runs.\n\nF2 shows what is installed; s starts a solver there."
 
+PROCESS_BELOW = 110
+"""Columns under which the process id and the uptime stand on the status line."""
+
 COLUMNS: tuple[Column[RunningSolver], ...] = (
     Column("solver", lambda solver: Cell(solver.name, "strong"), 0, sort=lambda solver: solver.name, keep_end=True),
     Column("state", state_cell, 10, sort=lambda solver: solver.state.value),
     Column("port", lambda solver: str(solver.port or "–"), 5, "right", sort=lambda solver: solver.port or 0),
-    Column("pid", lambda solver: str(solver.pid or "–"), 7, "right", sort=lambda solver: solver.pid or 0, hide_below=110),
-    Column("up", lambda solver: seconds_of(solver.uptime), 8, "right", sort=lambda solver: solver.uptime, hide_below=100),
+    Column("pid", lambda solver: str(solver.pid or "–"), 7, "right", sort=lambda solver: solver.pid or 0, hide_below=PROCESS_BELOW),
+    Column("up", lambda solver: seconds_of(solver.uptime), 8, "right", sort=lambda solver: solver.uptime, hide_below=PROCESS_BELOW),
     Column("cpu", lambda solver: f"{solver.cpu:.0f} %", 5, "right", sort=lambda solver: solver.cpu),
     Column("memory", lambda solver: bytes_of(solver.rss), 7, "right", sort=lambda solver: solver.rss),
     Column("req/s", lambda solver: f"{solver.rate:.1f}", 5, "right", sort=lambda solver: solver.rate),
@@ -121,8 +125,8 @@ class MonitorScreen(Place):
         solver = self.table.current
         if solver is None:
             return ""
-        facts = f"{solver.name} is {solver.state.value}, {solver.requests} requests, {solver.errors} errors, {solver.restarts} restarts."
-        return f"{facts} {solver.error or ''}".strip()
+        counts = (plural(solver.requests, "request"), plural(solver.errors, "error"), plural(solver.restarts, "restart"))
+        return f"{solver.name} is {solver.state.value}, {', '.join(counts)}. {solver.error or ''}".strip()
 
     # -- the table
 
@@ -146,8 +150,10 @@ class MonitorScreen(Place):
         current = self.table.current
         if current is not None and current.error:
             text = f"{current.name}: {current.error}"
-        elif failed:
-            text += f" · {len(failed)} failed"
+        else:
+            text += f" · {len(failed)} failed" if failed else ""
+            if current is not None and self.size.width < PROCESS_BELOW and current.state.is_live:
+                text += f" · pid {current.pid or '–'}, up {seconds_of(current.uptime)}"
         self.summary(text)
 
     @on(VirtualTable.Moved)

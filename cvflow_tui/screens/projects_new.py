@@ -138,13 +138,10 @@ class NewProject(ModalScreen[Project | None]):
         """Begin with the name."""
         self.query_one("#name", LineInput).focus()
 
-    def action_complete_or_next(self) -> None:
-        """Take a path's completion where one is shown; otherwise the next field."""
+    async def action_complete_or_next(self) -> None:
+        """Take a path's completion where there is one; otherwise the next field."""
         line = self.focused
-        before = line.value if isinstance(line, LineInput) else None
-        if isinstance(line, LineInput) and line.suggester is not None and line.cursor_position == len(line.value):
-            line.action_cursor_right()
-        if not isinstance(line, LineInput) or line.value == before:
+        if not isinstance(line, LineInput) or not await line.complete():
             self.focus_next()
 
     def on_input_submitted(self) -> None:

@@ -125,7 +125,7 @@ class TrainingScreen(Place):
         name = self.cvflow.current_project
         if name is None:
             self._status = None
-            self.table.empty = "No project is open.\nProjects lists them: g j, then Enter."
+            self.table.empty = "No project is open.\nF4 lists the projects; Enter opens one."
             self.table.show(())
             return
         status = await self.cvflow.client.project(name)

@@ -22,3 +22,15 @@ class LineInput(Input):
     def __init__(self, value: str = "", **options: Any) -> None:
         super().__init__(value, compact=True, select_on_focus=False, **options)
         self.cursor_blink = False
+
+    async def complete(self) -> bool:
+        """Take the completion of what is typed, shown already or not. False where there is none or the cursor is not at the end."""
+        typed = self.value
+        if self.suggester is None or not typed or self.cursor_position != len(typed):
+            return False
+        suggestion = await self.suggester.get_suggestion(typed)
+        if suggestion is None or suggestion == typed or self.value != typed:
+            return False
+        self.value = suggestion
+        self.cursor_position = len(suggestion)
+        return True

@@ -71,7 +71,7 @@ def test_labels_that_are_no_classes_are_said(service: ProjectService, provider: 
     provider.answers = (DetectedObject("teapot", 0.9, Box(0, 0, 9, 9)),)
     view = service.open("p", 1)
     assert view.suggestions == ()
-    assert "found teapot, which are no classes of this project" in (view.note or "")
+    assert "found only things that are no classes of this project" in (view.note or "")
 
 
 def test_what_an_annotation_covers_is_not_suggested_again(start: Start, folder: Path) -> None:

@@ -134,6 +134,8 @@ class FakeClient(DaemonClient):
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
         self.fail: dict[str, Exception] = {}
         self.embedded = embedded
+        self.plan_environment = "a new virtualenv with 2 requirements"
+        self.plan_steps: tuple[str, ...] = ("fetch the files", "fetch 1 weight", "make the environment", "check the solvers")
         self.problems: tuple[str, ...] = ()
         self.install_gate: asyncio.Event | None = None
         self.result = Result(
@@ -202,8 +204,8 @@ class FakeClient(DaemonClient):
             size or None,
             size * 2 or None,
             52_000_000_000,
-            "a new virtualenv with 2 requirements",
-            ("fetch the files", "fetch 1 weight", "make the environment", "check the solvers"),
+            self.plan_environment,
+            self.plan_steps,
             self.problems,
             detail.summary.installed,
         )

@@ -161,3 +161,17 @@ async def test_a_hub_that_fails_is_one_line(open_app: OpenApp, client: FakeClien
         await wait_until(pilot, lambda: "the hub's folder /x is not there" in screen_text(app))
         await pilot.press("r")
         await wait_until(pilot, lambda: "cvflow/nanodet" in screen_text(app))
+
+
+async def test_a_long_plan_keeps_its_keys_on_a_small_screen(open_app: OpenApp, client: FakeClient) -> None:
+    client.plan_environment = "a new virtualenv with 3 requirements, whose sizes the index tells only as they come"
+    client.plan_steps = tuple(f"step {number}, which takes more words than one line of this dialog holds" for number in range(1, 9))
+    async with open_app(client) as (app, pilot):
+        await pilot.press("down", "i")
+        await wait_until(pilot, lambda: "Enter install   Esc back" in screen_text(app))
+        lines = screen_text(app).splitlines()
+        first = next(number for number, line in enumerate(lines) if "a new virtualenv with" in line)
+        assert lines[first + 1].index("index") == lines[first].index("a new"), "what is wrapped stands under itself"
+        assert "step 8" not in screen_text(app)
+        await pilot.press(*["down"] * 20)
+        await wait_until(pilot, lambda: "step 8" in screen_text(app))

@@ -10,10 +10,13 @@ from PIL import Image
 from textual.events import MouseScrollUp
 
 from cvflow_tui.model.errors import RemoteError
+from cvflow_tui.model.geometry import Box
+from cvflow_tui.model.results import DetectedObject, Result
 from cvflow_tui.model.solvers import SolverState
 from cvflow_tui.screens.dialogs import AskLine
-from cvflow_tui.screens.infer import ResultScreen, summary_of
+from cvflow_tui.screens.infer import ResultScreen, listed, summary_of
 from cvflow_tui.screens.place import Place
+from cvflow_tui.widgets.line_input import LineInput
 from cvflow_tui.widgets.log_view import LogView
 from cvflow_tui.widgets.path_suggester import PathSuggester
 from cvflow_tui.widgets.virtual_table import VirtualTable
@@ -38,7 +41,8 @@ async def test_every_number_of_a_solver(open_app: OpenApp, serving: FakeClient) 
             row = next(line for line in screen_text(app).splitlines() if line.startswith("▸"))
             for part in ("● ready", "41000", "12 %", "184 MB", "3.4", "31 ms", "45 ms", *(["2000", "1:02 h"] if size[0] > 110 else [])):
                 assert part in row
-            assert "2 solvers running · 6.8 requests a second" in screen_text(app)
+            status = next(line for line in screen_text(app).splitlines() if "2 solvers running · 6.8 requests a second" in line)
+            assert ("pid 2000, up 1:02 h" in status) == (size[0] < 110)
 
 
 async def test_numbers_live_once_a_second_and_only_while_shown(open_app: OpenApp, serving: FakeClient) -> None:
@@ -180,8 +184,6 @@ async def test_a_picture_through_a_solver(
         await wait_until(pilot, lambda: "./no.png: no such file" in screen_text(app))
         assert isinstance(app.screen, AskLine)
         await pilot.press("ctrl+u", *"./d")
-        line = app.screen.query_one("LineInput")
-        await wait_until(pilot, lambda: line._suggestion.endswith("dog.png"))  # type: ignore[attr-defined]
         await pilot.press("tab", "enter")
         await wait_until(pilot, lambda: isinstance(app.screen, ResultScreen))
         await settle(pilot)
@@ -234,3 +236,20 @@ async def test_paths_complete(tmp_path: Path) -> None:
     assert await pictures.get_suggestion(f"{tmp_path}/pictures/a") is None
     assert await pictures.get_suggestion(f"{tmp_path}/nowhere/x") is None
     assert await PathSuggester(folders_only=True).get_suggestion(f"{tmp_path}/pictures/") is None
+
+
+async def test_a_path_longer_than_its_line_shows_its_end(open_app: OpenApp, serving: FakeClient) -> None:
+    async with open_app(serving, "monitor") as (app, pilot):
+        await pilot.press("i")
+        await wait_until(pilot, lambda: isinstance(app.screen, AskLine))
+        app.screen.query_one(LineInput).insert_text_at_cursor("/" + "folder/" * 20 + "the-end.pn")
+        await pilot.press("g")
+        await wait_until(pilot, lambda: "folder/the-end.png" in screen_text(app))
+
+
+def test_the_list_of_a_result_stands_in_columns() -> None:
+    objects = tuple(
+        DetectedObject(label, 0.5, Box(left, 20, left + 100, 90)) for label, left in (("person", 5), ("cat", 1234), ("traffic light", 60))
+    )
+    lines = listed(Result({}, objects=objects)).plain.splitlines()
+    assert len({line.index("100x70") for line in lines}) == 1

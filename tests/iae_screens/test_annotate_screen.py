@@ -22,6 +22,7 @@ from cvflow_tui.model.projects import (
     SetState,
 )
 from cvflow_tui.screens.annotate.object_list import ObjectList
+from cvflow_tui.screens.help import HelpScreen
 from cvflow_tui.widgets.key_bar import KeyBar
 from tests.iae_screens.conftest import Opened, Stage
 from tests.iae_screens.fake_projects import FakeProjects, png
@@ -249,6 +250,36 @@ async def test_the_same_note_is_told_once(opened: Opened, fake: FakeProjects) ->
         assert [type(act) for act in stage.acts] == [Draw], "annotation works without a solver"
 
 
+async def test_a_note_that_comes_back_is_not_told_again_until_suggestions_came(opened: Opened, fake: FakeProjects) -> None:
+    first, second, third = fake.stored["raccoons"].pages
+    kept = first.suggestions
+    first.suggestions = second.suggestions = third.suggestions = ()
+    first.note = third.note = "it cannot be reached"
+    async with opened(fake) as stage:
+        await stage.keys("n", "n")
+        assert stage.toasts.count("it cannot be reached") == 1
+        second.suggestions = kept
+        await stage.keys("p", "n")
+        assert stage.toasts.count("it cannot be reached") == 2
+
+
+async def test_the_help_has_a_line_for_each_meaning(opened: Opened, fake: FakeProjects) -> None:
+    async with opened(fake) as stage:
+        await stage.keys("question_mark")
+        help_screen = stage.app.screen
+        assert isinstance(help_screen, HelpScreen)
+        lines = help_screen.text(70).plain.splitlines()
+        lines = lines[lines.index("in this place") :]
+        assert max(len(line) for line in lines) <= 70
+        assert sum("Class of the selected object" in line for line in lines) == 1
+        assert any(line.startswith("  1-9 ") for line in lines)
+        assert any(line.startswith("  ← ↓ ↑ → ") for line in lines)
+        assert any(line.startswith("  S-← ↓ ↑ → ") for line in lines)
+        assert not any("Copy selected text" in line for line in lines)
+        wrapped = lines[next(number for number, line in enumerate(lines) if "Accept the selected suggestion" in line) + 1]
+        assert wrapped.startswith(" " * 15)
+
+
 async def test_labels_from_outside_are_text_and_nothing_else(opened: Opened) -> None:
     fake = FakeProjects()
     evil = "[red]x[/] \x1b[31mraw"
@@ -343,7 +374,7 @@ async def test_the_status_line_gives_up_the_least_needed_words_first(opened: Ope
 
 async def test_without_a_project_the_place_says_what_to_do(opened: Opened, fake: FakeProjects) -> None:
     async with opened(fake, project=None) as stage:
-        assert "Projects lists them" in stage.annotate.canvas.empty_text
+        assert "No project is open.\nF4 lists the projects; Enter opens one." in stage.annotate.canvas.empty_text
         await stage.keys("a", "n", "u", "r")
         assert stage.acts == []
 

@@ -76,7 +76,7 @@ async def test_settings_are_changed_and_nonsense_stays_in_the_dialog(opened: Ope
 
 async def test_without_a_project_it_says_where_they_are(opened: Opened, fake: FakeProjects) -> None:
     async with opened(fake, place="training", project=None) as stage:
-        await stage.until(lambda: "Projects lists them" in place(stage).table.empty, "the words")
+        await stage.until(lambda: "F4 lists the projects" in place(stage).table.empty, "the words")
         await stage.keys("T", "N", "c", "a")
         assert fake.calls == []
 

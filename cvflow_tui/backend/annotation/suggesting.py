@@ -108,11 +108,13 @@ def keep(database: Database, row: sqlite3.Row, serving: Serving, proposals: Sequ
 
 
 def unknown_labels(objects: Sequence[DetectedObject], labels: Labels, solver: str) -> str | None:
-    """One line for a picture on which a solver found things, none of them a class of the project; None otherwise."""
+    """One line for a picture on which a solver found things, none of them a class of the project; None otherwise.
+
+    It is the same line on every such picture, whatever was found: an annotator is told a thing once.
+    """
     if not objects or any(labels.match(item.label) for item in objects):
         return None
-    found = ", ".join(sorted({item.label for item in objects})[:3])
-    return one_line(f"{solver} found {found}, which are no classes of this project: it learns yours from a round")
+    return one_line(f"{solver} found only things that are no classes of this project; a round teaches it yours")
 
 
 def _is_first(connection: sqlite3.Connection, row: sqlite3.Row) -> int:

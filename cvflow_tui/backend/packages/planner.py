@@ -45,11 +45,12 @@ def make_plan(
     steps = [f"copy the files of {package.ref} {package.version}"]
     sentence = _environment(package, environments)
     if package.environment == "venv":
-        steps.append(f"make the environment: {sentence}")
+        steps.append("make the environment")
     if package.models:
         count = len(package.models)
         steps.append(f"bring {count} weight{'s' if count > 1 else ''}, checked by sha256")
-    steps.append("import " + ", ".join(solver.class_path for solver in package.solvers) + ", to see that it can run")
+    names = ", ".join(solver.name for solver in package.solvers)
+    steps.append(f"import {names}, to see that {'they' if len(package.solvers) > 1 else 'it'} can run")
     if replaces is not None:
         steps.append(f"replace version {replaces}")
     return InstallPlan(

@@ -9,6 +9,9 @@ from textual.binding import Binding, BindingType
 NUDGE, LEAP = 1, 10
 """Pixels that an arrow moves a box, alone and with Shift."""
 
+HELD = "Move what is held: the selected box, the corner, the drawing cursor, or the picture"
+PANNED = "Move the picture; the cursor while drawing"
+
 
 class KeyMode(Enum):
     """What the keys are for."""
@@ -29,15 +32,13 @@ def _quiet(key: str, action: str, word: str, tip: str, *, name: str = "") -> Bin
 def _steering() -> list[BindingType]:
     found: list[BindingType] = []
     for name, letter, dx, dy in (("left", "h", -1, 0), ("down", "j", 0, 1), ("up", "k", 0, -1), ("right", "l", 1, 0)):
-        tip = f"Move what is held {name}: the selected box, the corner, the drawing cursor, or the picture"
-        pan = f"Move the picture {name}; the cursor while drawing"
-        for key, big in ((name, False), (f"shift+{name}", True)):
+        for key, big, tip in ((name, False, HELD), (f"shift+{name}", True, f"The same, {LEAP} times as far")):
             found.append(
                 Binding(key, f"arrow({dx},{dy},{big})", name, show=False, tooltip=tip, id=f"annotate.{'leap' if big else 'move'}_{name}")
             )
-        for key, big in ((letter, False), (letter.upper(), True)):
+        for key, big, tip in ((letter, False, PANNED), (letter.upper(), True, f"{PANNED}, far")):
             found.append(
-                Binding(key, f"steer({dx},{dy},{big})", name, show=False, tooltip=pan, id=f"annotate.{'far' if big else 'pan'}_{name}")
+                Binding(key, f"steer({dx},{dy},{big})", name, show=False, tooltip=tip, id=f"annotate.{'far' if big else 'pan'}_{name}")
             )
     return found
 

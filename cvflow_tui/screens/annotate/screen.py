@@ -11,7 +11,7 @@ from textual.timer import Timer
 from textual.worker import Worker
 
 from cvflow_tui.model.errors import CvflowError
-from cvflow_tui.model.projects import Picture, Round, RoundState
+from cvflow_tui.model.projects import Picture, PictureView, Round, RoundState
 from cvflow_tui.model.text import one_line
 from cvflow_tui.screens.annotate.actions import AnnotateActions, Desk
 from cvflow_tui.screens.annotate.acts import Acts
@@ -26,7 +26,7 @@ from cvflow_tui.screens.annotate.words import plural, round_ended
 from cvflow_tui.widgets.cells import width_of
 from cvflow_tui.widgets.image_canvas.canvas import ImageCanvas
 
-NOTHING_OPEN = "No project is open.\nProjects lists them: g j, then Enter."
+NOTHING_OPEN = "No project is open.\nF4 lists the projects; Enter opens one."
 MESSAGE_SECONDS, ERROR_SECONDS = 3.0, 8.0
 """How long the status line says what happened before it says again where things stand."""
 
@@ -151,7 +151,7 @@ class AnnotateScreen(AnnotateActions):
         view = session.view
         if view is not None and session.opening is None:
             self._show_picture(view.picture)
-            self._tell_note(view.note)
+            self._tell_note(view)
         self._show_shapes()
         self.query_one(ObjectsPane).show(session)
         self._show_status()
@@ -192,7 +192,7 @@ class AnnotateScreen(AnnotateActions):
         self.report(error)
         self._forget_after(ERROR_SECONDS)
         if self.session is not None and self.session.view is None:
-            self._blank(f"{one_line(error.message)}\n\ng j lists the projects")
+            self._blank(f"{one_line(error.message)}\n\nF4 lists the projects")
 
     def round_over(self, round_: Round) -> None:
         """Say how a round ended: the next pictures get their suggestions from it, or why they do not."""
@@ -229,7 +229,7 @@ class AnnotateScreen(AnnotateActions):
         pixels.look_around(picture.position)
 
     def _blank(self, text: str) -> None:
-        width = max(20, self.canvas.size.width - 4)
+        width = max(20, (self.canvas.size.width or self.size.width) - 4)
         self.canvas.empty_text = "\n".join(line for part in text.splitlines() for line in (wrap(part, width) or [""]))
         self.canvas.end_drawing()
         self.canvas.show(None)
@@ -281,10 +281,11 @@ class AnnotateScreen(AnnotateActions):
         """Another width holds other words."""
         self._show_status()
 
-    def _tell_note(self, note: str | None) -> None:
-        if note is not None and note != self._note:
-            self.notify(one_line(note), severity="warning", markup=False)
-        self._note = note
+    def _tell_note(self, view: PictureView) -> None:
+        if view.note is not None and view.note != self._note:
+            self.notify(one_line(view.note), severity="warning", markup=False)
+        if view.note is not None or view.suggestions:
+            self._note = view.note
 
     def _forget_after(self, seconds: float) -> None:
         if self._told is not None:
