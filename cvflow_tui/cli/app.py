@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
-
 import click
 
 from cvflow_tui.cli.lazy import examples
 from cvflow_tui.cli.session import Session
-from cvflow_tui.model.errors import RefusedError
-
-if TYPE_CHECKING:
-    from cvflow_tui.backend.client import DaemonClient
-    from cvflow_tui.backend.daemon import EmbeddedDaemon
+from cvflow_tui.cli.workstation import open_app
 
 
 @click.command(epilog=examples("cvflow app", "cvflow app --project raccoons", "cvflow app --demo"))
@@ -25,70 +17,4 @@ def app(session: Session, project: str | None, demo: bool) -> None:
     """Open the workstation in this terminal."""
     if project and demo:
         raise click.UsageError("--project and --demo exclude each other", click.get_current_context())
-    open_app(session, project=project, demo=demo)
-
-
-class Backend:
-    """The daemon behind the app: one that already serves the home, or else one on a thread of this process."""
-
-    def __init__(self, session: Session, prepare: Callable[[DaemonClient], Awaitable[object]] | None = None) -> None:
-        self._session = session
-        self._prepare = prepare
-        self._embedded: EmbeddedDaemon | None = None
-
-    async def client(self) -> DaemonClient:
-        """A client that was answered once; `prepare` has been done with it."""
-        import asyncio
-
-        from cvflow_tui.backend.client import DaemonClient
-        from cvflow_tui.model.errors import RemoteError
-
-        client = await self._session.find(self._session.home)
-        if client is not None:
-            try:
-                await client.status()
-            except RemoteError:
-                await client.close()
-                client = None
-        if client is None:
-            daemon = await asyncio.to_thread(self._embed)
-            client = DaemonClient(daemon.url, daemon.token)
-        if self._prepare is not None:
-            await self._prepare(client)
-        return client
-
-    def _embed(self) -> EmbeddedDaemon:
-        from cvflow_tui.backend.daemon import EmbeddedDaemon
-
-        daemon = EmbeddedDaemon(self._session.home)
-        daemon.start()
-        self._embedded = daemon
-        return daemon
-
-    def close(self) -> None:
-        """End our own daemon, if there is one. Solvers go on serving; the app has asked about them."""
-        if self._embedded is not None:
-            self._embedded.stop()
-
-
-def open_app(session: Session, *, project: str | None = None, demo: bool = False) -> None:
-    """Run the app until the user leaves it. Raises RefusedError where there is no terminal."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise RefusedError("the workstation needs a terminal; without one use the commands, see: cvflow --help")
-    from cvflow_tui.app import CvflowApp
-
-    prepare = None
-    if demo:
-        from cvflow_tui.demo import PROJECT, ensure_project, photographs
-
-        # says that the photographs are missing before the screen is taken
-        photographs()
-        project, prepare = PROJECT, ensure_project
-    backend = Backend(session, prepare)
-    try:
-        app = CvflowApp(backend.client, "annotate" if project else "hub", project)
-        app.run()
-    finally:
-        backend.close()
-    if app.return_code:
-        click.get_current_context().exit(app.return_code)
+    click.get_current_context().exit(open_app(session, project=project, demo=demo))

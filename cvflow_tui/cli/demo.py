@@ -40,10 +40,9 @@ def demo(session: Session, batch: bool, list_pictures: bool, quiet: bool, as_jso
         _list_pictures(as_json)
         return
     if not batch:
-        from cvflow_tui.cli.app import open_app
+        from cvflow_tui.cli.workstation import open_app
 
-        open_app(session, demo=True)
-        return
+        click.get_current_context().exit(open_app(session, demo=True))
     report = _run(session, quiet)
     if as_json:
         print_json(report.to_json())

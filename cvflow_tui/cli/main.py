@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Sequence
 
 import click
 
+from cvflow_tui.cli.outcome import tell, tell_error
 from cvflow_tui.cli.root import cvflow
 from cvflow_tui.cli.session import Session
 from cvflow_tui.model.errors import CvflowError
-from cvflow_tui.model.text import clean, one_line
+from cvflow_tui.model.space import is_full, no_space
 
 INTERRUPTED = 130
 """128 + SIGINT: what a shell gives a program that Ctrl-C ended."""
@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None, session: Session | None = None)
 
     `session` says how the daemon is reached; tests hand in one of their own.
     """
+    _open_streams()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     session = session or Session()
     if instruction := os.environ.get("_CVFLOW_COMPLETE"):
@@ -51,34 +52,32 @@ def _run(arguments: list[str], session: Session) -> int:
         click.echo("cvflow: interrupted", err=True)
         return INTERRUPTED
     except click.ClickException as error:
-        return _tell(_usage_line(error), "usage", error.exit_code, as_json)
+        return tell(_usage_line(error), "usage", error.exit_code, as_json)
     except CvflowError as error:
-        more = " (the rest: cvflow --debug …)" if error.detail and not session.debug else ""
-        return _tell(f"{one_line(error.message, 460)}{more}", error.code, error.exit_code, as_json, error.detail if session.debug else None)
+        return tell_error(error, as_json, session.debug)
     except BrokenPipeError:
         raise
     except Exception as error:
         if session.debug:
             raise
+        if is_full(error):
+            return tell_error(no_space(getattr(error, "filename", None) or "what is written to"), as_json, session.debug)
         line = f"{type(error).__name__}: {error} (see more with: cvflow --debug …)"
-        return _tell(line, CvflowError.code, CvflowError.exit_code, as_json)
+        return tell(line, CvflowError.code, CvflowError.exit_code, as_json)
     return 0
-
-
-def _tell(message: str, code: str, exit_code: int, as_json: bool, detail: str | None = None) -> int:
-    line = one_line(message, 500)
-    click.echo(f"cvflow: {line}", err=True)
-    if detail:
-        click.echo(clean(detail), err=True)
-    if as_json:
-        click.echo(json.dumps({"error": line, "code": code}))
-    return exit_code
 
 
 def _usage_line(error: click.ClickException) -> str:
     message = error.format_message()
     context = error.ctx if isinstance(error, click.UsageError) else None
     return f"{message.rstrip('.')}; see: {context.command_path if context else 'cvflow'} --help"
+
+
+def _open_streams() -> None:
+    """Where we were started with a standard stream closed, give it a reader or a sink of nothing: other files must not take its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - open as long as the program runs
 
 
 def _silence() -> None:

@@ -69,6 +69,6 @@ def cvflow(context: click.Context, home: Path | None, debug: bool) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         click.echo(context.get_help(), err=True)
         context.exit(2)
-    from cvflow_tui.cli.app import open_app
+    from cvflow_tui.cli.workstation import open_app
 
-    open_app(session)
+    context.exit(open_app(session))

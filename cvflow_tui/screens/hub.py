@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -11,12 +11,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 
 from cvflow_tui.keymap import DIGITS
-from cvflow_tui.model.packages import PackageSummary
 from cvflow_tui.screens.place import Place
 from cvflow_tui.widgets.figures import bytes_of, task_of
 from cvflow_tui.widgets.filter_line import FilterLine
 from cvflow_tui.widgets.package_pane import PackagePane
 from cvflow_tui.widgets.virtual_table import Cell, Column, VirtualTable
+
+if TYPE_CHECKING:
+    from cvflow_tui.model.packages import PackageSummary
 
 EMPTY = "The hub offers nothing.\n\ns installs from another source: a folder, file:, git+https:, git+file:"
 
@@ -65,13 +67,14 @@ class HubScreen(Place):
         """The list with its filter, and the pane."""
         with Horizontal():
             with Vertical(classes="list"):
-                yield VirtualTable[PackageSummary](
+                table: VirtualTable[PackageSummary] = VirtualTable(
                     COLUMNS,
                     search=lambda package: " ".join((package.ref, *package.tasks, package.license, package.tagline)),
                     key=lambda package: package.ref,
                     empty="The daemon is starting …",
                     id="packages",
                 )
+                yield table
                 yield FilterLine()
             yield PackagePane("Choose a package to read about it.", classes="side")
 

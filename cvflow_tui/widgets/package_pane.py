@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from cvflow_tui.model.packages import PackageDetail, PackageSummary, Parameter, SolverInfo
 from cvflow_tui.model.text import one_line
 from cvflow_tui.widgets.figures import bytes_of
 from cvflow_tui.widgets.readme import readme
+
+if TYPE_CHECKING:
+    from cvflow_tui.model.packages import PackageDetail, PackageSummary, Parameter, SolverInfo
 
 HEADING, MUTED = "bold", "$muted"
 

@@ -37,7 +37,7 @@ BUDGET = 8.0
 )
 def test_nothing_heavy_is_imported(arguments: list[str], tmp_path: Path) -> None:
     script = (
-        "import sys; from cvflow_tui.__main__ import main; main(sys.argv[1:]);"
+        "import sys; from cvflow_tui.__main__ import main; main();"
         f"found = [name for name in {HEAVY!r} if name in sys.modules]; sys.exit(f'imported: {{found}}' if found else 0)"
     )
     done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True)
