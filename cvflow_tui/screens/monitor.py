@@ -36,7 +36,7 @@ COLUMNS: tuple[Column[RunningSolver], ...] = (
     Column("state", state_cell, 10, sort=lambda solver: solver.state.value),
     Column("port", lambda solver: str(solver.port or "–"), 5, "right", sort=lambda solver: solver.port or 0),
     Column("pid", lambda solver: str(solver.pid or "–"), 7, "right", sort=lambda solver: solver.pid or 0, hide_below=PROCESS_BELOW),
-    Column("up", lambda solver: seconds_of(solver.uptime), 8, "right", sort=lambda solver: solver.uptime, hide_below=PROCESS_BELOW),
+    Column("up", lambda solver: seconds_of(solver.uptime), 9, "right", sort=lambda solver: solver.uptime, hide_below=PROCESS_BELOW),
     Column("cpu", lambda solver: f"{solver.cpu:.0f} %", 5, "right", sort=lambda solver: solver.cpu),
     Column("memory", lambda solver: bytes_of(solver.rss), 7, "right", sort=lambda solver: solver.rss),
     Column("req/s", lambda solver: f"{solver.rate:.1f}", 5, "right", sort=lambda solver: solver.rate),

@@ -263,6 +263,17 @@ async def test_a_note_that_comes_back_is_not_told_again_until_suggestions_came(o
         assert stage.toasts.count("it cannot be reached") == 2
 
 
+async def test_a_picture_of_declined_suggestions_is_not_left_in_silence(opened: Opened, fake: FakeProjects) -> None:
+    async with opened(fake) as stage:
+        await stage.keys("x", "x", "n")
+        assert stage.status.startswith(" 1 is left open: 0 confirms it is empty") or stage.status.startswith("1 is left open")
+        assert "2/3" in stage.status
+        await stage.keys("n", "p")
+        assert "left open" not in stage.status, "nothing was done to the second"
+        await stage.keys("p", "0", "n")
+        assert "left open" not in stage.status
+
+
 async def test_the_help_has_a_line_for_each_meaning(opened: Opened, fake: FakeProjects) -> None:
     async with opened(fake) as stage:
         await stage.keys("question_mark")

@@ -68,7 +68,7 @@ def test_install_and_remove(service: PackageService, home: Home, state: Database
     assert lock["package"]["source"] == str(boxed) and lock["environment"]["resolved"] == ["toy==1.0"]
     assert lock["weights"] == [{"name": "n.bin", "sha256": sha256(DATA), "size": len(DATA)}]
     assert lock["files"]["parts/solver.py"] == sha256((boxed / "parts/solver.py").read_bytes())
-    assert list(home.staging.iterdir()) == []
+    assert [each.name for each in home.staging.iterdir()] == ["downloads"], "there before and after"
     removal = service.remove("boxed")
     assert removal.package == "local/boxed" and removal.freed_bytes > len(DATA)
     assert empty(home, state)

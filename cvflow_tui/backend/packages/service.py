@@ -40,13 +40,16 @@ class PackageService:
 
     def __init__(self, home: Home, state: Database, hub_folder: Path | None = None) -> None:
         home.make()
+        # There from the beginning: a cancelled install leaves the home folder as it was, to the last entry.
+        downloads = home.staging / "downloads"
+        downloads.mkdir(mode=0o700, exist_ok=True)
         self._stores = Stores(
             home=home,
             hub=Hub(hub_folder or BUNDLED),
             records=Records(state, home.packages),
             environments=Environments(home.environments),
             weights=WeightStore(home.weights),
-            downloads=Downloads(home.staging / "downloads", cert=read_pip_config().cert),
+            downloads=Downloads(downloads, cert=read_pip_config().cert),
         )
         self._installer = Installer(self._stores)
         self._read: dict[Path, tuple[int, Package]] = {}

@@ -10,6 +10,7 @@ from cvflow_tui.model.projects import Accept, AcceptRest, Act, Decline, Draw, Ed
 from cvflow_tui.screens.annotate.boxes import fits
 from cvflow_tui.screens.annotate.rows import Key, Row, hidden_below
 from cvflow_tui.screens.annotate.session import Session
+from cvflow_tui.screens.annotate.words import fraction
 
 
 class Acts:
@@ -110,7 +111,7 @@ class Acts:
         await session.client.change_project(session.name, replace(project.settings, threshold=threshold))
         session.take_threshold(threshold)
         session.listener.told(
-            f"threshold {threshold:.2f}: {session.undecided} to decide, {hidden_below(session.opened(), threshold)} hidden"
+            f"threshold {fraction(threshold)}: {session.undecided} to decide, {hidden_below(session.opened(), threshold)} hidden"
         )
 
     async def undo(self) -> None:

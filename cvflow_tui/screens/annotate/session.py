@@ -162,11 +162,14 @@ class Session:
         self.show(view)
 
     async def go_next(self) -> None:
-        """Finish the picture if it holds annotations, and go to the next."""
+        """Finish the picture if it holds annotations, and go to the next; says so where one stays open that was worked on."""
         await self._finish()
         view = self.opened()
         if view.picture.position < view.total:
+            left = self._left_open()
             await self.open(view.picture.position + 1)
+            if left:
+                self.listener.told(left)
         else:
             self.listener.told(self._last_words())
 
@@ -194,6 +197,12 @@ class Session:
         if view.annotations and view.picture.state in OPEN_STATES:
             await self.act(SetState(PictureState.ANNOTATED), quiet=True)
             self.refresh_soon()
+
+    def _left_open(self) -> str:
+        """What to say of a picture whose suggestions were all declined, and that nobody called empty; empty for any other."""
+        view = self.opened()
+        declined = bool(self.rows) and not self.undecided and not view.annotations
+        return f"{view.picture.position} is left open: 0 confirms it is empty" if declined and view.picture.state in OPEN_STATES else ""
 
     def _last_words(self) -> str:
         project = self.project
