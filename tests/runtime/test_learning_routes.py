@@ -91,6 +91,12 @@ def test_a_variant_that_cannot_be_is_told(learner: Client, body: Any, status: in
     assert learner.status()["variants"] == []
 
 
+def test_a_body_that_nests_without_end_is_no_json(learner: Client) -> None:
+    headers = {"Authorization": f"Bearer {learner.token}", "Content-Type": "application/json"}
+    reply = learner.send("PUT", "/_cvflow/variants/deep", b"[" * 60_000, headers)
+    assert (reply.status, reply.json["code"]) == (400, "usage")
+
+
 def test_a_rotten_checkpoint_disturbs_nothing(learner: Client, picture: bytes, tmp_path: Path) -> None:
     learner.control("PUT", "/_cvflow/variants/p", {"checkpoint": checkpoint(tmp_path, "good")})
     reply = learner.control("PUT", "/_cvflow/variants/p", {"checkpoint": checkpoint(tmp_path, "rotten")})

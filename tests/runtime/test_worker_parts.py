@@ -103,6 +103,11 @@ def test_cleaned_results_are_json_and_keep_what_json_can_say(value: dict[str, An
             assert cleaned[key] == item
 
 
+def test_a_number_that_no_float_can_hold_is_null_and_other_large_ones_stay() -> None:
+    clean = module("cleaning").clean
+    assert clean({"a": 10**400, "b": -(10**400), "c": 10**300, "d": -5}) == {"a": None, "b": None, "c": 10**300, "d": -5}
+
+
 def test_numpy_is_cleaned_and_what_has_no_json_form_is_named() -> None:
     import numpy as np
 

@@ -22,6 +22,7 @@ from cvflow_tui.backend.store import Database
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import CvflowError, NotFoundError, RefusedError, UsageError
 from cvflow_tui.model.projects import Project, ProjectSettings
+from cvflow_tui.model.space import is_full, no_space
 from cvflow_tui.model.text import clean, one_line
 
 log = logging.getLogger(__name__)
@@ -100,6 +101,8 @@ class Registry:
                 self._register(name, self._home.projects / name)
                 return self.folder(name)
         except (OSError, sqlite3.Error) as error:
+            if is_full(error):
+                raise no_space(self._home.projects) from error
             raise CvflowError(f"project {name} could not be written: {error}") from error
         finally:
             shutil.rmtree(aside, ignore_errors=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Query
+from fastapi import Path as InPath
 from starlette.responses import FileResponse
 
 from cvflow_tui.backend.api.services import Rooms
@@ -24,6 +25,9 @@ from cvflow_tui.model.projects import (
     ProjectSettings,
     ProjectStatus,
 )
+
+PictureId = Annotated[int, InPath(ge=0, lt=1 << 63)]
+"""A picture's number, as the database can hold it."""
 
 router = APIRouter(prefix="/projects", tags=["projects"])
 
@@ -110,13 +114,13 @@ def open_picture(rooms: Rooms, name: str, which: Open) -> PictureView:
 
 
 @router.get("/{name}/pictures/{picture}/content")
-def content(rooms: Rooms, name: str, picture: int) -> FileResponse:
+def content(rooms: Rooms, name: str, picture: PictureId) -> FileResponse:
     """The picture's file, as it is."""
     return FileResponse(rooms.projects.content(name, picture), media_type="application/octet-stream")
 
 
 @router.post("/{name}/pictures/{picture}/acts")
-def act(rooms: Rooms, name: str, picture: int, act: Annotated[Act, Body(discriminator="kind")]) -> ActResult:
+def act(rooms: Rooms, name: str, picture: PictureId, act: Annotated[Act, Body(discriminator="kind")]) -> ActResult:
     """Do something to a picture; journalled when this returns."""
     return _with_round(rooms, name, rooms.projects.act(name, picture, act))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -11,14 +12,17 @@ import time
 from cvflow_tui.backend.client import DaemonClient, find_daemon
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import CvflowError, RemoteError
+from cvflow_tui.model.space import no_space
 
 START_SECONDS = 30.0
+_LEAST_FREE = 256 * 1024
+"""Bytes without which no daemon starts, nor says why: its log has no room either."""
 
 
 async def connect(home: Home, *, start: bool = True) -> DaemonClient:
     """A client that has been answered once.
 
-    Raises RemoteError when no daemon answers and `start` is false, CvflowError when one cannot be started.
+    Raises RemoteError when no daemon answers and `start` is false, CvflowError when one cannot be started (RefusedError: the disk is full).
     """
     if client := await _answering(home):
         return client
@@ -30,6 +34,8 @@ async def connect(home: Home, *, start: bool = True) -> DaemonClient:
         if client := await _answering(home):
             return client
         if process.poll() is not None and find_daemon(home) is None:
+            if shutil.disk_usage(home.root).free < _LEAST_FREE:
+                raise no_space(home.root)
             raise CvflowError(f"the daemon could not start: {_last_words(home)}")
         await asyncio.sleep(0.05)
     raise CvflowError(f"the daemon did not answer within {START_SECONDS:.0f} s; see {home.logs / 'daemon.log'}")

@@ -120,7 +120,7 @@ async def _json(request: Request) -> dict[str, Any]:
             raise too_large(f"the body is longer than {_BODY_LIMIT} bytes")
     try:
         told = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise bad_input("the body is no JSON") from None
     if not isinstance(told, dict):
         raise bad_input("the body must be a JSON object")

@@ -6,6 +6,7 @@ import dataclasses
 import enum
 import math
 import os
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,8 @@ DEPTH = 64
 
 
 def clean(value: Any, depth: int = 0) -> Any:
-    """The value as JSON can say it: arrays and tuples as lists, numpy numbers as numbers, NaN and infinities as null.
+    """The value as JSON can say it: arrays and tuples as lists, numpy numbers as numbers, NaN and infinities as null, and so a
+    whole number that no float can hold.
 
     Raises TypeError for what has no JSON form.
     """
@@ -23,7 +25,7 @@ def clean(value: Any, depth: int = 0) -> Any:
     if isinstance(value, enum.Enum):
         return clean(value.value, depth)
     if isinstance(value, int):
-        return int(value)
+        return int(value) if abs(value) <= sys.float_info.max else None
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if depth > DEPTH:

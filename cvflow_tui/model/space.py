@@ -1,0 +1,23 @@
+"""A full disk, in words a user can act on."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from pathlib import Path
+
+from cvflow_tui.model.errors import RefusedError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether a write failed because there is no room left, or none that we may take."""
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
+def no_space(place: Path | str) -> RefusedError:
+    """What to tell."""
+    return RefusedError(f"no disk space: {place} is full; make room or move CVFLOW_HOME")
