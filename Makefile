@@ -6,7 +6,7 @@ PACKAGE_MYPY := $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/mypy-packages.ini 
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick lint format bench-canvas bench-serving bench-detector bench-finetune bench-start clean
+.PHONY: help run test quick lint format bench-canvas bench-serving bench-detector bench-finetune bench-labelling bench-start clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -49,6 +49,9 @@ bench-detector: $(STAMP) ## nanodet's AP on real pictures
 
 bench-finetune: $(STAMP) ## The learning curve on bccd and raccoon, beside the floor
 	$(BIN)/python benchmarks/finetune.py
+
+bench-labelling: $(STAMP) ## Batch labelling against a bare loop
+	$(BIN)/python benchmarks/labelling.py
 
 bench-start: $(STAMP) ## --help and first paint against bare Python and a minimal app
 	$(BIN)/python benchmarks/start.py
