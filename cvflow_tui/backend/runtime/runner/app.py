@@ -9,11 +9,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cvflow_tui.backend.runtime.runner.control import Control
 from cvflow_tui.backend.runtime.runner.describe import about, metrics, openapi
-from cvflow_tui.backend.runtime.runner.faults import Fault
+from cvflow_tui.backend.runtime.runner.faults import Fault, runner_failed
 from cvflow_tui.backend.runtime.runner.guard import Guard, fault_reply
 from cvflow_tui.backend.runtime.runner.infer import Infer
 from cvflow_tui.backend.runtime.runner.service import Service
@@ -23,9 +23,6 @@ from cvflow_tui.backend.runtime.runner.stats import memory_numbers
 def make_app(service: Service, host: str) -> ASGIApp:
     """The ASGI application of a runner that is bound to `host`."""
     infer = Infer(service)
-
-    async def answer_infer(request: Request) -> Response:
-        return await infer(request)
 
     async def answer_about(request: Request) -> Response:
         return JSONResponse(about(service))
@@ -42,7 +39,7 @@ def make_app(service: Service, host: str) -> ASGIApp:
 
     app = Starlette(
         routes=[
-            Route("/infer", answer_infer, methods=["POST"]),
+            Route("/infer", infer, methods=["POST"]),
             Route("/", answer_about, methods=["GET"]),
             Route("/_status", answer_status, methods=["GET"]),
             Route("/openapi.json", answer_openapi, methods=["GET"]),
@@ -51,7 +48,15 @@ def make_app(service: Service, host: str) -> ASGIApp:
         ],
         exception_handlers={HTTPException: _http_fault, Exception: _bug},
     )
-    return Guard(app, host, service.limits)
+
+    async def shortcut(scope: Scope, receive: Receive, send: Send) -> None:
+        """Straight to what nearly every request is for; everything else through Starlette."""
+        if scope["type"] == "http" and scope["path"] == "/infer" and scope["method"] == "POST":
+            await infer(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    return Guard(shortcut, host, service.limits)
 
 
 async def _http_fault(request: Request, error: Exception) -> Response:
@@ -70,4 +75,4 @@ async def _http_fault(request: Request, error: Exception) -> Response:
 
 async def _bug(request: Request, error: Exception) -> Response:
     """A mistake of ours; the log has its traceback."""
-    return fault_reply(Fault(500, "the runner failed (see its log)", "internal"))
+    return fault_reply(runner_failed())

@@ -49,3 +49,8 @@ def busy(error: str, retry_after: int = 1) -> Fault:
 def solver_failed(error: str) -> Fault:
     """500: the solver raised."""
     return Fault(500, error, "package")
+
+
+def runner_failed() -> Fault:
+    """500: a mistake of ours; the log has its traceback."""
+    return Fault(500, "the runner failed (see its log)", "internal")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from starlette.requests import Request
-
 from cvflow_tui.backend.runtime.runner.faults import bad_input, too_large
+from cvflow_tui.backend.runtime.runner.incoming import Incoming
 from cvflow_tui.backend.runtime.runner.limits import Limits
 from cvflow_tui.backend.runtime.runner.scratch import Upload
 
@@ -15,30 +14,33 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartParser
 
 
-async def receive_raw(request: Request, upload: Upload) -> None:
+async def receive_raw(incoming: Incoming, upload: Upload) -> None:
     """The whole body is the picture."""
-    async for chunk in request.stream():
-        if chunk:
-            await upload.write(chunk)
+    more = True
+    while more:
+        piece, more = await incoming.piece()
+        if piece:
+            await upload.write(piece)
 
 
-async def receive_form(request: Request, upload: Upload, limits: Limits) -> dict[str, str]:
+async def receive_form(incoming: Incoming, upload: Upload, limits: Limits) -> dict[str, str]:
     """A multipart form: part `file` into the upload, the text fields returned. Raises Fault 400 for a form that is none."""
     from python_multipart.exceptions import FormParserError
     from python_multipart.multipart import parse_options_header
 
-    _, options = parse_options_header(request.headers["content-type"])
+    _, options = parse_options_header(incoming.header(b"content-type"))
     boundary = options.get(b"boundary")
     if not boundary:
         raise bad_input("the form has no boundary")
     form = _Form(limits)
     parser = form.parser(boundary)
     try:
-        async for chunk in request.stream():
-            if not chunk:
-                continue
-            parser.write(chunk)
-            await _drain(form, upload)
+        more = True
+        while more:
+            piece, more = await incoming.piece()
+            if piece:
+                parser.write(piece)
+                await _drain(form, upload)
         parser.finalize()
     except FormParserError as error:
         raise bad_input(f"the form is broken: {error}") from error

@@ -8,13 +8,13 @@ import logging
 import time
 from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from cvflow_tui.backend.runtime.link import CallFailed, WorkerGone
-from cvflow_tui.backend.runtime.runner.faults import Fault, bad_input, busy, solver_failed, too_large
+from cvflow_tui.backend.runtime.runner.faults import Fault, bad_input, busy, runner_failed, solver_failed, too_large
 from cvflow_tui.backend.runtime.runner.forms import receive_form, receive_raw
 from cvflow_tui.backend.runtime.runner.guard import fault_reply
+from cvflow_tui.backend.runtime.runner.incoming import Incoming
 from cvflow_tui.backend.runtime.runner.lane import Lane, Unavailable
 from cvflow_tui.backend.runtime.runner.pictures import displayed_size
 from cvflow_tui.backend.runtime.runner.scratch import Upload
@@ -23,7 +23,8 @@ from cvflow_tui.model.text import one_line
 
 log = logging.getLogger(__name__)
 
-VARIANT = "x-cvflow-variant"
+VARIANT = b"x-cvflow-variant"
+_JSON = (b"content-type", b"application/json")
 
 
 class Infer:
@@ -32,41 +33,45 @@ class Infer:
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    async def __call__(self, request: Request) -> Response:
-        """Answer one request, whatever happens to it."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, whatever happens to it. An ASGI application of its own: the way to it is short."""
         service, began = self._service, time.perf_counter()
         service.receiving += 1
         failed = True
         try:
-            body = json.dumps(await self._answer(request), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(
-                "utf-8", "replace"
-            )
+            result = await self._answer(Incoming(scope, receive))
+            body = json.dumps(result, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "replace")
             failed = False
-            return Response(body, media_type="application/json")
         except Fault as fault:
             failed = fault.status >= 500
-            return fault_reply(fault)
+            await fault_reply(fault)(scope, receive, send)
+        except Exception:
+            log.exception("the runner failed")
+            await fault_reply(runner_failed())(scope, receive, send)
+        else:
+            await send({"type": "http.response.start", "status": 200, "headers": [_JSON, (b"content-length", b"%d" % len(body))]})
+            await send({"type": "http.response.body", "body": body})
         finally:
             service.receiving -= 1
             service.stats.count(time.perf_counter() - began, failed)
 
-    async def _answer(self, request: Request) -> Any:
+    async def _answer(self, incoming: Incoming) -> Any:
         service = self._service
-        lane = service.lane(request.headers.get(VARIANT))
+        variant = incoming.header(VARIANT)
+        lane = service.lane(variant)
         if service.receiving > service.limits.queue:
             raise busy("too many requests are waiting")
-        expected = self._expected(request)
-        with service.scratch.file(expected, service.limits.body) as upload:
-            parameters = await self._receive(request, upload)
+        with service.scratch.file(self._expected(incoming), service.limits.body) as upload:
+            parameters = await self._receive(incoming, upload)
             upload.complete()
             size = self._look(upload)
             # The lane is asked for again: while the body came in, the variant may have been promoted and the old worker left.
-            lane = service.lane(request.headers.get(VARIANT))
+            lane = service.lane(variant)
             return await self._ask(lane, upload, size, parameters)
 
-    def _expected(self, request: Request) -> int:
+    def _expected(self, incoming: Incoming) -> int:
         limit = self._service.limits.body
-        told = request.headers.get("content-length")
+        told = incoming.header(b"content-length")
         if told is None:
             return limit
         expected = int(told) if told.isdecimal() else limit
@@ -74,21 +79,19 @@ class Infer:
             raise too_large(f"the body is {expected} bytes; at most {limit} are taken")
         return expected
 
-    async def _receive(self, request: Request, upload: Upload) -> dict[str, str]:
-        kind = request.headers.get("content-type", "application/octet-stream").partition(";")[0].strip().lower()
-        parameters = dict(request.query_params) if request.scope["query_string"] else {}
+    async def _receive(self, incoming: Incoming, upload: Upload) -> dict[str, str]:
+        kind = incoming.content_type
+        parameters = incoming.query()
         try:
             async with asyncio.timeout(self._service.limits.upload_seconds):
                 if kind == "multipart/form-data":
-                    parameters.update(await receive_form(request, upload, self._service.limits))
+                    parameters.update(await receive_form(incoming, upload, self._service.limits))
                 elif kind.startswith("image/") or kind == "application/octet-stream":
-                    await receive_raw(request, upload)
+                    await receive_raw(incoming, upload)
                 else:
                     raise Fault(415, f"a body of type {kind[:60]!r} is not taken; send image/* or a multipart form", "usage")
         except TimeoutError:
             raise Fault(408, "the body did not arrive in time", "usage") from None
-        except ClientDisconnect:
-            raise Fault(400, "the client went away", "usage") from None
         if upload.size == 0:
             raise bad_input("the picture is empty")
         return parameters

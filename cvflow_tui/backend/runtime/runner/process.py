@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import logging
 import resource
@@ -18,6 +19,11 @@ from cvflow_tui.backend.runtime.runner.service import Service
 from cvflow_tui.backend.runtime.spec import RunSpec
 from cvflow_tui.backend.runtime.worker import Spawned
 
+KEPT_BYTES = 16 * 1024 * 1024
+"""How much memory that is free for the moment stays ours."""
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
 
 def run_service(
     spec: RunSpec, listening: socket.socket, spawned: Spawned | None, *, log: Path | None, scratch: Path | None, by_hand: bool
@@ -32,10 +38,19 @@ def run_service(
     async def whole() -> int:
         return await serve(Service(spec, logfile, uploads, Limits(), spawned), listening, by_hand=by_hand)
 
+    _keep_memory()
     gc.collect()
     gc.freeze()  # what was imported lives as long as we do: no collection need look at it again
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(whole())
+
+
+def _keep_memory() -> None:
+    """Keep what a picture took for the next one: glibc hands memory back piece by piece, and the kernel clears every page anew."""
+    with suppress(AttributeError, OSError):  # another C library
+        libc = ctypes.CDLL(None)
+        for option in (_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD):
+            libc.mallopt(option, KEPT_BYTES)
 
 
 def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:

@@ -1,4 +1,4 @@
-"""uvicorn, told to leave signals to us and to bound what a client may send before its body."""
+"""uvicorn, told to leave signals to us."""
 
 from __future__ import annotations
 
@@ -9,43 +9,16 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
+from typing import Any, cast
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from cvflow_tui.backend.runtime.runner.app import make_app
-from cvflow_tui.backend.runtime.runner.limits import Limits
+from cvflow_tui.backend.runtime.runner.protocol import Intake
 from cvflow_tui.backend.runtime.runner.service import Service
 from cvflow_tui.model.solvers import SolverState
 
 log = logging.getLogger(__name__)
-
-
-class BoundedProtocol(HttpToolsProtocol):
-    """Ends a connection whose request line and headers grow beyond the limit."""
-
-    _limit = Limits().header
-    _in_headers = True
-    _received = 0
-
-    def data_received(self, data: bytes) -> None:
-        """Feed the parser; count what came while headers are still open."""
-        super().data_received(data)
-        if self._in_headers:
-            self._received += len(data)
-            if self._received > self._limit:
-                log.warning("a request's headers were longer than %d bytes", self._limit)
-                self.send_400_response("Request header fields too large.")
-
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        self._in_headers, self._received = True, 0
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        """Its body begins."""
-        self._in_headers = False
-        super().on_headers_complete()
 
 
 class Server(uvicorn.Server):
@@ -62,7 +35,7 @@ async def serve(service: Service, listening: socket.socket, *, by_hand: bool) ->
     host = listening.getsockname()[0]
     config = uvicorn.Config(
         make_app(service, host),
-        http=BoundedProtocol,
+        http=cast(Any, Intake),  # uvicorn only ever makes it and hands it to the loop
         ws="none",
         lifespan="off",
         interface="asgi3",

@@ -1,0 +1,77 @@
+"""uvicorn's protocol: headers bounded, bodies handed on without the copies that it makes of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from cvflow_tui.backend.runtime.runner.limits import Limits
+
+log = logging.getLogger(__name__)
+
+READ_BYTES = 512 * 1024
+"""What is read from a connection at a time at most, and what of a body may wait to be taken before reading stops."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Ends a connection whose request line and headers grow beyond the limit."""
+
+    _limit = Limits().header
+    _in_headers = True
+    _received = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser; count what came while headers are still open."""
+        super().data_received(data)
+        if self._in_headers:
+            self._received += len(data)
+            if self._received > self._limit:
+                log.warning("a request's headers were longer than %d bytes", self._limit)
+                self.send_400_response("Request header fields too large.")
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._in_headers, self._received = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Its body begins."""
+        self._in_headers = False
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body: kept as it is while it is the only one that waits, where uvicorn would copy it twice."""
+        cycle: Any = self.cycle
+        if cycle.response_complete:
+            return
+        cycle.body = cycle.body + body if cycle.body else body
+        if len(cycle.body) > READ_BYTES:
+            self.flow.pause_reading()
+        cycle.message_event.set()
+
+
+class Intake(asyncio.BufferedProtocol):
+    """A connection's end at the transport: reads into one buffer for all of them, since each reading is used up before the next begins."""
+
+    _buffer = memoryview(bytearray(READ_BYTES))
+
+    def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self._http = BoundedProtocol(config, server_state, app_state, _loop)
+        self.connection_lost = self._http.connection_lost  # type: ignore[method-assign]
+        self.pause_writing = self._http.pause_writing  # type: ignore[method-assign]
+        self.resume_writing = self._http.resume_writing  # type: ignore[method-assign]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has connected."""
+        self._http.connection_made(transport)  # type: ignore[arg-type]
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where to read to."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Something was read."""
+        self._http.data_received(self._buffer[:nbytes])  # type: ignore[arg-type]
