@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cvflow_tui.model.errors import RefusedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,18 @@ class Home:
         return self.root / "staging"
 
     def make(self) -> None:
-        """Create the folders, private to the user."""
-        for folder in (self.root, self.packages, self.environments, self.weights, self.projects, self.logs, self.runs, self.staging):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Create the folders, private to the user. Raises RefusedError for a home that can't be written."""
+        try:
+            for folder in (self.root, self.packages, self.environments, self.weights, self.projects, self.logs, self.runs, self.staging):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            from cvflow_tui.model.space import is_full, no_space
+
+            raise no_space(self.root) if is_full(error) else self._refused(error.strerror or str(error)) from error
+        if not os.access(self.root, os.W_OK | os.X_OK):
+            raise self._refused("it can't be written")
+
+    def _refused(self, why: str) -> RefusedError:
+        from cvflow_tui.model.errors import RefusedError
+
+        return RefusedError(f"the home folder can't be used: {why}; choose another with --home or $CVFLOW_HOME (this one: {self.root})")

@@ -13,7 +13,6 @@ from cvflow_tui.cli.outcome import tell, tell_error
 from cvflow_tui.cli.root import cvflow
 from cvflow_tui.cli.session import Session
 from cvflow_tui.model.errors import CvflowError
-from cvflow_tui.model.space import is_full, no_space
 
 INTERRUPTED = 130
 """128 + SIGINT: what a shell gives a program that Ctrl-C ended."""
@@ -61,6 +60,8 @@ def _run(arguments: list[str], session: Session) -> int:
     except Exception as error:
         if session.debug:
             raise
+        from cvflow_tui.model.space import is_full, no_space
+
         if is_full(error):
             return tell_error(no_space(getattr(error, "filename", None) or "what is written to"), as_json, session.debug)
         line = f"{type(error).__name__}: {error} (see more with: cvflow --debug …)"
