@@ -110,6 +110,25 @@ def test_a_label_that_coco_knows_begins_with_what_coco_says(nanodet: Callable[..
     assert not prior[:, 1].any()
 
 
+def test_what_no_picture_shows_is_not_unlearned(
+    nanodet: Callable[..., Any], dataset: Callable[..., Any], photograph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nanodet import training
+
+    monkeypatch.setattr(training, "BOX_STEPS", 0)
+    monkeypatch.setattr(training, "SCORE_STEPS", 60)
+    nanodet().train(dataset(["pilot", "person"], [(photograph, [PERSON])]), tmp_path / "r1", _silent)
+
+    def persons(solver: Any) -> list[tuple[list[float], float]]:
+        found = solver.infer(cvflow.Image(photograph), threshold=0.3)["objects"]
+        return [(thing["box"], thing["score"]) for thing in found if thing["label"] == "person"]
+
+    before, after = persons(nanodet()), persons(nanodet(tmp_path / "r1"))
+    assert before
+    assert [box for box, _ in after] == [box for box, _ in before]
+    assert np.allclose([score for _, score in after], [score for _, score in before], atol=0.03)
+
+
 @pytest.mark.usefixtures("quick")
 def test_twenty_labels_tiny_boxes_and_confirmed_empty_pictures(
     nanodet: Callable[..., Any], dataset: Callable[..., Any], photograph: Path, tmp_path: Path

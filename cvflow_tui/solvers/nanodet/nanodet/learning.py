@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -57,6 +58,8 @@ def learn_scores(head: Head, lesson: ScoreLesson, steps: int, random: torch.Gene
         torch.from_numpy(array) for array in (lesson.features, lesson.prior, lesson.level, lesson.targets, lesson.answering)
     )
     levels = _one_hot(level)
+    # What no picture shows is not unlearned: a label that COCO knows goes on as COCO has it until a person has drawn one.
+    taught = torch.from_numpy((lesson.targets.any(axis=0) | (head.source < 0)).astype(np.float32))
     names = ("hidden", "hidden_level", "out", "out_bias", "gain")
     parts = {name: torch.tensor(getattr(head, name), requires_grad=True) for name in names}
 
@@ -68,7 +71,8 @@ def learn_scores(head: Head, lesson: ScoreLesson, steps: int, random: torch.Gene
         logits = hidden @ parts["out"] + parts["out_bias"] + prior[picked].float() * parts["gain"]
         wanted = targets[picked].float()
         distance = (logits.sigmoid() - wanted).abs().square()
-        return (distance * functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")).sum() / ANSWERING_BATCH
+        losses = distance * functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+        return (losses @ taught).sum() / ANSWERING_BATCH
 
     last = _descend(list(parts.values()), loss_of, steps, SCORE_RATE, said)
     learned: dict[str, Any] = {name: part.detach().numpy() for name, part in parts.items()}
