@@ -77,7 +77,7 @@ class CvflowApp(App[None]):
         """The path that was run through a solver last, as it was typed."""
         for each in theme.THEMES:
             self.register_theme(each)
-        self.theme = theme.chosen()
+        self.theme = theme.chosen(self.console.color_system)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Our own colour names, for themes that do not set them."""

@@ -102,11 +102,17 @@ ANSI = Theme(
 THEMES: tuple[Theme, ...] = (DARK, LIGHT, ANSI)
 
 
-def chosen() -> str:
-    """The theme to start with: `$CVFLOW_THEME` (`dark`, `light`, `ansi`); else light where `$COLORFGBG` tells of a light terminal."""
+def chosen(color_system: str | None = None) -> str:
+    """The theme to start with: `$CVFLOW_THEME` (`dark`, `light`, `ansi`); else the terminal's own colours where it has only sixteen.
+
+    `color_system` is Rich's name for what the terminal can show. Otherwise light where `$COLORFGBG` tells of a light terminal.
+    """
     asked = os.environ.get("CVFLOW_THEME", "").strip().lower()
     for theme in THEMES:
         if asked and asked in (theme.name, theme.name.removeprefix("cvflow-")):
             return theme.name
+    # Shades that are close to each other become one of sixteen: words would lie on their own colour.
+    if color_system == "standard" and not os.environ.get("NO_COLOR"):
+        return ANSI.name
     background = os.environ.get("COLORFGBG", "").rpartition(";")[2]
     return LIGHT.name if background in ("7", "15") else DARK.name

@@ -22,6 +22,7 @@ def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the terminal that runs the tests reaches the app."""
     for name in ("NO_COLOR", "COLORFGBG", "CVFLOW_THEME", "CVFLOW_HOME"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLORTERM", "truecolor")
 
 
 @pytest.fixture

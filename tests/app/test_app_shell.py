@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
+from cvflow_tui import theme
 from cvflow_tui.app import CvflowApp
 from cvflow_tui.keymap import PLACES, spell
 from cvflow_tui.model.errors import RefusedError, RemoteError
@@ -292,3 +293,15 @@ async def test_the_places_are_named_once() -> None:
     for field in ("place", "letter", "function", "digit"):
         values = [getattr(place, field) for place in PLACES]
         assert len(set(values)) == len(values) == 6
+
+
+def test_a_terminal_of_sixteen_colours_gets_its_own_unless_another_theme_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert theme.chosen("standard") == "cvflow-ansi"
+    assert theme.chosen("truecolor") == theme.chosen("256") == "cvflow-dark"
+    monkeypatch.setenv("COLORFGBG", "0;15")
+    assert theme.chosen("256") == "cvflow-light"
+    monkeypatch.setenv("CVFLOW_THEME", "dark")
+    assert theme.chosen("standard") == "cvflow-dark"
+    monkeypatch.delenv("CVFLOW_THEME")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert theme.chosen("standard") == "cvflow-light", "without colours there is nothing to tell apart"
