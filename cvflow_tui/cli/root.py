@@ -33,6 +33,7 @@ SECTIONS = {
         "train": Entry("train", "train", "Fine-tune on a project's annotations now"),
     },
     "The rest": {
+        "jobs": Entry("jobs", "jobs", "List installs and rounds in progress; call one off"),
         "daemon": Entry("daemon", "daemon", "The process that owns the home folder: run, status, stop"),
         "completion": Entry("completion", "completion", "Print the completion script of a shell"),
     },

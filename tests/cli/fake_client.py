@@ -113,10 +113,14 @@ class FakeClient:
         assert job is not None
         return job
 
+    async def jobs(self) -> list[Job]:
+        return self.board.jobs()
+
     async def cancel_job(self, job_id: str) -> Job:
         self._note("cancel_job")
         job = self.board.cancel(job_id)
-        assert job is not None
+        if job is None:
+            raise NotFoundError(f"there is no job {job_id!r}")
         return job
 
     async def follow(self, job_id: str) -> AsyncIterator[Job]:

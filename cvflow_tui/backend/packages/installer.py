@@ -111,7 +111,7 @@ class Installer:
         """Be the only one to change a package. Raises RefusedError where somebody else is at it."""
         with self._guard:
             if ref in self._busy:
-                raise RefusedError(f"{ref} is being installed or removed already; wait for that to end")
+                raise RefusedError(f"{ref} is being installed or removed already; wait for that to end, or call it off: cvflow jobs")
             self._busy.add(ref)
         try:
             yield
