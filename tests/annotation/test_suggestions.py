@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from cvflow_tui.backend.annotation import suggesting
+from cvflow_tui.backend.annotation.labels import Labels
 from cvflow_tui.backend.annotation.projects import ProjectService
 from cvflow_tui.backend.annotation.provider import Variant
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import RemoteError
-from cvflow_tui.model.geometry import Box
+from cvflow_tui.model.geometry import Box, Size
 from cvflow_tui.model.projects import Accept, Draw, PictureState, ProjectSettings, Remove, SetState, Verdict
 from cvflow_tui.model.results import DetectedObject
 
@@ -53,6 +55,16 @@ def test_boxes_are_clipped_and_what_is_no_box_is_left_out(service: ProjectServic
         DetectedObject("dog", None, Box(0, 0, 9, 9)),
     )
     assert [item.box for item in service.open("p", 1).suggestions] in ([Box(0, 70, 30, 80)],)
+
+
+def test_what_a_solver_says_twice_is_suggested_once() -> None:
+    def thing(label: str, score: float, x1: float) -> DetectedObject:
+        return DetectedObject(label, score, Box(0, 0, x1, 10))
+
+    labels = Labels(("cat", "dog"))
+    said = [thing("cat", 0.7, 80), thing("cat", 0.9, 100), thing("dog", 0.6, 100), thing("cat", 0.8, 45)]
+    found = suggesting.fitted(said, labels, Size(100, 100))
+    assert [(item.label, item.score) for item in found] == [("cat", 0.9), ("cat", 0.8), ("dog", 0.6)]
 
 
 def test_a_failing_solver_leaves_a_note_and_is_asked_again(service: ProjectService, provider: SaysSo) -> None:

@@ -285,6 +285,21 @@ async def test_a_round_is_followed_to_its_end(bench: Bench) -> None:
     assert bench.session.rounds.job is None
 
 
+@pytest.mark.parametrize(("touched", "opened"), [(False, [1, 1]), (True, [1])])
+async def test_a_new_checkpoint_speaks_on_an_untouched_open_picture(bench: Bench, touched: bool, opened: list[int]) -> None:
+    if touched:
+        bench.session.submit(bench.acts.decline)
+        await bench.session.settled()
+    job = await bench.fake.train("raccoons")
+    bench.session.rounds.follow(job.id)
+    await asyncio.sleep(0.01)
+    bench.fake.end_round("raccoons", RoundState.PROMOTED)
+    await asyncio.sleep(0.01)
+    await bench.session.settled()
+    assert [each.state for each in bench.heard.rounds] == [RoundState.PROMOTED]
+    assert [call[1] for call in bench.fake.calls if call[0] == "open"] == opened
+
+
 async def test_a_picture_that_cannot_be_opened_leaves_the_old_one_open(bench: Bench) -> None:
     bench.fake.fail["open_picture"] = RemoteError("the daemon did not answer in time")
     bench.session.submit(bench.session.go_next)

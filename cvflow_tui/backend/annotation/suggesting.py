@@ -24,6 +24,14 @@ SAME = 0.7
 """A suggestion that overlaps an annotation of its class more than this (IoU) says nothing new."""
 
 
+TWICE = 0.5
+"""Of two proposals of one class that overlap more than this (IoU), the better is kept.
+
+Solvers keep such pairs for the sake of crowds; an annotator has to decline them. After 25 raccoons a picture had 5.9 suggestions above .4
+for 1.1 animals, and has 3.3 with this, at no lower AP50 (.80 to .83; coco128 .453 to .452).
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Serving:
     """Who suggests: a solver and the checkpoint of a round (number `round`), or the package's own weights (None, 0)."""
@@ -49,7 +57,7 @@ class Proposal:
 def fitted(objects: Iterable[DetectedObject], labels: Labels, size: Size) -> list[Proposal]:
     """The objects whose label is a class of the project (whatever the case), clipped to the picture, best first.
 
-    Left out: objects without a score or box, boxes below one pixel, other labels.
+    Left out: objects without a score or box, boxes below one pixel, other labels, what is there twice.
     """
     found: list[Proposal] = []
     for item in objects:
@@ -59,7 +67,19 @@ def fitted(objects: Iterable[DetectedObject], labels: Labels, size: Size) -> lis
         box = item.box.ordered().clipped(size)
         if box.width >= 1 and box.height >= 1:
             found.append(Proposal(label, item.score, box))
-    return sorted(found, key=lambda proposal: -proposal.score)
+    return _distinct(sorted(found, key=lambda proposal: -proposal.score)[: 4 * MOST])
+
+
+def _distinct(proposals: Sequence[Proposal]) -> list[Proposal]:
+    """The proposals, best first, without those that nearly cover a better one of their class."""
+    kept: dict[str, list[Proposal]] = {}
+    found = []
+    for proposal in proposals:
+        better = kept.setdefault(proposal.label, [])
+        if all(other.box.iou(proposal.box) <= TWICE for other in better):
+            better.append(proposal)
+            found.append(proposal)
+    return found
 
 
 def new_to(proposals: Sequence[Proposal], annotations: Sequence[Annotation]) -> list[Proposal]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from cvflow_tui.model.errors import CvflowError, RefusedError
 from cvflow_tui.model.geometry import Box, Size
 from cvflow_tui.model.jobs import Job
-from cvflow_tui.model.projects import Act, ActResult, PictureState, PictureView, Project, ProjectStatus, Round, SetState
+from cvflow_tui.model.projects import Act, ActResult, PictureState, PictureView, Project, ProjectStatus, Round, RoundState, SetState
 from cvflow_tui.screens.annotate.boxes import Resizing
 from cvflow_tui.screens.annotate.queue import Intent, IntentQueue
 from cvflow_tui.screens.annotate.rounds import RoundWatch
@@ -297,6 +297,16 @@ class Session:
         ended = self.rounds.outcome(job, self.status.rounds if self.status else ())
         if ended is not None:
             self.listener.round_over(ended)
+            if ended.state is RoundState.PROMOTED:
+                self.submit(self._ask_again)
+
+    async def _ask_again(self) -> None:
+        """Have the new checkpoint speak on the open picture too, where nobody has done anything to it yet."""
+        view = self.view
+        if view is None or view.annotations or view.picture.state.is_finished or self.moved is not None or self.resizing is not None:
+            return
+        if not any(suggestion.verdict for suggestion in view.suggestions):
+            self.show(await self.client.open_picture(self.name, view.picture.position))
 
     async def _run_before(self) -> None:
         await self.before()
