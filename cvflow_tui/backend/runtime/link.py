@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from cvflow_tui.backend.runtime.marks import kill_bearers
+from cvflow_tui.backend.runtime.outlet import Outlet
 from cvflow_tui.backend.runtime.worker import WORKER_MARK, Spawned
 from cvflow_tui.model.packages import Parameter
 
@@ -85,6 +86,7 @@ class WorkerLink(asyncio.Protocol):
         self.on_progress: Callable[[Mapping[str, Any]], None] | None = None
         self._on_end = on_end
         self._transport: asyncio.Transport | None = None
+        self._outlet: Outlet | None = None
         self._buffer = bytearray()
         self._next = 0
         self._calls: dict[int, asyncio.Future[list[Any]]] = {}
@@ -152,6 +154,7 @@ class WorkerLink(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is ours."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's transports do not derive from asyncio's
+        self._outlet = Outlet(self._transport)
 
     def data_received(self, data: bytes) -> None:
         """Cut what came into frames."""
@@ -214,9 +217,9 @@ class WorkerLink(asyncio.Protocol):
         return await self._single
 
     def _send(self, frame: Mapping[str, Any]) -> None:
-        assert self._transport is not None
+        assert self._outlet is not None
         body = json.dumps(frame, separators=(",", ":")).encode()
-        self._transport.write(_LENGTH.pack(len(body)) + body)
+        self._outlet.write(_LENGTH.pack(len(body)) + body)
 
     def _dispatch(self, frame: Mapping[str, Any]) -> None:
         operation, number = frame["op"], frame.get("id")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from cvflow_tui.backend.runtime.outlet import Outlet
 from cvflow_tui.backend.runtime.runner.limits import Limits
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ class Intake(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
-        self._http.connection_made(transport)  # type: ignore[arg-type]
+        self._http.connection_made(cast(asyncio.Transport, Outlet(cast(asyncio.Transport, transport))))
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where to read to."""

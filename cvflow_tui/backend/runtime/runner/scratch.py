@@ -102,7 +102,6 @@ class Scratch:
             path = f"{upload.path}.spare"
             with suppress(OSError):  # a solver may have moved or removed the file: then it is not ours to use again
                 os.rename(upload.path, path)  # noqa: PTH104
-                os.lseek(upload.descriptor, 0, os.SEEK_SET)
                 self._spares.append(Spare(upload.descriptor, path, held.st_size))
                 if not self._tidying:
                     self._tidying, self._unused = True, 0
@@ -169,13 +168,14 @@ class Upload:
 
     async def write(self, data: bytes) -> None:
         """Append. Raises Fault 413 beyond the limit."""
+        position = self.size
         self.size += len(data)
         if self.size > self._limit:
             raise too_large(f"the picture is larger than {self._limit} bytes")
         if self.in_memory:
-            _write_all(self.descriptor, data)
+            _write_all(self.descriptor, data, position)
         else:
-            await asyncio.to_thread(_write_all, self.descriptor, data)
+            await asyncio.to_thread(_write_all, self.descriptor, data, position)
 
     def complete(self) -> None:
         """The body is all there: the file ends where it does."""
@@ -187,7 +187,8 @@ def _create(path: str) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def _write_all(descriptor: int, data: bytes, position: int) -> None:
     view = memoryview(data)
     while view:
-        view = view[os.write(descriptor, view) :]
+        written = os.pwrite(descriptor, view, position)
+        view, position = view[written:], position + written
