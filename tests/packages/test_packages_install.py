@@ -274,7 +274,8 @@ def test_of_two_installs_at_once_the_second_is_refused(service: PackageService, 
     thread = threading.Thread(target=first)
     thread.start()
     assert inside.wait(60)
-    refused(service, boxed, RefusedError, r"^local/boxed is being installed or removed already; wait for that to end, or call it off: cvflow jobs$")
+    line = r"^local/boxed is being installed or removed already; wait for that to end, or call it off: cvflow jobs$"
+    refused(service, boxed, RefusedError, line)
     service.install("words", Progress())  # another package is another matter
     go_on.set()
     thread.join()
