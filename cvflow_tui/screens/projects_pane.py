@@ -62,7 +62,7 @@ def _lines(project: Project, status: ProjectStatus | None) -> list[Content]:
         lines += _learning(status)
     lines += [Content(""), _fact("folder", one_line(project.path))]
     if project.credit:
-        lines += [Content(""), Content.assemble((one_line(project.credit, 400), QUIET))]
+        lines += [Content(""), Content.assemble((one_line(project.credit, 2000), QUIET))]
     return lines
 
 
