@@ -192,9 +192,10 @@ class Lane:
     def _most(self) -> int:
         """Calls the worker is sent at a time: one more than it works on, so that it never waits for us between two.
 
-        Where pictures are taken together, what waits here is what the next batch is made of.
+        Where pictures are taken together, what waits here is what the next batch is made of: it is sent ahead once it is more than half
+        full.
         """
-        return self.ready.concurrency if self._batch > 1 else self.ready.concurrency + 1
+        return self.ready.concurrency + (len(self._pending) > self._batch // 2)
 
     @property
     def _batch(self) -> int:
