@@ -162,5 +162,5 @@ def test_bad_input_gets_one_line_and_a_code(cvflow: Cvflow, tmp_path: Path) -> N
         assert "Traceback" not in done.stderr + done.stdout
     assert cvflow.json("list") == []
     assert cvflow.json("project", "list") == []
-    assert list((cvflow.home / "staging").iterdir()) == []
+    assert [path.name for path in (cvflow.home / "staging").rglob("*")] == ["downloads"], "the empty place of downloads, and nothing else"
     assert not (tmp_path / "x.json").exists()
