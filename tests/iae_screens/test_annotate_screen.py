@@ -18,6 +18,8 @@ from cvflow_tui.model.projects import (
     Edit,
     Fix,
     PictureState,
+    Prequential,
+    Round,
     RoundState,
     SetState,
 )
@@ -373,6 +375,22 @@ async def test_the_side_pane_folds_away_and_comes_back(opened: Opened, fake: Fak
         assert not pane.display
     async with opened(fake, size=(160, 45)) as stage:
         assert stage.annotate.query_one("#objects-pane").display
+
+
+@pytest.mark.parametrize(
+    ("width", "line"),
+    [
+        (80, "1/3 raccoons-1.png · 2 to decide · AP50 .78 · r1 AP50 .74"),
+        (160, "threshold .40 · P .91 R .84 AP50 .78 · r1 AP50 .74 · 10 until round 2"),
+    ],
+)
+async def test_the_status_line_tells_the_accuracy_and_the_round(opened: Opened, fake: FakeProjects, width: int, line: str) -> None:
+    stored = fake.stored["raccoons"]
+    metrics = DetectionMetrics(20, 0.91, 0.84, 0.78)
+    stored.prequential = Prequential(metrics, metrics)
+    stored.rounds = [Round(1, RoundState.PROMOTED, 10, 1.0, 6.0, "r1", DetectionMetrics(5, ap50=0.74), DetectionMetrics(5, ap50=0.71))]
+    async with opened(fake, size=(width, 24)) as stage:
+        assert line in stage.status
 
 
 async def test_the_status_line_gives_up_the_least_needed_words_first(opened: Opened, fake: FakeProjects) -> None:

@@ -10,7 +10,7 @@ from cvflow_tui.model.text import one_line
 from cvflow_tui.screens.annotate.boxes import Resizing
 from cvflow_tui.screens.annotate.rows import hidden_below
 from cvflow_tui.screens.annotate.session import Session
-from cvflow_tui.screens.annotate.words import fraction, plural, round_progress
+from cvflow_tui.screens.annotate.words import ap50, fraction, plural, round_progress
 from cvflow_tui.widgets.cells import cut, width_of
 
 NAME_LIMIT = 30
@@ -43,9 +43,9 @@ def _parts(session: Session, zoom: float | None, drawing: bool, size: Size | Non
     view = session.opened()
     parts = [Part(f"{view.picture.position}/{view.total}", 0, 0), Part(one_line(cut(view.picture.name, NAME_LIMIT), 80), 0, 3)]
     if size is not None:
-        parts.append(Part(f"{size.width}x{size.height}", 0, 6))
+        parts.append(Part(f"{size.width}x{size.height}", 0, 8))
     if zoom is not None:
-        parts.append(Part(f"zoom {zoom:.1f}", 0, 7))
+        parts.append(Part(f"zoom {zoom:.1f}", 0, 9))
     state = view.picture.state
     if state.is_finished or state is PictureState.SKIPPED:
         parts.append(Part(str(state), 1, 1))
@@ -61,14 +61,29 @@ def _parts(session: Session, zoom: float | None, drawing: bool, size: Size | Non
         parts.append(Part("none above the threshold", 1, 2))
     elif view.suggestions:
         parts.append(Part("all decided", 1, 2))
-    parts.append(Part(f"threshold {fraction(session.threshold)}", 2, 4))
-    parts.extend(_learning(session))
-    return parts
+    parts.append(Part(f"threshold {fraction(session.threshold)}", 2, 6))
+    return [*parts, *_accuracy(session), *_learning(session)]
 
 
 def _side(resizing: Resizing) -> str:
     box = resizing.box
     return f"{resizing.corner.words} corner, {box.width:.0f}x{box.height:.0f}"
+
+
+def _accuracy(session: Session) -> list[Part]:
+    """How the suggestions did on the last finished pictures, and what the last round measured on those held back."""
+    if session.status is None:
+        return []
+    prequential, parts = session.status.prequential, []
+    metrics = prequential.recent if prequential.recent.pictures else prequential.overall
+    if metrics.pictures:
+        parts.append(Part(f"P {fraction(metrics.precision)}  R {fraction(metrics.recall)}", 3, 7))
+        parts.append(Part(f"AP50 {fraction(metrics.ap50)}", 3, 2))
+    measured = [each for each in session.status.rounds if each.held_back is not None]
+    if measured:
+        last = max(measured, key=lambda each: each.number)
+        parts.append(Part(f"r{last.number} AP50 {fraction(ap50(last.held_back))}", 4, 4))
+    return parts
 
 
 def _learning(session: Session) -> list[Part]:
@@ -77,13 +92,13 @@ def _learning(session: Session) -> list[Part]:
         number = (
             next((each.number for each in session.status.rounds if each.job == session.rounds.job.id), None) if session.status else None
         )
-        return [Part(round_progress(session.rounds.job, number), 3, 0)]
+        return [Part(round_progress(session.rounds.job, number), 5, 0)]
     if project is None:
         return []
     if project.finished == project.pictures and project.pictures:
-        return [Part(f"all {plural(project.pictures, 'picture')} finished: E exports", 3, 2)]
+        return [Part(f"all {plural(project.pictures, 'picture')} finished: E exports", 5, 2)]
     if project.until_round:
-        return [Part(f"{project.until_round} until round {_next_round(session)}", 3, 5)]
+        return [Part(f"{project.until_round} until round {_next_round(session)}", 5, 5)]
     return []
 
 
