@@ -34,9 +34,11 @@ def project(cvflow: Cvflow, photographs: Path) -> Iterator[Cvflow]:
 def test_first_paint_places_and_leaving(cvflow: Cvflow, columns: int, rows: int) -> None:
     with Terminal(APP, cvflow.environment, columns, rows) as terminal:
         terminal.wait_for("nanodet")
-        for key, word in (("2", "Packages"), ("3", "Monitor")):
-            terminal.send("g" + {"2": "p", "3": "m"}[key])
-            terminal.wait_for(word)
+        for letter, words in (("p", "Nothing is installed"), ("m", "No solver runs")):
+            terminal.send("g")
+            terminal.wait_for("go to ")
+            terminal.send(letter)
+            terminal.wait_for(lambda shown, words=words: words in shown and "go to " not in shown)
         terminal.send("q")
         assert os.waitstatus_to_exitcode(terminal.wait_exit()) == 0
         assert all(sequence in terminal.output for sequence in RESTORED)
