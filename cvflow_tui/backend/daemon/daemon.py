@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 
 THREADS = 64
 """Requests that may be held at once (long polls hold one each)."""
+IDLE_SECONDS = 75
+"""How long an idle connection stays open. Well above the five seconds that clients (httpx, most pools) keep theirs: were both
+the same, a request could be sent on a connection that is being closed, and fail."""
 
 
 class Daemon:
@@ -57,7 +60,15 @@ class Daemon:
         except BaseException:
             self._lock.release()
             raise
-        config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off", timeout_graceful_shutdown=3)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            timeout_keep_alive=IDLE_SECONDS,
+            timeout_graceful_shutdown=3,
+        )
         self._server = _Server(config)
 
     @property

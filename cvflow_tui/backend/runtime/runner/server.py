@@ -20,6 +20,9 @@ from cvflow_tui.model.solvers import SolverState
 
 log = logging.getLogger(__name__)
 
+IDLE_SECONDS = 75
+"""How long an idle connection stays open; above what clients keep theirs, so that none sends on a connection that is being closed."""
+
 
 class Server(uvicorn.Server):
     """A server whose signals are answered by `serve` below."""
@@ -43,6 +46,7 @@ async def serve(service: Service, listening: socket.socket, *, by_hand: bool) ->
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=int(service.limits.drain_seconds),
     )
     server = Server(config)
