@@ -13,6 +13,7 @@ from typing import Any
 
 from cvflow_tui.model.errors import CvflowError
 from cvflow_tui.model.jobs import Job, JobState
+from cvflow_tui.model.space import full_disk
 from cvflow_tui.model.text import one_line
 
 log = logging.getLogger(__name__)
@@ -151,7 +152,8 @@ class JobBoard:
             self._change(job_id, state=JobState.FAILED, error=error.message, code=error.code, detail=error.detail, eta=None)
         except Exception as error:
             log.exception("job %s failed", job_id)
-            self._change(job_id, state=JobState.FAILED, error=one_line(f"{type(error).__name__}: {error}"), code="internal", eta=None)
+            told = full_disk(error) or CvflowError(one_line(f"{type(error).__name__}: {error}"))
+            self._change(job_id, state=JobState.FAILED, error=told.message, code=told.code, eta=None)
         else:
             self._change(job_id, state=JobState.DONE, result=result, eta=None)
         finally:

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from cvflow_tui.model.errors import CvflowError
+from cvflow_tui.model.space import full_disk
 from cvflow_tui.model.text import one_line
 
 log = logging.getLogger(__name__)
@@ -36,5 +37,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def unknown(request: Request, error: Exception) -> JSONResponse:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        if (full := full_disk(error)) is not None:
+            return await known(request, full)
         message = one_line(f"the daemon failed: {type(error).__name__}: {error} (its log has the rest)")
         return JSONResponse({"error": message, "code": "internal"}, 500)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from cvflow_tui.backend.store.database import Database
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import NotFoundError, PackageError, RefusedError
 from cvflow_tui.model.solvers import LogChunk, RunningSolver, SolverState
+from cvflow_tui.model.space import full_disk
 
 READY_SECONDS = 290.0
 """How long a solver may take to become ready."""
@@ -148,13 +151,15 @@ class Supervisor:
             file = self._home.runs / f"{spec.name.replace('/', '.')}.json"
             replace(spec, token=token).save(file)
             bound = int(listening.getsockname()[1])
-            self._runs.insert(spec.name, spec.version, str(file), token, bound)
-            self._failures.pop(spec.name, None)
             try:
+                self._runs.insert(spec.name, spec.version, str(file), token, bound)
+                self._failures.pop(spec.name, None)
                 self._run(spec.name, file, listening)
-            except OSError as error:
-                self._runs.delete(spec.name, None)
-                raise PackageError(f"{spec.name} can't be started: {error}") from error
+            except (OSError, sqlite3.Error) as error:
+                file.unlink(missing_ok=True)
+                with suppress(sqlite3.Error):  # a full disk may not take that either; a row without process is forgotten by `adopt`
+                    self._runs.delete(spec.name, None)
+                raise full_disk(error) or PackageError(f"{spec.name} can't be started: {error}") from error
         finally:
             listening.close()
         self._forget_seen()
@@ -187,7 +192,12 @@ class Supervisor:
                 pass_fds=(listening.fileno(),),
                 start_new_session=True,
             )
-        self._runs.record_process(name, process.pid, start_time(process.pid), boot_id())
+        try:
+            self._runs.record_process(name, process.pid, start_time(process.pid), boot_id())
+        except BaseException:
+            process.kill()  # nobody would know it again
+            process.wait()
+            raise
         # Someone must reap it, or it stays behind as a zombie for as long as we live.
         threading.Thread(target=process.wait, name=f"reap-{name}", daemon=True).start()
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cvflow_tui.model.errors import CvflowError, RefusedError
+from cvflow_tui.model.space import is_full, no_space
 
 
 class Database:
@@ -16,7 +17,7 @@ class Database:
 
     `migrations` are SQL scripts; number N brings `user_version` N - 1 to N, each in a transaction of its own.
     `synchronous=FULL`: a committed act survives a power cut, not only a killed process.
-    Raises RefusedError for a file that a newer version wrote, CvflowError for one that is no database.
+    Raises RefusedError for a file that a newer version wrote and for a full disk, CvflowError for one that is no database.
     """
 
     def __init__(self, path: Path, migrations: Sequence[str]) -> None:
@@ -31,7 +32,7 @@ class Database:
             path.chmod(0o600)
             self._migrate(migrations)
         except sqlite3.Error as error:
-            raise CvflowError(f"{path}: {error}") from error
+            raise no_space(path.parent) if is_full(error) else CvflowError(f"{path}: {error}") from error
 
     def close(self) -> None:
         """Let go of the file."""

@@ -34,7 +34,11 @@ class PartialFile:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._file.close()
+        try:
+            self._file.close()
+        finally:
+            if self.path.is_file() and self.path.stat().st_size <= len(self._header):
+                self.path.unlink()  # no picture in it: nothing to go on from
 
     def next_done(self, name: str, stamp: str) -> Record | None:
         """The next line if it is about this very picture; otherwise None, and everything from there on is dropped."""

@@ -14,6 +14,7 @@ from typing import IO, Any
 from cvflow_tui.backend.datasets.records import Dataset, LabelledBox, LabelledPicture, Written
 from cvflow_tui.model.errors import CvflowError, NotFoundError, UsageError
 from cvflow_tui.model.geometry import Box
+from cvflow_tui.model.space import is_full, no_space
 
 LARGEST = 2_000_000_000
 """Bytes of a file that is loaded."""
@@ -23,7 +24,8 @@ def save(out: Path, labels: tuple[str, ...], pictures: Iterable[LabelledPicture]
     """Write `out` whole or not at all, one picture at a time. Categories are the labels in their order, from 1.
 
     Ids that pictures and boxes bring along are kept (a dataset brings them all or none); others are counted from 1.
-    Raises NotFoundError for a folder that is missing, CvflowError where the disk does not take it.
+    Raises NotFoundError for a folder that is missing, RefusedError for a full disk, CvflowError where it does not take the
+    file for another reason.
     """
     if not out.parent.is_dir():
         raise NotFoundError(f"{out.parent} does not exist: make the folder first")
@@ -36,6 +38,8 @@ def save(out: Path, labels: tuple[str, ...], pictures: Iterable[LabelledPicture]
             os.fsync(file.fileno())
         temporary.replace(out)
     except OSError as error:
+        if is_full(error):
+            raise no_space(out.parent) from error
         raise CvflowError(f"{out} could not be written: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
