@@ -16,6 +16,7 @@ from textual.widgets import Button, Input, Static
 
 from cvflow_tui.model.errors import CvflowError
 from cvflow_tui.model.text import clean, one_line
+from cvflow_tui.widgets.key_words import KeyWords
 from cvflow_tui.widgets.line_input import LineInput
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class AskLine(ModalScreen[str | None]):
             yield LineInput(self._value, placeholder=self._placeholder, suggester=self._suggester)
             yield Static("", classes="dialog-wrong", markup=False)
             keys = "Enter go   Tab complete   Esc back" if self._suggester else "Enter go   Esc back"
-            yield Static(keys, classes="dialog-keys", markup=False)
+            yield KeyWords(keys, classes="dialog-keys")
 
     def on_mount(self) -> None:
         """The cursor after what is there already."""

@@ -98,6 +98,10 @@ class HelpScreen(ModalScreen[None]):
         with VerticalScroll(classes="help"):
             yield Static()
 
+    def on_click(self) -> None:
+        """The mouse puts it away too."""
+        self.dismiss(None)
+
     def on_resize(self) -> None:
         """Another width wraps otherwise. A column is left for the scrollbar, and one beside it."""
         box = self.query_one(VerticalScroll)

@@ -24,6 +24,7 @@ from cvflow_tui.widgets.figures import millis_of, score_of
 from cvflow_tui.widgets.image_canvas.picture import CanvasPicture
 from cvflow_tui.widgets.image_canvas.scene import Shape
 from cvflow_tui.widgets.image_canvas.still import PictureView
+from cvflow_tui.widgets.key_words import KeyWords
 from cvflow_tui.widgets.path_suggester import PathSuggester
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class ResultScreen(ModalScreen[None]):
             yield PictureView()
             with VerticalScroll(id="result-list"):
                 yield Static(listed(self._result))
-        yield Static(" Esc back   ↑ ↓ scroll", id="result-keys", markup=False)
+        yield KeyWords(" Esc back   ↑ ↓ scroll", id="result-keys")
 
     def on_mount(self) -> None:
         """Draw, and let the arrows scroll the list."""

@@ -17,6 +17,7 @@ from cvflow_tui.model.packages import InstallPlan
 from cvflow_tui.model.text import clean, one_line
 from cvflow_tui.widgets.figures import bar, bytes_of, seconds_of
 from cvflow_tui.widgets.hanging import hang
+from cvflow_tui.widgets.key_words import KeyWords
 
 if TYPE_CHECKING:
     from cvflow_tui.backend.client import DaemonClient
@@ -38,6 +39,7 @@ class InstallScreen(ModalScreen[str | None]):
         Binding("down,j", "scroll(1)", "down", show=False, tooltip="Further down in the plan", id="install.down"),
         Binding("up,k", "scroll(-1)", "up", show=False, tooltip="Further up in the plan", id="install.up"),
         Binding("escape,c,n,q", "back", "cancel", tooltip="Cancel; nothing is kept", id="install.cancel"),
+        Binding("t", "rest", "the rest", show=False, tooltip="All that is known of a failure: its traceback; and back", id="install.rest"),
     ]
 
     def __init__(self, client: DaemonClient, source: str) -> None:
@@ -46,6 +48,9 @@ class InstallScreen(ModalScreen[str | None]):
         self._plan: InstallPlan | None = None
         self._job: Job | None = None
         self._over = False
+        self._end_text = ""
+        self._detail: str | None = None
+        self._shows_detail = False
 
     def compose(self) -> ComposeResult:
         """Title, what is known, the keys."""
@@ -53,7 +58,7 @@ class InstallScreen(ModalScreen[str | None]):
             yield Static(one_line(f"Install {self._source}", 120), classes="dialog-title", markup=False)
             with VerticalScroll(classes="install-text", can_focus=False):
                 yield Static("Looking at what it needs …", id="text", markup=False)
-            yield Static("Esc back", classes="dialog-keys", markup=False)
+            yield KeyWords("Esc back", classes="dialog-keys")
 
     def on_mount(self) -> None:
         """Ask for the plan."""
@@ -61,13 +66,13 @@ class InstallScreen(ModalScreen[str | None]):
 
     def _say(self, text: Content, keys: str) -> None:
         self.query_one("#text", Static).update(text)
-        self.query_one(".dialog-keys", Static).update(keys)
+        self.query_one(KeyWords).say(keys)
 
     async def _look(self) -> None:
         try:
             self._plan = await self._client.plan_install(self._source)
         except CvflowError as error:
-            self._end(error.message, "$error")
+            self._end(error.message, "$error", error.detail)
             return
         summary = self._plan.package.summary
         self.query_one(".dialog-title", Static).update(one_line(f"Install {summary.ref} {summary.version}", 120))
@@ -101,7 +106,7 @@ class InstallScreen(ModalScreen[str | None]):
                 self._job = job
                 self._show_job(job)
         except CvflowError as error:
-            self._end(error.message, "$error")
+            self._end(error.message, "$error", error.detail)
 
     def _show_job(self, job: Job) -> None:
         if job.state is JobState.RUNNING:
@@ -111,11 +116,20 @@ class InstallScreen(ModalScreen[str | None]):
         elif job.state is JobState.CANCELLED:
             self._end("Cancelled, nothing was kept.", MUTED)
         else:
-            self._end(job.error or "It failed, and the daemon did not say why.", "$error")
+            self._end(job.error or "It failed, and the daemon did not say why.", "$error", job.detail)
 
-    def _end(self, text: str, style: str) -> None:
-        self._over = True
-        self._say(Content.styled(clean(text), style), "Enter close")
+    def _end(self, text: str, style: str, detail: str | None = None) -> None:
+        self._over, self._end_text, self._detail = True, text, detail
+        self._say(Content.styled(clean(text), style), "Enter close   t the rest" if detail else "Enter close")
+
+    def action_rest(self) -> None:
+        """Show what stands behind a failure, or put it away."""
+        if self._detail is None:
+            return
+        self._shows_detail = not self._shows_detail
+        line = Content.styled(clean(self._end_text), "$error")
+        rest = Content(clean(self._detail).strip())
+        self._say(Content("\n\n").join([line, rest]) if self._shows_detail else line, "Enter close   t the rest")
 
     def action_back(self) -> None:
         """Go back, or cancel what runs."""
@@ -130,7 +144,7 @@ class InstallScreen(ModalScreen[str | None]):
         try:
             await self._client.cancel_job(job_id)
         except CvflowError as error:
-            self._end(error.message, "$error")
+            self._end(error.message, "$error", error.detail)
 
 
 def plan_text(plan: InstallPlan, width: int) -> Content:

@@ -229,9 +229,11 @@ class PackagesScreen(Place):
         self.set_timer(0.3, self._refresh)
         try:
             solver = await self.cvflow.client.start_solver(name)
-        except CvflowError:
+        except CvflowError as error:
             await self._load()
-            raise
+            if error.detail is None:
+                raise
+            raise type(error)(f"{error.message} (the rest: cvflow logs {name})", detail=error.detail) from error
         await self._load()
         self.note(f"{name} serves on port {solver.port} · F3 shows its log")
 

@@ -19,6 +19,7 @@ from cvflow_tui.model.packages import NAME
 from cvflow_tui.model.projects import Project, ProjectSettings
 from cvflow_tui.model.text import one_line
 from cvflow_tui.screens.projects_paths import PathSuggester
+from cvflow_tui.widgets.key_words import KeyWords
 from cvflow_tui.widgets.line_input import LineInput
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class NewProject(ModalScreen[Project | None]):
             yield from self._field("threshold", "threshold", _line(".4", "0 to 1"))
             yield Static("", classes="form-wrong", markup=False)
             yield Button("Make it", id="make", compact=True)
-            yield Static("Tab next   Enter make   Esc back", classes="form-keys", markup=False)
+            yield KeyWords("Tab next   Enter make   Esc back", classes="form-keys")
 
     def _field(self, name: str, title: str, widget: Widget) -> ComposeResult:
         widget.id = name

@@ -18,6 +18,7 @@ from textual.worker import Worker, WorkerCancelled
 from cvflow_tui.model.errors import CvflowError
 from cvflow_tui.model.projects import Picture
 from cvflow_tui.model.text import one_line
+from cvflow_tui.widgets.key_words import KeyWords
 from cvflow_tui.widgets.line_input import LineInput
 from cvflow_tui.widgets.virtual_table import Cell, Column, VirtualTable
 
@@ -92,7 +93,7 @@ class FindPicture(ModalScreen[int | None]):
             ]
             yield VirtualTable(columns, empty="No picture has that in its name.", id="found")
             yield Static("", classes="dialog-wrong", markup=False)
-            yield Static("Enter go   ↑↓ choose   Esc back", classes="dialog-keys", markup=False)
+            yield KeyWords("Enter go   ↑↓ choose   Esc back", classes="dialog-keys")
 
     @property
     def _table(self) -> VirtualTable[Any]:
