@@ -6,7 +6,7 @@ PACKAGE_MYPY := $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/mypy-packages.ini 
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick lint format bench-canvas bench-serving bench-detector bench-finetune bench-labelling bench-start clean
+.PHONY: help run test quick lint format bench-canvas bench-serving bench-detector bench-finetune bench-labelling bench-start bench-memory clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -55,6 +55,9 @@ bench-labelling: $(STAMP) ## Batch labelling against a bare loop
 
 bench-start: $(STAMP) ## --help and first paint against bare Python and a minimal app
 	$(BIN)/python benchmarks/start.py
+
+bench-memory: $(STAMP) ## What the whole app holds with a 12-megapixel picture open
+	$(BIN)/python benchmarks/memory.py
 
 clean: ## Remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

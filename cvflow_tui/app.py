@@ -19,6 +19,7 @@ from cvflow_tui import theme
 from cvflow_tui.keymap import GLOBAL, PLACES
 from cvflow_tui.model.errors import CvflowError, RefusedError
 from cvflow_tui.screens.place import Place
+from cvflow_tui.widgets import heap
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -127,6 +128,7 @@ class CvflowApp(App[None]):
     async def on_mount(self) -> None:
         """Show the first place; the daemon comes after the first paint."""
         self._mind_signals()
+        heap.share_heaps()
         await self.switch_mode(self._start_place)
         self.call_after_refresh(lambda: self.run_worker(self._connect(), name="connect", exit_on_error=True))
         if self.current_project and self._start_place == "annotate":

@@ -1,1 +1,7 @@
 """Everything behind the daemon's API, and its one client. Never imports textual."""
+
+import sys
+
+# httpx brings a command line of its own, and with it click, pygments and progress bars: 2.6 MB and a good part of a command's start,
+# for nothing that is used here. Without that module httpx does without it, as where its `cli` extra is not installed.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from cvflow_tui.backend.loopback import trust_nothing
 from cvflow_tui.model.errors import BY_CODE, NotFoundError, RemoteError, UsageError
 from cvflow_tui.model.text import one_line
 
@@ -17,6 +18,9 @@ ATTEMPTS = 6
 
 PAUSE = 0.2
 """Seconds before the second attempt; each further pause is twice as long."""
+
+LISTING = 5.0
+"""Seconds a runner may take to tell what it does: a daemon that starts asks, and must not wait for one that hangs."""
 
 _BY_STATUS = {400: UsageError, 413: UsageError, 415: UsageError, 422: UsageError, 404: NotFoundError}
 
@@ -37,7 +41,8 @@ class SolverHttp:
     """Speaks to runners. Thread-safe; one pool of connections for all of them."""
 
     def __init__(self, transport: httpx.BaseTransport | None = None) -> None:
-        self._http = httpx.Client(transport=transport, timeout=httpx.Timeout(120.0, connect=5.0), trust_env=False)
+        timeout = httpx.Timeout(120.0, connect=5.0)
+        self._http = httpx.Client(transport=transport, timeout=timeout, trust_env=False, verify=trust_nothing())
 
     def close(self) -> None:
         """Let go of the sockets."""
@@ -71,6 +76,11 @@ class SolverHttp:
     def training(self, endpoint: Endpoint, job: str) -> Mapping[str, Any]:
         """A training job as it stands."""
         return self._mapping(self._control(endpoint, "GET", f"/train/{job}"))
+
+    def trainings(self, endpoint: Endpoint) -> list[Mapping[str, Any]]:
+        """Every training job that the runner knows, with the `checkpoint` it writes."""
+        told = self._mapping(self._control(endpoint, "GET", "/train", timeout=LISTING)).get("trainings")
+        return [item for item in told if isinstance(item, Mapping)] if isinstance(told, list) else []
 
     def cancel_training(self, endpoint: Endpoint, job: str) -> None:
         """End a training job."""

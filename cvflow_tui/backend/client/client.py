@@ -195,7 +195,7 @@ class DaemonClient:
 
     async def remove_project(self, name: str) -> None:
         """Delete a project's folder; its pictures stay where they are."""
-        await self._daemon.send("DELETE", f"/projects/{name}")
+        await self._daemon.send("DELETE", f"/projects/{name}", timeout=120.0)
 
     async def pictures(
         self, name: str, *, offset: int = 0, limit: int = 100, query: str = "", state: PictureState | None = None
@@ -207,12 +207,11 @@ class DaemonClient:
 
     async def open_picture(self, name: str, position: int | None = None) -> PictureView:
         """Open a picture (position from 1; None: the first that is not finished), asking the solver for suggestions if it has none yet."""
-        return await self._daemon.call(PictureView, "POST", f"/projects/{name}/open", body={"position": position}, timeout=120.0)
+        return await self._daemon.call(PictureView, "POST", f"/projects/{name}/open", body={"position": position}, timeout=START_LIMIT)
 
     async def picture_bytes(self, name: str, picture: int) -> bytes:
         """The picture's file, as it is."""
-        reply = await self._daemon.send("GET", f"/projects/{name}/pictures/{picture}/content", timeout=60.0)
-        return reply.content
+        return await self._daemon.fetch(f"/projects/{name}/pictures/{picture}/content", timeout=60.0)
 
     async def act(self, name: str, picture: int, act: Act) -> ActResult:
         """Do something to a picture. When this returns the act is in the journal, on disk."""
@@ -228,7 +227,7 @@ class DaemonClient:
 
     async def train(self, name: str) -> Job:
         """Begin a fine-tuning round now; follow the job. Its result is the Round."""
-        return await self._daemon.call(Job, "POST", f"/projects/{name}/train")
+        return await self._daemon.call(Job, "POST", f"/projects/{name}/train", timeout=START_LIMIT)
 
     async def export(self, name: str, format: str = "coco", out: str | None = None) -> ExportReport:
         """Write a project's annotations to the absolute path `out` on the daemon's machine, atomically."""

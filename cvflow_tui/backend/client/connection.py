@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any, TypeVar
 
 import httpx
 from pydantic import TypeAdapter
 
+from cvflow_tui.backend.loopback import trust_nothing
 from cvflow_tui.model.errors import BY_CODE, CvflowError, RemoteError
 
 T = TypeVar("T")
@@ -35,6 +37,7 @@ class Connection:
             transport=transport,
             timeout=httpx.Timeout(30.0, connect=5.0),
             trust_env=False,
+            verify=True if self.url.startswith("https:") else trust_nothing(),
         )
 
     async def close(self) -> None:
@@ -61,13 +64,30 @@ class Connection:
         params = {name: str(value) for name, value in query.items() if value is not None}
         try:
             reply = await self._http.request(method, path, params=params, **extra)
-        except httpx.TimeoutException as error:
-            raise RemoteError(f"the daemon at {self.url} did not answer in time") from error
         except httpx.HTTPError as error:
-            raise RemoteError(f"the daemon at {self.url} cannot be reached: {error or type(error).__name__}") from error
+            raise self._unreached(error) from error
         if reply.is_error:
             raise error_of(reply)
         return reply
+
+    async def fetch(self, path: str, *, timeout: float) -> bytes:
+        """The bytes at a path, held in memory once (a reply of `send` holds its pieces too while it joins them). Raises as `call`."""
+        content = BytesIO()
+        try:
+            async with self._http.stream("GET", path, timeout=timeout) as reply:
+                if reply.is_error:
+                    await reply.aread()
+                    raise error_of(reply)
+                async for piece in reply.aiter_bytes():
+                    content.write(piece)
+        except httpx.HTTPError as error:
+            raise self._unreached(error) from error
+        return content.getvalue()
+
+    def _unreached(self, error: httpx.HTTPError) -> RemoteError:
+        if isinstance(error, httpx.TimeoutException):
+            return RemoteError(f"the daemon at {self.url} did not answer in time")
+        return RemoteError(f"the daemon at {self.url} cannot be reached: {error or type(error).__name__}")
 
 
 def error_of(reply: httpx.Response) -> CvflowError:

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from cvflow_tui.backend.client.connection import error_of
+from cvflow_tui.backend.loopback import trust_nothing
 from cvflow_tui.model.errors import RefusedError, RemoteError
 from cvflow_tui.model.results import Result, parse_result
 from cvflow_tui.model.solvers import RunningSolver
@@ -18,7 +19,8 @@ class RunnerClient:
     """Sends raw picture bodies to `POST /infer`, the fast path."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self._http = httpx.AsyncClient(transport=transport, timeout=httpx.Timeout(120.0, connect=5.0), trust_env=False)
+        timeout = httpx.Timeout(120.0, connect=5.0)
+        self._http = httpx.AsyncClient(transport=transport, timeout=timeout, trust_env=False, verify=trust_nothing())
 
     async def close(self) -> None:
         """Let go of the sockets."""

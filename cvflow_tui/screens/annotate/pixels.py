@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from cvflow_tui.model.errors import CvflowError
 from cvflow_tui.model.projects import Picture
+from cvflow_tui.widgets import heap
 from cvflow_tui.widgets.image_canvas.picture import CanvasPicture
 
 if TYPE_CHECKING:
     from cvflow_tui.backend.client import DaemonClient
 
-BUDGET = 48 * 2**20
+BUDGET = 16 * 2**20
 """Bytes of encoded pictures that are kept."""
 
 
@@ -38,7 +39,7 @@ class Pixels:
     async def load(self, picture: Picture) -> CanvasPicture:
         """Decode a picture at the canvas' resolution. Raises a CvflowError for one that cannot be fetched or read."""
         content = await self._bytes(picture.id)
-        return await asyncio.to_thread(CanvasPicture.load, content, picture.name)
+        return await asyncio.to_thread(_decoded, content, picture.name)
 
     def look_around(self, position: int) -> None:
         """Fetch the bytes of the pictures before and after a position, beside everything else."""
@@ -85,3 +86,11 @@ class Pixels:
         if not task.cancelled():
             # Looked at, so that a fetch whose reader has left does not complain; readers get the error themselves.
             task.exception()
+
+
+def _decoded(content: bytes, name: str) -> CanvasPicture:
+    try:
+        return CanvasPicture.load(content, name)
+    finally:
+        # The pieces that the file came in, and the decoder's buffers, lie freed between what is kept.
+        heap.give_back()
