@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -150,7 +151,10 @@ class Leave:
 
 
 async def ask_to_leave(app: CvflowApp) -> Leave | None:
-    """What to do on leaving; None to stay. Asks only where solvers run in a daemon that would end with the app."""
+    """What to do on leaving; None to stay. Asks only where solvers run in a daemon that would end with the app.
+
+    A daemon that lives in another open app is that app's: leaving this one leaves it alone.
+    """
     if not app.client_ready:
         return Leave()
     try:
@@ -159,7 +163,7 @@ async def ask_to_leave(app: CvflowApp) -> Leave | None:
     except CvflowError:
         # A daemon that does not answer must not keep anyone in the app.
         return Leave()
-    if not status.embedded:
+    if not status.embedded or status.pid != os.getpid():
         return Leave()
     if not live:
         return Leave(shut_down=True)

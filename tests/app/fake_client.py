@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -160,7 +161,7 @@ class FakeClient(DaemonClient):
     async def status(self) -> DaemonStatus:
         """Who serves."""
         self._call("status")
-        return DaemonStatus("http://127.0.0.1:1", 1, "0.1.0", "/home/me", embedded=self.embedded)
+        return DaemonStatus("http://127.0.0.1:1", os.getpid() if self.embedded else 1, "0.1.0", "/home/me", embedded=self.embedded)
 
     async def shutdown(self, *, stop_solvers: bool = False) -> None:
         """Remember how it was ended."""
