@@ -49,7 +49,7 @@ def install(session: Session, source: str, yes: bool, quiet: bool, as_json: bool
             if not quiet:
                 _show_plan(plan)
             agreed("Install it?", yes)
-            job = await follow(client, await client.install(source), progress)
+            job = await follow(client, client.install(source), progress)
             progress.remark(f"installed {plan.package.summary.ref} {plan.package.summary.version}")
             return job.result
 

@@ -7,8 +7,9 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Coroutine
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cvflow_tui.cli.output import size, span
 from cvflow_tui.model.errors import BY_CODE, CvflowError, RefusedError
@@ -89,17 +90,22 @@ def progress_line(step: str, done: float, total: float | None, unit: str, rate: 
     return " · ".join(parts)
 
 
-async def follow(client: DaemonClient, job: Job, progress: Progress) -> Job:
-    """Show a job until it is done, and return it. If this task is cancelled (Ctrl-C), so is the job, and it is waited for.
+async def follow(client: DaemonClient, begun: Coroutine[Any, Any, Job], progress: Progress) -> Job:
+    """Show the job that `begun` (a client's call) starts until it is done, and return it. If this task is cancelled (Ctrl-C), so is
+    the job, and it is waited for; also where the daemon was yet to say that it had begun.
 
-    Raises the error the job failed with; RefusedError if somebody else cancelled it.
+    Raises what `begun` raises, the error the job failed with, and RefusedError if somebody else cancelled it.
     """
+    starting = asyncio.ensure_future(begun)
     try:
+        job = await asyncio.shield(starting)
         async for state in client.follow(job.id):
             job = state
             progress.show(job.step or job.kind, job.done, job.total, job.unit, job.rate, job.eta)
     except asyncio.CancelledError:
-        await _call_off(client, job, progress)
+        if not starting.done():
+            progress.remark("it is about to begin, and is called off as soon as it has")
+        await _call_off(client, await starting, progress)
         raise
     if job.state is JobState.DONE:
         return job

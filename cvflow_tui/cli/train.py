@@ -37,7 +37,7 @@ def train(session: Session, project: str, solver: str | None, quiet: bool, as_js
             settings = (await client.project(project)).project.settings
             await client.change_project(project, replace(settings, solver=str(await client.resolve(solver))))
         with Progress(quiet) as progress:
-            job = await follow(client, await client.train(project), progress)
+            job = await follow(client, client.train(project), progress)
         # the rounds are what was written down; the job's result is only its echo
         rounds = (await client.project(project)).rounds
         found = next((each for each in rounds if each.job == job.id), None) or max(rounds, key=lambda each: each.number, default=None)

@@ -57,6 +57,9 @@ class SaysSo:
     def discard(self, solver: str, variant: Variant) -> None:
         raise CvflowError("does not train")
 
+    def abandon(self, solver: str, candidate: Variant) -> None:
+        raise CvflowError("does not train")
+
 
 @pytest.fixture
 def provider() -> SaysSo:

@@ -32,6 +32,8 @@ class Runner:
         self.busy = 0
         self.state = "running"
         self.trainings: list[dict[str, Any]] = []
+        self.left: list[dict[str, str]] = []
+        """Trainings that another daemon began."""
 
     def reply(self, method: str, url: str, headers: Any, body: bytes) -> tuple[int, Any]:
         """Status and JSON for a request."""
@@ -64,12 +66,15 @@ class Runner:
 
     def _control(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
         parts = path.strip("/").split("/")
+        if path == "/train" and method == "GET":
+            return 200, {"trainings": [{"id": item["id"], "state": "running", "checkpoint": item["checkpoint"]} for item in self.left]}
         if path == "/train":
             self.trainings.append(body)
             return 200, {"id": "t1", "result": True, "code": "200"}
         if parts[0] == "train":
             if method == "DELETE":
                 self.state = "cancelled"
+                self.left = [item for item in self.left if item["id"] != parts[1]]
             told = {"id": "t1", "state": self.state, "done": 3, "total": 10, "metrics": {"loss": 0.5}, "error": "diverged"}
             return 200, told
         name = parts[2]
@@ -118,7 +123,7 @@ def runner() -> Iterator[tuple[Runner, Endpoint]]:
 def asked(runner: tuple[Runner, Endpoint], monkeypatch: pytest.MonkeyPatch) -> Iterator[SolverProvider]:
     monkeypatch.setattr(solver_provider, "POLL", 0.01)
     monkeypatch.setattr(solver_http, "PAUSE", 0.01)
-    provider = SolverProvider(lambda _: runner[1])
+    provider = SolverProvider(lambda _: runner[1], lambda _: runner[1])
     yield provider
     provider.close()
 
@@ -170,6 +175,43 @@ def test_a_candidate_is_staged_promoted_and_discarded(runner: tuple[Runner, Endp
     assert runner[0].variants == {"raccoons": "r2"}
 
 
+def test_what_a_dead_daemon_left_is_ended_and_nothing_else(runner: tuple[Runner, Endpoint], asked: SolverProvider) -> None:
+    candidate = Variant("raccoons", Path("/p/raccoons/checkpoints/r2")).candidate()
+    runner[0].left = [
+        {"id": "ours", "checkpoint": "/p/raccoons/checkpoints/.r2.part/r2"},
+        {"id": "another", "checkpoint": "/p/cats/checkpoints/.r2.part/r2"},
+    ]
+    runner[0].variants = {"raccoons": "r1", "raccoons.candidate": "r2", "cats.candidate": "r2"}
+    asked.abandon("v/p/s", candidate)
+    assert [item["id"] for item in runner[0].left] == ["another"]
+    assert runner[0].variants == {"raccoons": "r1", "cats.candidate": "r2"}
+    asked.abandon("v/p/s", candidate)
+
+
+def test_no_solver_is_started_to_end_something_in_it() -> None:
+    started: list[str] = []
+
+    def start(solver: str) -> Endpoint:
+        started.append(solver)
+        return Endpoint("http://127.0.0.1:9")
+
+    provider = SolverProvider(start, lambda _: None)
+    candidate = Variant("raccoons", Path("/c/r2")).candidate()
+    provider.discard("v/p/s", candidate)
+    provider.abandon("v/p/s", candidate)
+    provider.close()
+    assert started == []
+
+
+def test_a_runner_that_dies_in_a_training_is_told_in_words(
+    runner: tuple[Runner, Endpoint], asked: SolverProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(solver_provider, "PATIENCE", 2)
+    threading.Timer(0.1, lambda: setattr(runner[0], "busy", 1000)).start()
+    with pytest.raises(RemoteError, match="v/p/s ended, or answers no more, while it learned; see: cvflow logs v/p/s"):
+        asked.train("v/p/s", tmp_path, tmp_path / "c", base=None, parameters={}, progress=Progress())
+
+
 def test_training_is_followed_to_its_end(runner: tuple[Runner, Endpoint], asked: SolverProvider, tmp_path: Path) -> None:
     runner[0].state = "done"
     dataset, checkpoint = tmp_path / "d", tmp_path / "c"
@@ -207,11 +249,11 @@ def test_errors_are_lines_of_their_kind(runner: tuple[Runner, Endpoint], asked: 
     picture.write_bytes(b"odd")
     with pytest.raises(PackageError, match="no result"):
         asked.suggest("v/p/s", picture, threshold=0.5, variant=None)
-    wrong = SolverProvider(lambda _: Endpoint(runner[1].url, "wrong"))
+    wrong = SolverProvider(lambda _: Endpoint(runner[1].url, "wrong"), lambda _: None)
     with pytest.raises(RefusedError, match="token"):
         wrong.stage("v/p/s", Variant("p", Path("/c")))
     wrong.close()
-    nobody = SolverProvider(lambda _: Endpoint("http://127.0.0.1:9"))
+    nobody = SolverProvider(lambda _: Endpoint("http://127.0.0.1:9"), lambda _: None)
     with pytest.raises(RemoteError, match="can't be reached"):
         nobody.suggest("v/p/s", picture, threshold=0.5, variant=None)
     nobody.close()

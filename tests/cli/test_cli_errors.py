@@ -129,6 +129,38 @@ client = FakeClient()
 client.install_work = work
 sys.exit(main(["install", "nanodet", "--yes"], session_of(client, Path({str(tmp_path)!r}))))
 """
+    _interrupt_when_begun(script, marker)
+    assert marker.read_text() == "cancelled"
+
+
+def test_ctrl_c_before_the_daemon_has_said_that_a_job_began_calls_it_off_too(tmp_path: Path) -> None:
+    """A round's first answer may take as long as its solver takes to start."""
+    marker = tmp_path / "job"
+    script = f"""
+import asyncio, sys
+from pathlib import Path
+from cvflow_tui.backend.jobs import Cancelled
+from cvflow_tui.cli.main import main
+from tests.cli.fake_client import FakeClient, session_of
+
+def work(progress):
+    if progress.cancelled.wait(30):
+        Path({str(marker)!r}).write_text("cancelled")
+        raise Cancelled
+
+class SlowClient(FakeClient):
+    async def train(self, name):
+        Path({str(marker)!r}).write_text("begun")
+        await asyncio.sleep(1.0)
+        return self.board.start("round", name, work)
+
+sys.exit(main(["train", "raccoons"], session_of(SlowClient(), Path({str(tmp_path)!r}))))
+"""
+    _interrupt_when_begun(script, marker)
+    assert marker.read_text() == "cancelled"
+
+
+def _interrupt_when_begun(script: str, marker: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 20
     while not marker.exists() and time.monotonic() < deadline:
@@ -136,6 +168,5 @@ sys.exit(main(["install", "nanodet", "--yes"], session_of(client, Path({str(tmp_
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert marker.read_text() == "cancelled"
     assert "nothing was kept" in err and "Traceback" not in err
     assert out == ""

@@ -10,8 +10,9 @@ import pytest
 
 from cvflow_tui.backend.client import DaemonClient, find_daemon
 from cvflow_tui.backend.daemon import Daemon, EmbeddedDaemon, connect
+from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.home import Home
-from cvflow_tui.model.errors import RefusedError, RemoteError, UsageError
+from cvflow_tui.model.errors import CvflowError, RefusedError, RemoteError, UsageError
 
 
 @pytest.fixture
@@ -35,6 +36,39 @@ def test_an_embedded_daemon_is_found_and_ends_when_told(home: Home) -> None:
     assert find_daemon(home) is None
     assert not home.daemon_file.exists()
     Daemon(home)._lock.release()
+
+
+def test_a_daemon_that_cannot_begin_lets_go_of_the_home(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon = EmbeddedDaemon(home)
+
+    def fail() -> None:
+        raise OSError("a bad disk")
+
+    monkeypatch.setattr(daemon._daemon._rooms, "recover", fail)
+    with pytest.raises(CvflowError, match="a bad disk"):
+        daemon.start()
+    daemon.stop()
+    again = EmbeddedDaemon(home)
+    again.start()
+    again.stop()
+
+
+def test_no_solver_is_started_while_the_daemon_ends(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon = EmbeddedDaemon(home)
+    rooms = daemon._daemon._rooms
+    order: list[str] = []
+    monkeypatch.setattr(rooms.supervisor, "stop_all", lambda: order.append("solvers"))
+    daemon.start()
+
+    def work(progress: Progress) -> None:
+        progress.cancelled.wait(20)
+        with pytest.raises(RefusedError, match="the daemon is ending"):
+            rooms._endpoint("a/b/c")
+        order.append("job")
+
+    rooms.jobs.start("round", "p", work)
+    daemon.stop(stop_solvers=True)
+    assert order == ["job", "solvers"], "what works with a solver is called off before the solver is"
 
 
 def test_a_shutdown_answers_those_who_wait(home: Home) -> None:

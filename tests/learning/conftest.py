@@ -50,6 +50,7 @@ class Squares:
     loaded: dict[str, Path] = field(default_factory=dict)
     datasets: list[dict[str, Any]] = field(default_factory=list)
     bases: list[Path | None] = field(default_factory=list)
+    abandoned: list[tuple[str, Variant]] = field(default_factory=list)
 
     def suggest(self, solver: str, picture: Path, *, threshold: float, variant: Variant | None) -> tuple[DetectedObject, ...]:
         assert solver == SOLVER
@@ -70,6 +71,8 @@ class Squares:
         self.datasets.append(told)
         self.bases.append(base)
         checkpoint.write_text("{}")
+        draft = checkpoint.with_name(f".{checkpoint.name}.4711")
+        draft.write_text("{")  # as a solver writes beside its checkpoint, and a process that is killed leaves it
         progress.advance(1, 2)
         if self.hold is not None:
             self.hold.set()
@@ -80,6 +83,7 @@ class Squares:
         items = [item for item in told["items"] if item["split"] == "train" and item["objects"]]
         offsets = [item["objects"][0]["box"][0] - square(Path(item["path"])).x0 for item in items]
         checkpoint.write_text(json.dumps({"offset": 40.0 if self.spoil else sum(offsets) / len(offsets)}))
+        draft.unlink()
         progress.advance(2, 2)
         return {"loss": 0.0}
 
@@ -91,6 +95,9 @@ class Squares:
 
     def discard(self, solver: str, variant: Variant) -> None:
         self.loaded.pop(variant.project, None)
+
+    def abandon(self, solver: str, candidate: Variant) -> None:
+        self.abandoned.append((solver, candidate))
 
 
 @dataclass

@@ -65,15 +65,19 @@ def bench(tmp_path: Path, pictures: Path) -> Iterator[tuple[Bench, Supervisor]]:
         "tests/squares", "1.0.0", "detect", str(package), "squares/solver/Squares", "object-detection", sys.executable, ("square",)
     )
 
-    def endpoint(solver: str) -> Endpoint:
+    def running(solver: str) -> Endpoint | None:
         found = supervisor.endpoint(solver)
+        return None if found is None else Endpoint(*found)
+
+    def endpoint(solver: str) -> Endpoint:
+        found = running(solver)
         if found is None:
             supervisor.start(spec, None, True)
-            found = supervisor.endpoint(solver)
+            found = running(solver)
         assert found is not None
-        return Endpoint(*found)
+        return found
 
-    provider = SolverProvider(endpoint)
+    provider = SolverProvider(endpoint, running)
     projects, jobs = ProjectService(home, state, provider), JobBoard()
     learning = LearningService(projects, provider, jobs)
     projects.create("p", [str(pictures)], ["square"], ProjectSettings(SOLVER, 0.4, 6))

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from cvflow_tui.backend.annotation.provider import Variant
 from cvflow_tui.backend.learning import records
 from cvflow_tui.backend.learning.round import decide
-from cvflow_tui.model.errors import RefusedError
+from cvflow_tui.model.errors import RefusedError, RemoteError
 from cvflow_tui.model.jobs import JobState
 from cvflow_tui.model.projects import DetectionMetrics, ProjectSettings, Round, RoundState
 
@@ -135,6 +136,30 @@ def test_cancelling_while_measuring_unloads_the_candidate(start: Start) -> None:
     assert _files(bench) == []
 
 
+def test_the_end_of_a_round_is_written_down_even_if_its_candidate_does_not_go(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = start()
+
+    def stuck(*_: object) -> None:
+        raise OSError("the candidate does not go")
+
+    monkeypatch.setattr(bench.provider, "stage", lambda *_: stuck())
+    monkeypatch.setattr(bench.provider, "discard", stuck)
+    assert bench.finish([bench.annotate(number) for number in range(1, 7)][-1]).state is JobState.FAILED
+    (told,) = bench.learning.status("p").rounds
+    assert (told.state, told.reason) == (RoundState.FAILED, "OSError: the candidate does not go")
+
+
+def test_a_daemon_starts_though_a_solver_does_not_let_go(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = start()
+    records.begin(bench.projects.folder("p"), SOLVER)
+
+    def deaf(*_: object) -> None:
+        raise RemoteError("no answer")
+
+    monkeypatch.setattr(bench.provider, "abandon", deaf)
+    assert start().learning.status("p").rounds[-1].reason == records.KILLED
+
+
 def test_train_refuses_with_the_reason(start: Start) -> None:
     bench = start()
     with pytest.raises(RefusedError, match="nothing to learn from yet"):
@@ -174,6 +199,7 @@ def test_recovery_ends_what_a_killed_process_left_running(start: Start) -> None:
     (folder.checkpoints / "r2").write_text("measured, not promoted")
     (folder.cache / "rounds" / "r2").mkdir(parents=True)
     again = start()
+    assert again.provider.abandoned == [(SOLVER, Variant("p.candidate", folder.checkpoints / "r2"))], "its training is ended, too"
     last = again.learning.status("p").rounds[-1]
     assert (last.number, last.state, last.reason) == (2, RoundState.FAILED, records.KILLED)
     assert again.projects.project("p").checkpoint == "r1"

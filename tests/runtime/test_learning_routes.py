@@ -167,6 +167,9 @@ def test_a_cancelled_training_leaves_nothing(learner: Client, dataset: Path, tmp
     job = train(learner, dataset, out, steps=1000, seconds=0.05)
     waiting = train(learner, dataset, tmp_path / "later.ckpt")
     until(lambda: learner.control("GET", f"/train/{job}").json["done"] > 1)
+    known = {told["id"]: told for told in learner.control("GET", "/train").json["trainings"]}
+    assert (known[job]["state"], known[job]["checkpoint"]) == ("running", str(out))
+    assert (known[waiting]["state"], known[waiting]["checkpoint"]) == ("running", str(tmp_path / "later.ckpt"))
     assert learner.control("DELETE", f"/train/{waiting}").json["state"] == "cancelled"
     assert learner.control("DELETE", f"/train/{job}").json["state"] == "cancelled"
     assert over(learner, job)["state"] == "cancelled"

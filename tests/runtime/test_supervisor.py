@@ -193,8 +193,12 @@ def test_a_killed_runner_leaves_no_worker_and_is_seen(site: Site, spec_of: Specs
     solver = site.supervisor.start(spec_of("Echo"))
     assert solver.pid is not None
     (worker,) = workers(solver.pid)
+    uploads = [path for place in (Path("/dev/shm"), site.home.runs) for path in place.glob(f"cvflow-{solver.pid}-*")]
+    assert uploads, "a runner has a folder of its own for pictures"
+    (uploads[0] / "1").write_bytes(b"a picture")
     os.kill(solver.pid, signal.SIGKILL)
     until(lambda: not alive(worker))
+    until(lambda: not any(path.exists() for path in uploads))  # its pictures do not stay in memory until somebody looks
     seen = until(lambda: (found := site.supervisor.solvers()[0]).state is SolverState.FAILED and found)
     assert "unexpectedly" in seen.error
     assert site.supervisor.start(spec_of("Echo")).pid != solver.pid

@@ -82,6 +82,19 @@ def test_a_damaged_cache_file_is_made_again(
 
 
 @pytest.mark.usefixtures("quick")
+def test_what_a_killed_round_had_half_written_is_taken_away(
+    nanodet: Callable[..., Any], dataset: Callable[..., Any], photograph: Path, tmp_path: Path
+) -> None:
+    lesson = dataset(["pilot"], [(photograph, [PERSON])])
+    half = lesson.cache / "nanodet-m-416" / f".{'0' * 64}.npz.4711"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"PK")
+    nanodet().train(lesson, tmp_path / "a", _silent)
+    assert not half.exists()
+    assert len(list(half.parent.iterdir())) == 1
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_round_goes_on_from_the_boxes_of_the_last_and_takes_more_labels(
     nanodet: Callable[..., Any], dataset: Callable[..., Any], photograph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,3 +64,7 @@ class Provider(Protocol):
     def discard(self, solver: str, variant: Variant) -> None:
         """Unload a candidate that was not good enough."""
         ...
+
+    def abandon(self, solver: str, candidate: Variant) -> None:
+        """End what a round of a daemon that died left at the solver: its training, its candidate. Starts nothing."""
+        ...

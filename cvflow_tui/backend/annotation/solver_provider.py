@@ -22,18 +22,25 @@ POLL = 0.25
 """Seconds between two looks at a training job."""
 
 PATIENCE = 20
-"""Looks at a training job that may fail in a row before it is given up (a runner that restarts is away for seconds)."""
+"""Looks at a training job that may fail in a row before it is given up (on busy cores a runner may be slow to answer)."""
 
 
 class SolverProvider:
-    """Asks solvers through their runners. `endpoint(solver)` finds (or starts) one and raises a CvflowError where it can't.
+    """Asks solvers through their runners. `endpoint(solver)` finds (or starts) one and raises a CvflowError where it can't;
+    `running(solver)` finds one that runs, or None.
 
     Blocking and thread-safe. Remembers which checkpoint it had each runner load under which name, so that a runner which is new,
     was restarted, or was taken over from an earlier daemon is given the checkpoint first.
     """
 
-    def __init__(self, endpoint: Callable[[str], Endpoint], transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        endpoint: Callable[[str], Endpoint],
+        running: Callable[[str], Endpoint | None],
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
         self._endpoint = endpoint
+        self._running = running
         self._http = SolverHttp(transport)
         self._loaded: dict[tuple[Endpoint, str], Path] = {}
         self._parameters: dict[Endpoint, frozenset[str]] = {}
@@ -78,7 +85,7 @@ class SolverProvider:
         config = {"checkpoint": str(checkpoint), "base": str(base) if base else None}
         job = self._http.start_training(endpoint, {"datapath": str(dataset), "hyperparameters": dict(parameters), "config": config})
         try:
-            told = self._await_training(endpoint, job, progress)
+            told = self._await_training(solver, endpoint, job, progress)
         except BaseException:
             self._give_up(endpoint, job)
             raise
@@ -101,14 +108,27 @@ class SolverProvider:
             self._loaded[endpoint, serving.project] = serving.checkpoint
 
     def discard(self, solver: str, variant: Variant) -> None:
-        """Unload a candidate that was not good enough; one that is not loaded is fine."""
-        endpoint = self._endpoint(solver)
+        """Unload a candidate that was not good enough; one that is not loaded is fine. Starts nothing: a runner that is gone holds none."""
+        endpoint = self._running(solver)
+        if endpoint is None:
+            return
         with self._lock:
             self._loaded.pop((endpoint, variant.project), None)
         try:
             self._http.delete_variant(endpoint, variant.project)
         except NotFoundError:
             return
+
+    def abandon(self, solver: str, candidate: Variant) -> None:
+        """End what a round of a daemon that died left at the solver: the training that writes beside the candidate's checkpoint, and
+        the candidate. Starts nothing."""
+        endpoint = self._running(solver)
+        if endpoint is None:
+            return
+        for training in self._http.trainings(endpoint):
+            if training.get("state") == "running" and Path(str(training.get("checkpoint"))).is_relative_to(candidate.checkpoint.parent):
+                self._http.cancel_training(endpoint, str(training.get("id")))
+        self.discard(solver, candidate)
 
     def _ensure(self, endpoint: Endpoint, variant: Variant) -> None:
         with self._lock:
@@ -133,17 +153,17 @@ class SolverProvider:
                 self._parameters[endpoint] = known
         return known
 
-    def _await_training(self, endpoint: Endpoint, job: str, progress: Progress) -> Mapping[str, Any]:
+    def _await_training(self, solver: str, endpoint: Endpoint, job: str, progress: Progress) -> Mapping[str, Any]:
         failures = 0
         while True:
             progress.check()
             try:
                 told = self._http.training(endpoint, job)
                 failures = 0
-            except RemoteError:
+            except RemoteError as error:
                 failures += 1
                 if failures >= PATIENCE:
-                    raise
+                    raise RemoteError(f"{solver} ended, or answers no more, while it learned; see: cvflow logs {solver}") from error
             else:
                 if told.get("state") != "running":
                     return told

@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import uvicorn
 
@@ -49,17 +49,16 @@ class Daemon:
         self._embedded = embedded
         self._began = time.monotonic()
         self._stop_solvers = False
-        self._lock = HomeLock(home)
-        try:
-            self._socket = bind(host, port)
+        with ExitStack() as opened:
+            self._lock = HomeLock(home)
+            opened.callback(self._lock.release)
+            self._socket = opened.enter_context(bind(host, port))
             self.url = "http://{}:{}".format(*_address(self._socket))
             self.token = ensure_token(home)
-            self._state = open_state(home)
+            self._state = opened.enter_context(closing(open_state(home)))
             self._rooms = Rooms(home, self._state)
             app = build_api(self._services(), self.token, allowed_hosts(host))
-        except BaseException:
-            self._lock.release()
-            raise
+            self._opened = opened.pop_all()
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -81,10 +80,10 @@ class Daemon:
         import anyio.to_thread
 
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
-        await asyncio.to_thread(self._rooms.recover)
-        self._announce()
-        log.info("serving %s at %s", self._home.root, self.url)
         try:
+            await asyncio.to_thread(self._rooms.recover)
+            self._announce()
+            log.info("serving %s at %s", self._home.root, self.url)
             await self._server.serve([self._socket])
         finally:
             await asyncio.to_thread(self._close)
@@ -101,12 +100,8 @@ class Daemon:
 
     def _close(self) -> None:
         self._home.daemon_file.unlink(missing_ok=True)
-        if self._stop_solvers:
-            self._rooms.supervisor.stop_all()
-        self._rooms.close()
-        self._state.close()
-        self._socket.close()
-        self._lock.release()
+        self._rooms.close(stop_solvers=self._stop_solvers)
+        self._opened.close()
         log.info("ended")
 
     def _services(self) -> Services:

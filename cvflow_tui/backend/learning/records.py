@@ -84,10 +84,10 @@ def recent(folder: ProjectFolder, limit: int = 100) -> tuple[Round, ...]:
     return tuple(_round(row) for row in reversed(rows))
 
 
-def running(folder: ProjectFolder) -> list[int]:
-    """Rounds that are written down as running."""
-    rows = folder.database.rows("SELECT number FROM rounds WHERE state = ?", (RoundState.RUNNING.value,))
-    return [int(row["number"]) for row in rows]
+def running(folder: ProjectFolder) -> list[tuple[int, str]]:
+    """Rounds that are written down as running, and the solver that learns in each."""
+    rows = folder.database.rows("SELECT number, solver FROM rounds WHERE state = ?", (RoundState.RUNNING.value,))
+    return [(int(row["number"]), str(row["solver"])) for row in rows]
 
 
 def _round(row: sqlite3.Row) -> Round:

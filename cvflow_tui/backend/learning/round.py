@@ -55,7 +55,7 @@ class RoundWork:
         self._serving = serving
         self._number = number
         self._dataset = folder.cache / "rounds" / f"r{number}"
-        self._aside = folder.checkpoints / f".r{number}.part"
+        self._aside = folder.checkpoints / f".r{number}.part"  # a folder: drafts of a process that is killed go with it
         self._checkpoint = folder.checkpoints / f"r{number}"
         self._candidate = Variant(folder.name, self._checkpoint).candidate()
         self._staged = False
@@ -68,13 +68,14 @@ class RoundWork:
                 raise RefusedError(f"{self._serving.solver} does not learn: its solver has no train")
             return self._run(progress)
         except BaseException as error:
-            self._drop()
-            if isinstance(error, Cancelled):
-                self._end(RoundState.CANCELLED, "called off")
-            else:
-                self._end(
-                    RoundState.FAILED, one_line(error.message if isinstance(error, CvflowError) else f"{type(error).__name__}: {error}")
-                )
+            try:
+                self._drop()
+            finally:
+                if isinstance(error, Cancelled):
+                    self._end(RoundState.CANCELLED, "called off")
+                else:
+                    told = error.message if isinstance(error, CvflowError) else f"{type(error).__name__}: {error}"
+                    self._end(RoundState.FAILED, one_line(told))
             raise
         finally:
             shutil.rmtree(self._dataset, ignore_errors=True)
@@ -103,11 +104,14 @@ class RoundWork:
         progress.step("fine-tuning", unit="steps")
         base = self._folder.checkpoints / self._serving.checkpoint if self._serving.checkpoint else None
         delete(self._aside)
-        self._provider.train(self._serving.solver, self._dataset, self._aside, base=base, parameters={}, progress=progress)
+        self._aside.mkdir(mode=0o700)
+        written = self._aside / self._checkpoint.name
+        self._provider.train(self._serving.solver, self._dataset, written, base=base, parameters={}, progress=progress)
         progress.check()
-        if not self._aside.exists():
+        if not written.exists():
             raise PackageError(f"{self._serving.solver} says that it learned, and wrote no checkpoint")
-        self._aside.rename(self._checkpoint)
+        written.rename(self._checkpoint)
+        delete(self._aside)
 
     def _measure(self, taken: Snapshot, progress: Progress) -> tuple[DetectionMetrics, DetectionMetrics]:
         progress.step("loading the new checkpoint")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import threading
 import time
@@ -10,15 +11,17 @@ from functools import partial
 
 from cvflow_tui.backend.annotation.folder import ProjectFolder
 from cvflow_tui.backend.annotation.projects import ProjectService
-from cvflow_tui.backend.annotation.provider import Provider
+from cvflow_tui.backend.annotation.provider import Provider, Variant
 from cvflow_tui.backend.annotation.suggesting import Serving
 from cvflow_tui.backend.jobs import JobBoard
 from cvflow_tui.backend.learning import records
 from cvflow_tui.backend.learning.prequential import prequential
 from cvflow_tui.backend.learning.round import RoundWork, delete
-from cvflow_tui.model.errors import RefusedError
+from cvflow_tui.model.errors import CvflowError, RefusedError
 from cvflow_tui.model.jobs import Job
 from cvflow_tui.model.projects import ActResult, Prequential, ProjectStatus, RoundState
+
+log = logging.getLogger(__name__)
 
 PATIENCE = 60.0
 """Seconds a removal waits for the project's round to end."""
@@ -91,13 +94,20 @@ class LearningService:
             if project.error is not None:
                 continue
             folder = self._projects.folder(project.name)
-            for number in records.running(folder):
+            for number, solver in records.running(folder):
+                self._abandon(solver, Variant(folder.name, folder.checkpoints / f"r{number}").candidate())
                 records.end(folder, number, RoundState.FAILED, records.KILLED)
             served = {item["checkpoint"] for item in folder.database.rows("SELECT checkpoint FROM rounds WHERE state = 'promoted'")}
             for path in folder.checkpoints.iterdir():
                 if path.name not in served:
                     delete(path)
             shutil.rmtree(folder.cache / "rounds", ignore_errors=True)
+
+    def _abandon(self, solver: str, candidate: Variant) -> None:
+        try:
+            self._provider.abandon(solver, candidate)
+        except CvflowError as error:  # the daemon starts all the same; the runner's own end takes what is left with it
+            log.warning("what %s still does for %s could not be ended: %s", solver, candidate.project, error.message)
 
     def _start(self, folder: ProjectFolder, serving: Serving) -> Job | None:
         with self._lock:

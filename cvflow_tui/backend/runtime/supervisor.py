@@ -59,9 +59,7 @@ class Supervisor:
                     run = self._recognise(run)  # noqa: PLW2901 - the same row, read anew
                 if not run.lives():
                     self._clean(run)
-        for folder in (SHARED_MEMORY, self._home.runs):
-            if folder.is_dir():
-                sweep(folder)
+        self._sweep()
         return self.solvers()
 
     def solvers(self) -> list[RunningSolver]:
@@ -199,7 +197,11 @@ class Supervisor:
             process.wait()
             raise
         # Someone must reap it, or it stays behind as a zombie for as long as we live.
-        threading.Thread(target=process.wait, name=f"reap-{name}", daemon=True).start()
+        threading.Thread(target=self._reap, args=(process,), name=f"reap-{name}", daemon=True).start()
+
+    def _reap(self, process: subprocess.Popen[bytes]) -> None:
+        process.wait()
+        self._sweep(process.pid)
 
     def _wait(self, run: Run) -> RunningSolver:
         """The solver once it is ready. Raises PackageError with why it is not."""
@@ -231,7 +233,7 @@ class Supervisor:
                 error = PackageError(f"{run.name} failed to start: {why}", detail=self._tail(run.name))
                 self._failures[run.name] = error
             if keep:
-                sessions.end(run)
+                self._end(run)
                 self._runs.fail(run.name, run.pid, why)
             else:
                 self._clean(run)
@@ -249,9 +251,21 @@ class Supervisor:
                 return RefusedError(f"{run.name} was stopped while it started")
         return self._end_failed(run, _DIED, keep=False)
 
+    def _end(self, run: Run) -> None:
+        """No process of the run, and no upload."""
+        sessions.end(run)
+        if run.pid is not None:
+            self._sweep(run.pid)
+
+    def _sweep(self, owner: int | None = None) -> None:
+        """Take away the uploads of runners (one, by its process) that were killed: they could not do it themselves."""
+        for folder in (SHARED_MEMORY, self._home.runs):
+            if folder.is_dir():
+                sweep(folder, owner)
+
     def _clean(self, run: Run) -> None:
         """No process, no port, no specification, no row."""
-        sessions.end(run)
+        self._end(run)
         current = self._runs.get(run.name)
         if current is not None and current.pid in (run.pid, None):
             Path(run.spec).unlink(missing_ok=True)
@@ -263,7 +277,7 @@ class Supervisor:
         if run.pid is None and run.error is None:
             return without_process(run, SolverState.STARTING)
         if run.error is None:
-            sessions.end(run)
+            self._end(run)
             self._runs.fail(run.name, run.pid, _DIED)
         return without_process(run, SolverState.FAILED, run.error or _DIED)
 

@@ -32,6 +32,7 @@ class Control:
         """All control routes, each behind the token."""
         return [
             Route("/train", self._behind(self.train), methods=["POST"]),
+            Route("/train", self._behind(self.trainings), methods=["GET"]),
             Route("/train/{job}", self._behind(self.train_status), methods=["GET"]),
             Route("/train/{job}", self._behind(self.train_cancel), methods=["DELETE"]),
             Route("/_cvflow/variants/{name}", self._behind(self.put_variant), methods=["PUT"]),
@@ -58,6 +59,10 @@ class Control:
         )
         self._service.jobs.start(job)
         return JSONResponse({"id": job.id, "result": True, "code": "200"})
+
+    async def trainings(self, request: Request) -> Response:
+        """Every training that is known, with the checkpoint it writes."""
+        return JSONResponse({"trainings": [{**job.reply, "checkpoint": str(job.checkpoint)} for job in self._service.jobs.all()]})
 
     async def train_status(self, request: Request) -> Response:
         """A training as it stands."""

@@ -72,6 +72,10 @@ class TrainJobs:
         """A job by its id."""
         return self._jobs.get(job_id)
 
+    def all(self) -> list[TrainJob]:
+        """Every job that is known, oldest first."""
+        return list(self._jobs.values())
+
     def start(self, job: TrainJob) -> TrainJob:
         """Begin a training, behind those that run already."""
         for old in [name for name, known in self._jobs.items() if known.state != "running"][:-KEPT]:

@@ -34,7 +34,7 @@ class Folder:
     def __init__(self, parent: Path) -> None:
         parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         sweep(parent)
-        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        self.path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
         self._lock = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -44,12 +44,13 @@ class Folder:
         os.close(self._lock)
 
 
-def sweep(parent: Path) -> None:
-    """Remove what runners of this user that were killed left in `parent`."""
-    for folder in parent.glob(_PREFIX + "*"):
+def sweep(parent: Path, owner: int | None = None) -> None:
+    """Remove what runners of this user that were killed left in `parent`; with `owner`, at once what the process of that number left."""
+    for folder in parent.glob(f"{_PREFIX}*" if owner is None else f"{_PREFIX}{owner}-*"):
         with suppress(OSError):
             status = folder.lstat()
-            if status.st_uid != os.getuid() or time.time() - status.st_mtime < _FRESH_SECONDS:
+            # A folder that is new may not be locked yet; that of a process which is known to have ended never will be.
+            if status.st_uid != os.getuid() or (owner is None and time.time() - status.st_mtime < _FRESH_SECONDS):
                 continue
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:

@@ -48,6 +48,8 @@ class ViewCache:
     def fill(self, items: Sequence[cvflow.Item], seen: Callable[[int], None]) -> None:
         """Run the network on pictures and keep what it says; `seen` is told how many are done. Raises InputError for an unreadable one."""
         self._folder.mkdir(parents=True, exist_ok=True)
+        for left in self._folder.glob(".*.npz.*"):  # half-written by a round that was killed; one round at a time uses the folder
+            left.unlink(missing_ok=True)
         for start in range(0, len(items), BATCH):
             part = items[start : start + BATCH]
             tensors = np.stack([prepare(item.image) for item in part])
