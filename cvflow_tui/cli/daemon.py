@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -27,12 +28,20 @@ def daemon() -> None:
 @daemon.command(epilog=examples("cvflow daemon run", "cvflow --home /srv/cvflow daemon run --port 7070"))
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at; loopback unless said otherwise.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="The port; 0 takes any free one.")
+@json_option
 @click.pass_obj
-def run(session: Session, host: str, port: int) -> None:
-    """Serve this home until SIGTERM, Ctrl-C or `cvflow daemon stop`. Solvers outlive it."""
+def run(session: Session, host: str, port: int, as_json: bool) -> None:
+    """Serve this home until SIGTERM, Ctrl-C or `cvflow daemon stop`. Solvers outlive it.
+
+    With --json, prints what `daemon status --json` does, one line, once requests are answered.
+    """
     from cvflow_tui.backend.daemon import run_daemon
 
-    run_daemon(session.home, host=host, port=port)
+    def tell(found: DaemonStatus) -> None:
+        print_json(_facts(found))
+        sys.stdout.flush()  # whoever started us waits for it, and we go on
+
+    run_daemon(session.home, host=host, port=port, serving=tell if as_json else None)
 
 
 @daemon.command(epilog=examples("cvflow daemon status", "cvflow daemon status --json | jq -r .url"))

@@ -150,3 +150,19 @@ def test_accepting_what_the_solver_says_exports_what_the_solver_said(cvflow: Cvf
     boxes = [annotation["bbox"] for annotation in coco.loadAnns(coco.getAnnIds())]
     assert cups
     assert [[x, y, x + width, y + height] for x, y, width, height in boxes] == [pytest.approx(box, abs=0.5) for box in cups]
+
+
+def test_a_daemon_that_a_script_runs_says_where_it_serves(cvflow: Cvflow) -> None:
+    command = [sys.executable, "-m", "cvflow_tui", "daemon", "run", "--json"]
+    with subprocess.Popen(command, env=cvflow.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as daemon:
+        assert daemon.stdout is not None
+        told = json.loads(daemon.stdout.readline())
+        assert list(told)[:3] == ["url", "pid", "version"]
+        assert told["pid"] == daemon.pid
+        status = cvflow.json("daemon", "status")
+        assert (status["url"], status["pid"]) == (told["url"], daemon.pid)
+        second = cvflow.run("daemon", "run", "--json")
+        assert (second.returncode, json.loads(second.stdout)["code"]) == (4, "refused")
+        daemon.send_signal(signal.SIGTERM)
+        out, errors = daemon.communicate(timeout=30)
+    assert (daemon.returncode, out, errors) == (0, "", "")

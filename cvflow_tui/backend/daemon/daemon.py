@@ -11,7 +11,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 
 import uvicorn
@@ -75,8 +75,8 @@ class Daemon:
         """Whether requests are answered."""
         return self._server.started
 
-    async def serve(self) -> None:
-        """Serve until `stop` (or a client's shutdown); then close everything in order."""
+    async def serve(self, serving: Callable[[DaemonStatus], None] | None = None) -> None:
+        """Serve until `stop` (or a client's shutdown); then close everything in order. `serving` is told who serves, and where."""
         import anyio.to_thread
 
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
@@ -84,6 +84,8 @@ class Daemon:
             await asyncio.to_thread(self._rooms.recover)
             self._announce()
             log.info("serving %s at %s", self._home.root, self.url)
+            if serving is not None:  # the port listens already: whoever calls now is answered as soon as we are up
+                serving(self.status())
             await self._server.serve([self._socket])
         finally:
             await asyncio.to_thread(self._close)
@@ -112,19 +114,23 @@ class Daemon:
             projects=rooms.projects,
             learning=rooms.learning,
             jobs=rooms.jobs,
-            status=self._status,
+            status=self.status,
             # after the reply has gone out
             shutdown=lambda stop_solvers: threading.Timer(0.1, self.stop, kwargs={"stop_solvers": stop_solvers}).start(),
         )
 
-    def _status(self) -> DaemonStatus:
+    def status(self) -> DaemonStatus:
+        """Who serves, and since when."""
         live = sum(solver.state.is_live for solver in self._rooms.supervisor.solvers())
         uptime = time.monotonic() - self._began
         return DaemonStatus(self.url, os.getpid(), __version__, str(self._home.root), uptime, self._embedded, live)
 
 
-def run_daemon(home: Home, *, host: str = "127.0.0.1", port: int = 0) -> None:
-    """`cvflow daemon run`: serve until SIGTERM, SIGINT or a client's shutdown. Solvers outlive it."""
+def run_daemon(home: Home, *, host: str = "127.0.0.1", port: int = 0, serving: Callable[[DaemonStatus], None] | None = None) -> None:
+    """`cvflow daemon run`: serve until SIGTERM, SIGINT or a client's shutdown. Solvers outlive it.
+
+    `serving` is told once the home is announced.
+    """
     home.make()
     log_to_file(home)
     daemon = Daemon(home, host=host, port=port)
@@ -133,7 +139,7 @@ def run_daemon(home: Home, *, host: str = "127.0.0.1", port: int = 0) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, daemon.stop)
-        await daemon.serve()
+        await daemon.serve(serving)
 
     asyncio.run(main())
 
