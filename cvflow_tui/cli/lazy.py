@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -51,8 +51,3 @@ class LazyGroup(click.Group):
 def examples(*lines: str) -> str:
     """The end of a command's help: commands that work as they stand, one a line, kept as they are."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
-
-
-def one_of(words: Sequence[str]) -> str:
-    """`a, b or c`."""
-    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1] if words else ""]))

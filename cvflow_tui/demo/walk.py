@@ -35,7 +35,6 @@ class Walk:
         self._project = project
         self._photographs = {each.path.name: each for each in photographs()}
         self._tally = Tally()
-        self._checkpoints: set[str | None] = set()
         self._made_project = self._installed = self._started = False
         self._solver: RunningSolver | None = None
 

@@ -126,6 +126,15 @@ def test_a_hundred_thousand_pictures_are_windows_and_never_a_whole(start: Start,
     assert [item.position for item in service.pictures("p", state=PictureState.SKIPPED).pictures] == [50_000]
     assert service.pictures("p", offset=90_000, limit=2, state=PictureState.UNSEEN).pictures[0].position == 90_002
     assert service.project("p").counts == {"unseen": 99_999, "skipped": 1}
+    with database.write() as connection:  # as if a person had: these files do not exist
+        connection.execute("UPDATE pictures SET state = ? WHERE position <= 250", (PictureState.ANNOTATED.value,))
+        connection.execute("UPDATE pictures SET state = ? WHERE position BETWEEN 251 AND 500", (PictureState.CONFIRMED_EMPTY.value,))
+    before = rows
+    finished = service.finished("p")
+    assert next(finished)[0].position == 1
+    assert rows - before <= 2 * pages.FEW + 1, "of what is finished a few are fetched at a time"
+    assert [picture.position for picture, _ in finished] == list(range(2, 501))
+    rows = 0
     database._connection.set_trace_callback(None)
     assert rows <= 10 + 1000 + 100, "no more rows come than a window holds"
     for statement in statements:

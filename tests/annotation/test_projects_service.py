@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -164,6 +166,44 @@ def test_broken_labels_are_said_and_do_not_hide_other_projects(start: Start, fol
     assert listed[0].error is not None
     assert "labels.toml" in listed[0].error
     assert listed[1].error is None
+
+
+def test_a_removal_that_was_cut_short_is_finished(start: Start, folder: Path, home: Home) -> None:
+    service = start()
+    service.create("p", [str(folder)], ["a"])
+    service.close()
+    (home.projects / "p").rename(home.projects / f".p.removed-{'0' * 32}")
+    again = start()
+    assert again.projects() == []
+    assert again.create("p", [str(folder)], ["a"]).pictures == 12
+
+
+def test_a_damaged_database_is_said_and_does_not_hide_other_projects(start: Start, folder: Path, home: Home) -> None:
+    service = start()
+    service.create("a", [str(folder)], ["x"])
+    service.create("b", [str(folder)], ["x"])
+    service.close()
+    path = home.projects / "a" / "project.db"
+    with closing(sqlite3.connect(path)) as database:
+        (page,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'project'").fetchone()
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as file:  # it opens, and what it holds can't be read
+        file.seek((page - 1) * size)
+        file.write(bytes(size))
+    listed = start().projects()
+    assert "malformed" in (listed[0].error or "")
+    assert listed[1].error is None
+
+
+def test_a_class_that_labels_toml_has_lost_is_named(start: Start, folder: Path, home: Home) -> None:
+    service = start()
+    service.create("p", [str(folder)], ["cat", "dog"])
+    service.act("p", 1, Draw("dog", Box(1, 1, 20, 20)))
+    service.close()
+    labels = home.projects / "p" / "labels.toml"
+    labels.write_text(labels.read_text().partition('[[labels]]\nname = "dog"')[0])
+    with pytest.raises(UsageError, match=r"class 2 is missing in labels\.toml: put it back \(it has cat\)"):
+        start().open("p", 1)
 
 
 def test_open_goes_to_the_first_that_is_not_finished(start: Start, folder: Path) -> None:

@@ -18,7 +18,7 @@ from cvflow_tui.backend.annotation.codec import change_from_json, change_to_json
 from cvflow_tui.backend.annotation.content import Content, applied
 from cvflow_tui.backend.annotation.labels import Labels
 from cvflow_tui.backend.annotation.projects import ProjectService
-from cvflow_tui.backend.annotation.rules import decide, perform
+from cvflow_tui.backend.annotation.rules import decide
 from cvflow_tui.backend.store import open_state
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import CvflowError, NotFoundError, RefusedError, UsageError
@@ -61,7 +61,8 @@ FRESH = Content(
 
 def _after(content: Content, *acts: Act) -> Content:
     for act in acts:
-        content, _ = perform(content, act, LABELS, 1 + max((item.id for item in content.annotations), default=0))
+        number = 1 + max((item.id for item in content.annotations), default=0)
+        content = applied(content, decide(content, act, LABELS, number).change)
     return content
 
 
@@ -170,9 +171,10 @@ def test_every_act_has_an_exact_inverse_and_keeps_the_rules(acts: list[Act]) -> 
     for act in acts:
         number = 1 + max((item.id for item in content.annotations), default=0)
         try:
-            after, inverse = perform(content, act, LABELS, number)
+            change = decide(content, act, LABELS, number).change
         except CvflowError:
             continue
+        after, inverse = applied(content, change), change.inverse()
         assert applied(after, inverse) == content
         assert applied(content, change_from_json(change_to_json(inverse.inverse(), LABELS), LABELS)) == after
         taken_back.append((content, inverse))

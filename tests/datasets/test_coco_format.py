@@ -64,12 +64,6 @@ def test_an_export_is_what_pycocotools_loads(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
 
 
-def test_an_export_without_a_path_lies_in_the_project(tmp_path: Path) -> None:
-    report = export_project(Shown(tmp_path), "raccoons")
-    assert report.path == str(tmp_path / "exports" / "raccoons-coco.json")
-    assert Path(report.path).is_file()
-
-
 def test_an_export_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     out.write_text("old")
@@ -86,7 +80,7 @@ def test_an_export_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Pat
 
 def test_wrong_requests_are_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="format 'yolo9' is not known: there is coco"):
-        export_project(Shown(tmp_path), "p", "yolo9")
+        export_project(Shown(tmp_path), "p", "yolo9", tmp_path / "out.json")
     with pytest.raises(UsageError, match="not an absolute path"):
         export_project(Shown(tmp_path), "p", "coco", Path("out.json"))
     with pytest.raises(UsageError, match="is a folder"):

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from cvflow_tui.backend.annotation.folder import ProjectFolder
 from cvflow_tui.backend.annotation.provider import Variant
-from cvflow_tui.backend.learning import records
+from cvflow_tui.backend.learning import records, service
+from cvflow_tui.backend.learning.prequential import prequential
 from cvflow_tui.backend.learning.round import decide
 from cvflow_tui.model.errors import RefusedError, RemoteError
 from cvflow_tui.model.jobs import JobState
-from cvflow_tui.model.projects import DetectionMetrics, ProjectSettings, Round, RoundState
+from cvflow_tui.model.projects import DetectionMetrics, Prequential, ProjectSettings, Round, RoundState
 
 from .conftest import OFF, SOLVER, Bench, square
 
@@ -205,6 +209,46 @@ def test_recovery_ends_what_a_killed_process_left_running(start: Start) -> None:
     assert again.projects.project("p").checkpoint == "r1"
     assert _files(again) == ["checkpoints/r1"]
     assert not (folder.cache / "rounds").exists()
+
+
+def test_a_project_without_its_folders_does_not_keep_a_daemon_from_starting(start: Start) -> None:
+    bench = start()
+    shutil.rmtree(bench.projects.folder("p").checkpoints)
+    assert [project.error for project in start().projects.projects()] == [None]
+
+
+def test_a_round_that_cannot_begin_does_not_undo_the_act(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = start()
+    for number in range(1, 6):
+        bench.annotate(number)
+
+    def full(*_: object) -> int:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "begin", full)
+        assert bench.annotate(6) is None
+    assert bench.projects.project("p").finished == 6
+    assert bench.annotate(7) is not None, "the next one begins it"
+
+
+def test_the_accuracy_is_worked_out_once_for_all_who_ask(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = start()
+    bench.annotate(1)
+    began, asked = threading.Event(), []
+
+    def slow(folder: ProjectFolder, threshold: float) -> Prequential:
+        asked.append(folder.name)
+        began.wait(0.5)
+        return prequential(folder, threshold)
+
+    monkeypatch.setattr(service, "prequential", slow)
+    threads = [threading.Thread(target=bench.learning.status, args=("p",)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert asked == ["p"]
 
 
 def test_removing_a_project_ends_its_round_first(start: Start) -> None:

@@ -29,7 +29,9 @@ class Labels:
             raise UsageError(f"{clean(name)!r} is no class of this project: it has {', '.join(self.names)}") from None
 
     def name(self, number: int) -> str:
-        """The name of a class."""
+        """The name of a class. Raises UsageError for one that the project has lost."""
+        if not 0 < number <= len(self.names):
+            raise UsageError(f"class {number} is missing in labels.toml: put it back (it has {', '.join(self.names)})")
         return self.names[number - 1]
 
     def match(self, name: str) -> str | None:

@@ -28,7 +28,7 @@ from cvflow_tui.model.text import clean, one_line
 log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_ASIDE = re.compile(r"\..+\.(new|removed)-[0-9a-f]{32}")
+_ASIDE = re.compile(r"\.(?P<name>.+)\.(new|removed)-[0-9a-f]{32}")
 
 
 def check_name(name: str) -> str:
@@ -58,9 +58,9 @@ class Registry:
         """A project, or what is known of one that can't be opened, with why."""
         try:
             return self.folder(name).summary()
-        except CvflowError as error:
+        except (CvflowError, sqlite3.Error) as error:
             row = self._state.row("SELECT path FROM projects WHERE name = ?", (name,))
-            return Project(name, row["path"] if row else "", (), ProjectSettings(), error=one_line(error.message))
+            return Project(name, row["path"] if row else "", (), ProjectSettings(), error=one_line(str(error)))
 
     def folder(self, name: str) -> ProjectFolder:
         """An open project. Raises NotFoundError naming those that exist, and what opening a broken one raises."""
@@ -138,11 +138,19 @@ class Registry:
         with self._lock:
             known = set(self.names())
             for path in sorted(self._home.projects.iterdir()):
-                if _ASIDE.fullmatch(path.name):
+                if found := _ASIDE.fullmatch(path.name):
+                    self._forget_gone(found["name"])
                     shutil.rmtree(path, ignore_errors=True)
                 elif path.name not in known and _NAME.fullmatch(path.name) and (path / "project.db").is_file():
                     log.warning("project %s was made and not listed: listing it", path.name)
                     self._register(path.name, path)
+
+    def _forget_gone(self, name: str) -> None:
+        """Take a project off the list whose removal was cut short: its folder stands aside, and nothing took its place."""
+        row = self._state.row("SELECT path FROM projects WHERE name = ?", (name,))
+        if row is not None and not Path(row["path"]).exists():
+            with self._state.write() as connection:
+                connection.execute("DELETE FROM projects WHERE name = ?", (name,))
 
     def _refuse_taken(self, name: str) -> None:
         if name in self.names() or (self._home.projects / name).exists():

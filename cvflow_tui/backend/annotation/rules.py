@@ -46,12 +46,6 @@ class _Situation:
     """The id a new annotation gets; further ones count on from it."""
 
 
-def perform(content: Content, act: Act, labels: Labels, next_id: int) -> tuple[Content, Change]:
-    """The content after an act, and the change that takes the act back. Raises what `decide` raises."""
-    change = decide(content, act, labels, next_id).change
-    return applied(content, change), change.inverse()
-
-
 def decide(content: Content, act: Act, labels: Labels, next_id: int) -> Outcome:
     """What an act does to a picture.
 

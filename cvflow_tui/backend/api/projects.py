@@ -146,10 +146,9 @@ def train(rooms: Rooms, name: str) -> Job:
 @router.post("/{name}/export")
 def export(rooms: Rooms, name: str, how: Export) -> ExportReport:
     """Write the annotations to a file."""
-    out = Path(how.out) if how.out else None
-    if out is None or not out.is_absolute():
+    if not how.out:
         raise UsageError("out: the absolute path of the file to write is needed")
-    return export_project(rooms.projects, name, how.format, out)
+    return export_project(rooms.projects, name, how.format, Path(how.out))
 
 
 def _with_round(rooms: Rooms, name: str, result: ActResult) -> ActResult:

@@ -13,17 +13,13 @@ from cvflow_tui.model.errors import UsageError
 from cvflow_tui.model.projects import ExportReport
 
 
-def export_project(source: Source, name: str, format: str = "coco", out: Path | None = None) -> ExportReport:
-    """Write what a person stands behind, confirmed empty pictures included; by default to `exports/NAME-FORMAT` in the project's folder.
+def export_project(source: Source, name: str, format: str, out: Path) -> ExportReport:
+    """Write what a person stands behind, confirmed empty pictures included.
 
     Raises NotFoundError for an unknown project or a missing folder, UsageError for an unknown format or a relative path.
     """
     kind, project = format_named(format), source.project(name)
-    if out is None:
-        folder = Path(project.path) / "exports"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        out = folder / f"{name}-{kind.name}{kind.ending}"
-    elif not out.is_absolute():
+    if not out.is_absolute():
         raise UsageError(f"out: {out} is not an absolute path")
     if out.is_dir():
         raise UsageError(f"out: {out} is a folder: name a file in it, such as {out / (name + kind.ending)}")

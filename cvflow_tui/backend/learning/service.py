@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sqlite3
 import threading
 import time
 from dataclasses import dataclass
 from functools import partial
 
+from cvflow_tui.backend.annotation import pictures
 from cvflow_tui.backend.annotation.folder import ProjectFolder
 from cvflow_tui.backend.annotation.projects import ProjectService
 from cvflow_tui.backend.annotation.provider import Provider, Variant
@@ -44,6 +46,7 @@ class LearningService:
         self._provider = provider
         self._jobs = jobs
         self._lock = threading.Lock()
+        self._figuring = threading.Lock()
         self._running: dict[str, str] = {}
         self._untrainable: set[str] = set()
         self._accuracy: dict[str, _Accuracy] = {}
@@ -60,7 +63,11 @@ class LearningService:
         project, serving = folder.summary(), folder.serving()
         if project.until_round != 0 or not project.annotations or serving is None or serving.solver in self._untrainable:
             return None
-        job = self._start(folder, serving)
+        try:
+            job = self._start(folder, serving)
+        except sqlite3.Error:  # the act stands; the next picture that is finished begins the round
+            log.exception("a round of %s could not begin", name)
+            return None
         return job.id if job else None
 
     def train(self, name: str) -> Job:
@@ -74,7 +81,7 @@ class LearningService:
             raise RefusedError(f"{name} has no solver: choose one in its settings first")
         if running := self._job_of(name):
             raise RefusedError(f"a round of {name} is running already (job {running})")
-        if not any(held for _, held in self._projects.finished(name)):
+        if not pictures.teaches(folder.database):
             raise RefusedError(f"{name} has nothing to learn from yet: annotate a picture and finish it")
         if not self._learns(serving.solver):
             raise RefusedError(f"{serving.solver} does not learn: its solver has no train")
@@ -93,15 +100,20 @@ class LearningService:
         for project in self._projects.projects():
             if project.error is not None:
                 continue
-            folder = self._projects.folder(project.name)
-            for number, solver in records.running(folder):
-                self._abandon(solver, Variant(folder.name, folder.checkpoints / f"r{number}").candidate())
-                records.end(folder, number, RoundState.FAILED, records.KILLED)
-            served = {item["checkpoint"] for item in folder.database.rows("SELECT checkpoint FROM rounds WHERE state = 'promoted'")}
-            for path in folder.checkpoints.iterdir():
-                if path.name not in served:
-                    delete(path)
-            shutil.rmtree(folder.cache / "rounds", ignore_errors=True)
+            try:
+                self._recover(self._projects.folder(project.name))
+            except (OSError, sqlite3.Error):  # one damaged project must not keep the others' daemon from starting
+                log.exception("what a killed process left of a round of %s could not be put in order", project.name)
+
+    def _recover(self, folder: ProjectFolder) -> None:
+        for number, solver in records.running(folder):
+            self._abandon(solver, Variant(folder.name, folder.checkpoints / f"r{number}").candidate())
+            records.end(folder, number, RoundState.FAILED, records.KILLED)
+        served = {item["checkpoint"] for item in folder.database.rows("SELECT checkpoint FROM rounds WHERE state = 'promoted'")}
+        for path in folder.checkpoints.iterdir() if folder.checkpoints.is_dir() else ():
+            if path.name not in served:
+                delete(path)
+        shutil.rmtree(folder.cache / "rounds", ignore_errors=True)
 
     def _abandon(self, solver: str, candidate: Variant) -> None:
         try:
@@ -135,17 +147,16 @@ class LearningService:
 
     def _prequential(self, folder: ProjectFolder) -> Prequential:
         """The figures, anew once something changed; with many pictures only once a fiftieth of them did (it costs a second by 500)."""
-        facts = folder.facts()
-        with self._lock:
+        with self._figuring:  # one at a time: whoever asks while it is worked out takes what comes of it
+            facts = folder.facts()
             known = self._accuracy.get(folder.name)
-        if known is not None and known.key == (facts["created_at"], facts["threshold"]):
-            changes = facts["revision"] - known.revision
-            if changes == 0 or changes < known.figures.overall.pictures // 50:
-                return known.figures
-        figures = prequential(folder, facts["threshold"])
-        with self._lock:
+            if known is not None and known.key == (facts["created_at"], facts["threshold"]):
+                changes = facts["revision"] - known.revision
+                if changes == 0 or changes < known.figures.overall.pictures // 50:
+                    return known.figures
+            figures = prequential(folder, facts["threshold"])
             self._accuracy[folder.name] = _Accuracy((facts["created_at"], facts["threshold"]), facts["revision"], figures)
-        return figures
+            return figures
 
     def _let_go(self, name: str) -> None:
         """End a project's round before the project goes. Raises RefusedError for one that does not end."""

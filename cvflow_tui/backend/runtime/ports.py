@@ -5,8 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 
-import psutil
-
+from cvflow_tui.backend.processes import port_owner
 from cvflow_tui.model.errors import CvflowError, RefusedError, UsageError
 
 LOOPBACK = "127.0.0.1"
@@ -25,22 +24,9 @@ def listen(port: int | None) -> socket.socket:
     except OSError as error:
         listening.close()
         if error.errno == errno.EADDRINUSE:
-            raise RefusedError(f"port {port} is in use by {owner(port or 0)}; choose another with --port") from error
+            owner = port_owner(port or 0) or "another process"
+            raise RefusedError(f"port {port} is in use by {owner}; choose another with --port") from error
         if error.errno == errno.EACCES:
             raise RefusedError(f"port {port} needs more rights than this user has; choose one above 1023") from error
         raise CvflowError(f"port {port} can't be listened on: {error.strerror}") from error
     return listening
-
-
-def owner(port: int) -> str:
-    """Who listens on a port, in words."""
-    try:
-        found = [
-            item for item in psutil.net_connections("tcp") if item.status == psutil.CONN_LISTEN and item.laddr and item.laddr.port == port
-        ]
-        pid = next((item.pid for item in found if item.pid is not None), None)
-        if pid is None:
-            return "another user's process"
-        return f"{psutil.Process(pid).name()} (pid {pid})"
-    except psutil.Error:
-        return "another process"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,12 +36,6 @@ class Record:
             return cls(str(name), str(stamp), int(width), int(height), tuple(dict(each) for each in objects), error)
         except (ValueError, TypeError):
             return None
-
-
-def stamp_of(path: Path) -> str:
-    """A mark that changes when the file changes. Raises OSError where it can't be looked at."""
-    status = path.stat()
-    return f"{status.st_size}:{status.st_mtime_ns}"
 
 
 def record_of(name: str, stamp: str, result: Result, threshold: float) -> Record:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cvflow_tui.backend.pictures.header import stamp_of
 from cvflow_tui.cli.labelling.coco import write_coco
 from cvflow_tui.cli.labelling.partial import PartialFile
-from cvflow_tui.cli.labelling.records import Record, record_of, stamp_of
+from cvflow_tui.cli.labelling.records import Record, record_of
 from cvflow_tui.cli.labelling.window import in_order
 from cvflow_tui.model.errors import CvflowError, RefusedError, RemoteError, UsageError
 from cvflow_tui.model.text import one_line
@@ -199,11 +200,7 @@ def _chain(first: Path, rest: Iterator[Path]) -> Iterator[Path]:
 
 
 def _key(order: Order, path: Path) -> tuple[str, str]:
-    try:
-        stamp = stamp_of(path)
-    except OSError:
-        stamp = ""
-    return path.relative_to(order.root).as_posix(), stamp
+    return path.relative_to(order.root).as_posix(), stamp_of(path) or ""
 
 
 def _count_in(report: Report, record: Record) -> None:
