@@ -112,8 +112,9 @@ def _absolute(source: str) -> str:
 def _show_plan(plan: InstallPlan) -> None:
     summary = plan.package.summary
     replaces = f", replacing {plan.replaces}" if plan.replaces else ""
+    tagline = f": {summary.tagline}" if summary.tagline else ""
     lines = [
-        f"{summary.ref} {summary.version}{replaces}: {summary.tagline}",
+        f"{summary.ref} {summary.version}{replaces}{tagline}",
         f"  from         {plan.source}",
         f"  licence      {summary.license or 'not stated'}",
         f"  environment  {plan.environment}",

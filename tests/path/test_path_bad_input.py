@@ -93,7 +93,9 @@ def test_a_class_that_does_not_import_says_how_to_see_the_rest_and_that_shows_it
 
 def test_a_class_whose_constructor_fails_is_no_running_solver(cvflow: Cvflow, tmp_path: Path) -> None:
     source = SOLVER + "\n    def __init__(self):\n        raise ValueError('no [bold]weights[/bold]\\x1b[31m')\n"
-    cvflow.ok("install", str(make_package(tmp_path, "failing", source=source)), "--yes")
+    done = cvflow.run("install", str(make_package(tmp_path, "failing", source=source)), "--yes")
+    assert done.returncode == 0
+    assert "me/failing 1.0.0" in done.stderr.splitlines(), "a package without a tagline is told without one"
     told = refused(cvflow, 6, "start", "--quiet", "failing")
     assert told.startswith("me/failing/detect failed to start: ValueError: no [bold]weights[/bold]")
     assert "cvflow --debug" in told

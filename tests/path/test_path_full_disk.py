@@ -85,6 +85,7 @@ def test_every_command_that_writes(small: Cvflow, photographs: Path) -> None:
     fill(small)
     assert small.json("infer", picture, "--solver", "nanodet")["objects"], "what runs goes on serving"
     refused(small, "label", picture, "--solver", "nanodet", "--out", str(out / "labels.json"))
+    assert f"no disk space: {out} is full" in small.run("label", picture, "--solver", "nanodet", "--out", str(out / "labels.json")).stderr
     assert sorted(path.name for path in out.iterdir()) == ["filler", "home"]
     empty(small)
     assert [solver["state"] for solver in small.json("ps")] == ["ready"]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from cvflow_tui.cli.labelling.records import Record
 from cvflow_tui.model.errors import RefusedError
+from cvflow_tui.model.space import is_full, no_space
 
 
 class PartialFile:
@@ -35,7 +37,8 @@ class PartialFile:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
-            self._file.close()
+            with self._writing():
+                self._file.close()
         finally:
             if self.path.is_file() and self.path.stat().st_size <= len(self._header):
                 self.path.unlink()  # no picture in it: nothing to go on from
@@ -53,12 +56,14 @@ class PartialFile:
 
     def add(self, record: Record) -> None:
         """Write a picture's line."""
-        self._file.write(record.to_line().encode())
+        with self._writing():
+            self._file.write(record.to_line().encode())
 
     def end(self) -> None:
         """Drop lines that belong to pictures which are no longer there, and hand everything to the kernel."""
-        self._file.truncate(self._file.tell())
-        self._file.flush()
+        with self._writing():
+            self._file.truncate(self._file.tell())
+            self._file.flush()
 
     def records(self) -> Iterator[Record]:
         """Every line from the first; call after `end`."""
@@ -71,6 +76,15 @@ class PartialFile:
     def remove(self) -> None:
         """The output stands: the partial file is not needed any more."""
         self.path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if is_full(error):
+                raise no_space(self.path.parent) from error
+            raise
 
     def _lock(self) -> None:
         try:
