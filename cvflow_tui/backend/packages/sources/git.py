@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import cast
 from urllib.parse import quote, urlsplit
 
 from cvflow_tui.backend.jobs import Progress
@@ -153,7 +154,7 @@ class _Clone:
         config = [word for setting in _CONFIG for word in ("-c", setting)]
         command = guarded(["git", f"--git-dir={self._path / '.git'}", f"--work-tree={self._path}", *config, *arguments])
         interrupt = Git(str(self._path)).execute(command, as_process=True, env=self._environment(), start_new_session=True)
-        process: subprocess.Popen[bytes] = interrupt.proc  # type: ignore[assignment]
+        process = cast("subprocess.Popen[bytes]", interrupt.proc)  # None only after it was ended, and read as bytes: GitPython's default
         try:
             output, complaint = self._follow(process)
         finally:

@@ -61,13 +61,22 @@ class Intake(asyncio.BufferedProtocol):
 
     def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._http = BoundedProtocol(config, server_state, app_state, _loop)
-        self.connection_lost = self._http.connection_lost  # type: ignore[method-assign]
-        self.pause_writing = self._http.pause_writing  # type: ignore[method-assign]
-        self.resume_writing = self._http.resume_writing  # type: ignore[method-assign]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
         self._http.connection_made(cast(asyncio.Transport, Outlet(cast(asyncio.Transport, transport))))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        self._http.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than it is sent to."""
+        self._http.pause_writing()
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self._http.resume_writing()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where to read to."""
@@ -75,4 +84,4 @@ class Intake(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Something was read."""
-        self._http.data_received(self._buffer[:nbytes])  # type: ignore[arg-type]
+        self._http.data_received(cast(bytes, self._buffer[:nbytes]))  # the parser takes whatever has a buffer

@@ -102,7 +102,7 @@ class Scratch:
         if upload.in_memory and len(self._spares) < SPARES and held.st_size <= SPARE_BYTES and held.st_nlink == 1:
             path = f"{upload.path}.spare"
             with suppress(OSError):  # a solver may have moved or removed the file: then it is not ours to use again
-                os.rename(upload.path, path)  # noqa: PTH104
+                os.rename(upload.path, path)  # noqa: PTH104 - once a request, as above
                 self._spares.append(Spare(upload.descriptor, path, held.st_size))
                 if not self._tidying:
                     self._tidying, self._unused = True, 0
@@ -110,7 +110,7 @@ class Scratch:
                 return
         os.close(upload.descriptor)
         with suppress(FileNotFoundError):
-            os.unlink(upload.path)  # noqa: PTH108
+            os.unlink(upload.path)  # noqa: PTH108 - once a request, as above
 
     def _tidy(self) -> None:
         """Remove the files that no picture needed since the last look; the last used are taken first, so those are the oldest."""
@@ -125,7 +125,7 @@ class Scratch:
         for spare in self._spares[:count]:
             os.close(spare.descriptor)
             with suppress(FileNotFoundError):
-                os.unlink(spare.path)  # noqa: PTH108
+                os.unlink(spare.path)  # noqa: PTH108 - names are kept as text for the request's sake
         del self._spares[:count]
 
     def close(self) -> None:

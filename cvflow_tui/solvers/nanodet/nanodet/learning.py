@@ -90,7 +90,7 @@ def _descend(parts: list[Tensor], loss_of: Callable[[int], Tensor], steps: int, 
     for step in range(steps):
         loss = loss_of(step)
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         optimiser.step()
         schedule.step()
         if (step + 1) % _EVERY == 0 or step + 1 == steps:

@@ -142,7 +142,9 @@ def _rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
 def _eight_bits(picture: PIL.Image.Image) -> PIL.Image.Image:
     """A picture of 16 or 32 bits a channel, or of floats, in mode L."""
     values = picture.convert("F")
-    scale = _scale(picture.mode, float(values.getextrema()[1]))  # type: ignore[arg-type]
+    _, brightest = values.getextrema()
+    assert isinstance(brightest, (int, float))  # a pair for each band where there are several; here is one
+    scale = _scale(picture.mode, brightest)
     return values.point(lambda value: value * scale + 0.0).convert("L")
 
 
