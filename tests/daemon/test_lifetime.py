@@ -10,6 +10,7 @@ import pytest
 
 from cvflow_tui.backend.client import DaemonClient, find_daemon
 from cvflow_tui.backend.daemon import Daemon, EmbeddedDaemon, connect
+from cvflow_tui.backend.daemon.lock import HomeLock, is_held
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import CvflowError, RefusedError, RemoteError, UsageError
@@ -93,6 +94,26 @@ def test_a_shutdown_answers_those_who_wait(home: Home) -> None:
 def test_nothing_answers_where_no_daemon_is(home: Home) -> None:
     with pytest.raises(RemoteError, match="cvflow daemon run"):
         asyncio.run(connect(home, start=False))
+
+
+async def test_who_finds_a_daemon_that_is_about_to_begin_waits_for_it(home: Home) -> None:
+    """Two commands at once on a home without a daemon: the one whose daemon is refused takes the other's, however long that takes."""
+    home.make()
+    lock = HomeLock(home)
+    assert is_held(home)
+    waiting = asyncio.create_task(connect(home))
+    while not (home.logs / "daemon.err").exists() or "already serves" not in (home.logs / "daemon.err").read_text():
+        assert not waiting.done()
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(0.3)
+    assert not waiting.done(), "nobody has said yet that it failed"
+    lock.release()
+    assert not is_held(home)
+    daemon = EmbeddedDaemon(home)
+    await asyncio.to_thread(daemon.start)
+    async with await waiting as client:
+        assert (await client.status()).url == daemon.url
+    await asyncio.to_thread(daemon.stop)
 
 
 def test_a_taken_port_and_a_foreign_address_are_refused_and_the_home_stays_free(home: Home, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 
 from cvflow_tui.backend.client import DaemonClient, find_daemon
+from cvflow_tui.backend.daemon.lock import is_held
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import CvflowError, RemoteError
 from cvflow_tui.model.space import no_space
@@ -33,7 +34,8 @@ async def connect(home: Home, *, start: bool = True) -> DaemonClient:
     while time.monotonic() < deadline:
         if client := await _answering(home):
             return client
-        if process.poll() is not None and find_daemon(home) is None:
+        # Ours was refused where another began at the same time: that one is waited for.
+        if process.poll() is not None and not is_held(home) and find_daemon(home) is None:
             if shutil.disk_usage(home.root).free < _LEAST_FREE:
                 raise no_space(home.root)
             raise CvflowError(f"the daemon could not start: {_last_words(home)}")
