@@ -102,3 +102,24 @@ def test_one_line_as_long_as_a_piece_is_read_at_once() -> None:
     reading = "import sys; from cvflow_tui.backend.runtime.logs import safe; sys.stdout.write(str(len(safe(b'y' * (1 << 20) + b'\\n'))))"
     done = subprocess.run([sys.executable, "-c", reading], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "2001", "a long line is cut, and its end stays"
+
+
+def test_a_log_that_has_no_room_stops_nobody_and_says_what_was_lost(tmp_path: Path) -> None:
+    """A full disk as the kernel plays it: a limit on the size of files. The solver that logs must go on serving."""
+    program = """
+import resource, sys
+from pathlib import Path
+from cvflow_tui.backend.runtime.runner.logfile import LogFile
+log = LogFile(Path(sys.argv[1]))
+log.write(b"before\\n")
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+log.write(b"lost, all but a piece\\n")
+log.write(b"lost\\n")
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+log.write(b"after\\n")
+"""
+    path = tmp_path / "a.log"
+    done = subprocess.run([sys.executable, "-c", program, str(path)], timeout=30, cwd=Path(__file__).parents[2], env={**os.environ})
+    assert done.returncode == 0
+    assert path.read_text().splitlines() == ["before", "los", "cvflow: 24 bytes of the log could not be written: File too large", "after"]

@@ -24,17 +24,33 @@ class LogFile:
         self._rotate_bytes = rotate_bytes
         self._size = 0
         self._descriptor = 2
+        self._lost, self._why, self._torn = 0, "", False
         if path is not None:
             self._open()
 
     def write(self, data: bytes) -> None:
-        """Append whole lines."""
-        if self._path is not None and self._size + len(data) > self._rotate_bytes and self._size:
-            self._rotate()
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._descriptor, view) :]
-        self._size += len(data)
+        """Append whole lines. Never raises: where there is no room a solver serves on without a log, which says later what it lacks."""
+        view = memoryview(self._gap() + data)
+        try:
+            if self._path is not None and self._size + len(view) > self._rotate_bytes and self._size:
+                self._rotate()
+            while view:
+                written = os.write(self._descriptor, view)
+                self._size += written
+                self._torn = view[written - 1] != ord("\n")
+                view = view[written:]
+        except OSError as error:
+            told = len(view) <= len(data)
+            self._lost = (0 if told else self._lost) + min(len(view), len(data))
+            self._why = error.strerror or str(error)
+        else:
+            self._lost = 0
+
+    def _gap(self) -> bytes:
+        """What to say of bytes that could not be written; nothing where none were lost."""
+        if not self._lost:
+            return b""
+        return f"{chr(10) * self._torn}cvflow: {self._lost} bytes of the log could not be written: {self._why}\n".encode()
 
     def _open(self) -> None:
         assert self._path is not None
@@ -52,8 +68,9 @@ class LogFile:
             if older.exists():
                 older.replace(self._path.with_name(f"{self._path.name}.{number + 1}"))
         self._path.replace(self._path.with_name(f"{self._path.name}.1"))
-        os.close(self._descriptor)
-        self._open()
+        old = self._descriptor
+        self._open()  # if there is no room for a new file, the old one goes on
+        os.close(old)
 
 
 class LogHandler(logging.Handler):
