@@ -6,7 +6,7 @@ PACKAGE_MYPY := $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/mypy-packages.ini 
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick lint format bench-canvas bench-serving bench-detector bench-finetune bench-labelling bench-start bench-memory clean
+.PHONY: help run test quick lint format bench-canvas bench-serving bench-install bench-detector bench-finetune bench-labelling bench-start bench-memory clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -41,8 +41,11 @@ format: $(STAMP) ## Let ruff mend what it can
 bench-canvas: $(STAMP) ## Picture to screen against chafa; bytes a move
 	$(BIN)/python benchmarks/canvas.py
 
-bench-serving: $(STAMP) ## Runner against bare Starlette + uvicorn and a direct call
-	$(BIN)/python benchmarks/serving.py
+bench-serving: $(STAMP) ## Runner against bare Starlette + uvicorn, LitServe, BentoML and the original servers
+	$(BIN)/python -m benchmarks.serving $(BENCH)
+
+bench-install: $(STAMP) ## Install of a locked package, start to first reply, download against cp
+	$(BIN)/python benchmarks/install.py $(BENCH)
 
 bench-detector: $(STAMP) ## nanodet's AP on real pictures
 	$(BIN)/python benchmarks/detector.py
