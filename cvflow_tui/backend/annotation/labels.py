@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cvflow_tui.backend.private_file import write_private
 from cvflow_tui.model.errors import NotFoundError, UsageError
 from cvflow_tui.model.text import clean
 
@@ -66,7 +66,7 @@ def check_labels(names: Sequence[str]) -> Labels:
 
 
 def save_labels(path: Path, labels: Labels) -> None:
-    """Write `labels.toml`: temporary file, fsync, rename."""
+    """Write `labels.toml`, whole or not at all."""
     import tomlkit
 
     document = tomlkit.document()
@@ -78,12 +78,7 @@ def save_labels(path: Path, labels: Labels) -> None:
         item.add("number", number)
         classes.append(item)
     document.add("labels", classes)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(tomlkit.dumps(document))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_private(path, tomlkit.dumps(document))
 
 
 def load_labels(path: Path) -> Labels:

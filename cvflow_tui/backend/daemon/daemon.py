@@ -22,7 +22,8 @@ from cvflow_tui.backend.daemon.compose import Rooms
 from cvflow_tui.backend.daemon.hosts import allowed_hosts, bind
 from cvflow_tui.backend.daemon.lock import HomeLock
 from cvflow_tui.backend.daemon.logs import log_to_file
-from cvflow_tui.backend.daemon.token import ensure_token, write_private
+from cvflow_tui.backend.daemon.token import ensure_token
+from cvflow_tui.backend.private_file import write_private
 from cvflow_tui.backend.processes import boot_id, start_time
 from cvflow_tui.backend.store import open_state
 from cvflow_tui.home import Home

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-from pathlib import Path
 
+from cvflow_tui.backend.private_file import write_private
 from cvflow_tui.home import Home
 
 
@@ -20,17 +19,3 @@ def ensure_token(home: Home) -> str:
         write_private(home.token_file, token)
     home.token_file.chmod(0o600)
     return token
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only the user may read, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
