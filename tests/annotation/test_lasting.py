@@ -117,7 +117,7 @@ def test_a_hundred_thousand_pictures_are_windows_and_never_a_whole(start: Start,
         rows += len(found)
         return found
 
-    database.rows = counting  # type: ignore[method-assign,assignment]
+    monkeypatch.setattr(database, "rows", counting)
     database._connection.set_trace_callback(statements.append)
     assert service.pictures("p", offset=99_990, limit=50).pictures[-1].name == "part-99/999.jpg"
     assert service.pictures("p", limit=5000).total == 100_000

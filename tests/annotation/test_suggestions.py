@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,14 +139,14 @@ def test_nothing_is_suggested_over_a_finished_picture(service: ProjectService, p
     assert row["first"] == 0, "a person had been here: no honest forecast"
 
 
-def test_an_answer_that_comes_too_late_is_dropped(service: ProjectService, provider: SaysSo) -> None:
+def test_an_answer_that_comes_too_late_is_dropped(service: ProjectService, provider: SaysSo, monkeypatch: pytest.MonkeyPatch) -> None:
     ask = provider.suggest
 
-    def meanwhile(*arguments: object, **named: object) -> tuple[DetectedObject, ...]:
+    def meanwhile(*arguments: Any, **named: Any) -> tuple[DetectedObject, ...]:
         service.act("p", 1, SetState(PictureState.CONFIRMED_EMPTY))
-        return ask(*arguments, **named)  # type: ignore[arg-type]
+        return ask(*arguments, **named)
 
-    provider.suggest = meanwhile  # type: ignore[method-assign,assignment]
+    monkeypatch.setattr(provider, "suggest", meanwhile)
     assert service.open("p", 1).suggestions == ()
 
 

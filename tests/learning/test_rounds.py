@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -118,18 +119,18 @@ def test_a_cancelled_round_leaves_nothing(start: Start) -> None:
     assert bench.provider.loaded == {}
 
 
-def test_cancelling_while_measuring_unloads_the_candidate(start: Start) -> None:
+def test_cancelling_while_measuring_unloads_the_candidate(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = start()
     measuring = threading.Event()
     told, held = bench.provider.suggest, threading.Event()
 
-    def slow(*arguments: object, **named: object) -> object:
+    def slow(*arguments: Any, **named: Any) -> object:
         if named["variant"] is not None:
             measuring.set()
             held.wait(10)
-        return told(*arguments, **named)  # type: ignore[arg-type]
+        return told(*arguments, **named)
 
-    bench.provider.suggest = slow  # type: ignore[method-assign,assignment]
+    monkeypatch.setattr(bench.provider, "suggest", slow)
     job = [bench.annotate(number) for number in range(1, 7)][-1]
     assert measuring.wait(10)
     assert set(bench.provider.loaded) == {"p.candidate"}

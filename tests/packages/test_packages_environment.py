@@ -70,7 +70,7 @@ def test_called_off_while_uv_works(tmp_path: Path, environments: Environments) -
     assert list(environments.folder.iterdir()) == []
 
 
-def test_a_tool_and_its_children_end_when_the_job_is_called_off(tmp_path: Path) -> None:
+def test_a_tool_and_its_children_end_when_the_job_is_called_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     progress = Progress()
     mark = tmp_path / "pids"
     tell = f"open({str(mark)!r}, 'w').write('%d %d' % (os.getpid(), child.pid))"
@@ -80,7 +80,7 @@ def test_a_tool_and_its_children_end_when_the_job_is_called_off(tmp_path: Path) 
         if mark.exists() and len(mark.read_text().split()) == 2:
             raise Cancelled
 
-    progress.check = check  # type: ignore[method-assign]
+    monkeypatch.setattr(progress, "check", check)
     with pytest.raises(Cancelled):
         tools.run_tool([sys.executable, "-c", code], progress=progress, seconds=60)
     for pid in map(int, mark.read_text().split()):

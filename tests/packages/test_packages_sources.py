@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cvflow_tui.backend.jobs import Cancelled, Progress
 from cvflow_tui.backend.packages.hub import Hub
-from cvflow_tui.backend.packages.sources import Source, parse_source
+from cvflow_tui.backend.packages.sources import Fetched, Source, parse_source
 from cvflow_tui.backend.packages.sources.folder import FolderSource
 from cvflow_tui.backend.packages.sources.git import REF, URL, GitSource, vendor_of
 from cvflow_tui.backend.packages.sources.hub import HubSource
@@ -183,7 +183,7 @@ def repository(folder: Path) -> tuple[Path, str]:
     return root, commit_all(root)
 
 
-def fetch(source: str, into: Path, progress: Progress | None = None):  # type: ignore[no-untyped-def]
+def fetch(source: str, into: Path, progress: Progress | None = None) -> Fetched:
     return read(source).fetch(into, progress or Progress())
 
 

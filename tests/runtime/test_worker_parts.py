@@ -30,7 +30,7 @@ def module(name: str) -> Any:
     return importlib.import_module(f"cvflow_worker.{name}")
 
 
-def infer(  # type: ignore[no-untyped-def]
+def infer(  # type: ignore[no-untyped-def] - one argument is bare, as packages have it
     image: Any,
     number: float,
     count: int = 1,
@@ -39,7 +39,7 @@ def infer(  # type: ignore[no-untyped-def]
     top: Optional[int] = None,  # noqa: UP045 - as packages for old Pythons write it
     new: float | None = 2.0,
     mode: Literal["fast", "exact"] = "fast",
-    boxes: list[int] = [],  # noqa: B006
+    boxes: list[int] = [],  # noqa: B006 - as packages have it
     bare=3,
 ) -> None:
     """A signature with all that occurs."""
