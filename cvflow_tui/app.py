@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rich.text import Text
+from textual import events
 from textual.app import App
 from textual.binding import BindingType
 from textual.reactive import reactive
@@ -72,6 +74,8 @@ class CvflowApp(App[None]):
         self._client: DaemonClient | None = None
         self._connected = asyncio.Event()
         self._leaving = False
+        self._under_way = 0
+        self._held: list[events.Key] = []
         self.current_project: str | None = project
         """The project that Annotate and Training show."""
         self.last_picture = ""
@@ -138,14 +142,34 @@ class CvflowApp(App[None]):
         """Show a place; `state` reaches its `arrive` once it stands."""
         if place not in self.MODES:
             raise ValueError(f"no place called {place!r}")
+        self._under_way += 1
         self.run_worker(self._go(place, state), name=f"go-{place}", group="go")
 
     async def _go(self, place: str, state: dict[str, Any]) -> None:
-        await self.switch_mode(place)
-        screen = self.screen_stack[0]
-        if isinstance(screen, Place):
-            await screen.stands.wait()
-            screen.arrive(**state)
+        try:
+            await self.switch_mode(place)
+            screen = self.screen_stack[0]
+            if isinstance(screen, Place):
+                await screen.stands.wait()
+                screen.arrive(**state)
+        finally:
+            self._under_way -= 1
+            self._let_keys_through()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys typed while a place is on its way are meant for it, not for the one that is left: they wait until it stands."""
+        if self._under_way and isinstance(event, events.Key):
+            event.stop()
+            self._held.append(event)
+        elif not isinstance(event, events.Key) or self.screen_stack:
+            # (a key that comes while the app is taken down has nowhere to go)
+            await super().on_event(event)
+
+    def _let_keys_through(self) -> None:
+        if not self._under_way:
+            held, self._held = self._held, []
+            for key in held:
+                self.post_message(events.Key(key.key, key.character))
 
     def action_go(self, place: str) -> None:
         """Show a place (keys, mouse)."""
@@ -208,12 +232,12 @@ class CvflowApp(App[None]):
                 self._leaving = False
                 self._tell_no_daemon(error)
                 return
-        self.exit()
+        self.exit(message=Text(choice.farewell) if choice.farewell else None)
 
     def _hang_up(self) -> None:
         # A request that still waits for news (a log, a job) would keep the daemon from ending, or end in an error of its own.
         for worker in list(self.workers):
-            if worker.group != "leave":
+            if worker.group not in ("leave", "go"):
                 worker.cancel()
 
     async def on_unmount(self) -> None:

@@ -44,6 +44,20 @@ DIGITS: list[BindingType] = [
 ]
 """For places whose digits mean nothing else: add them to BINDINGS."""
 
+
+def zoom_keys(owner: str) -> list[BindingType]:
+    """The keys of a picture that can be looked at closely, for the bindings of `owner`, whose `action_zoom` they call."""
+    return [
+        Binding(key, f"zoom('{how}')", word, show=False, tooltip=tip, id=f"{owner}.zoom_{how}")
+        for key, how, word, tip in (
+            ("plus", "in", "zoom in", "Zoom in"),
+            ("minus", "out", "zoom out", "Zoom out"),
+            ("f,equals_sign", "fit", "fit", "The whole picture"),
+            ("z", "one", "1:1", "One picture pixel a sub-cell"),
+        )
+    ]
+
+
 _SPELLED = {
     "enter": "Enter",
     "escape": "Esc",

@@ -142,12 +142,29 @@ class AskLine(ModalScreen[str | None]):
             self.dismiss(line)
 
 
+NAMED = 4
+"""Solvers that the terminal is told of by name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Leave:
     """How the app is left: whether the embedded daemon ends, and with it the solvers."""
 
     shut_down: bool = False
     stop_solvers: bool = False
+    serving: tuple[str, ...] = ()
+    """Solvers that go on without the app."""
+
+    @property
+    def farewell(self) -> str:
+        """What the terminal says once the app is gone: who goes on, and how that ends; empty where nobody does."""
+        if not self.serving:
+            return ""
+        if len(self.serving) == 1:
+            return f"1 solver keeps serving: {self.serving[0]}. End it: cvflow stop {self.serving[0]}"
+        more = f" and {len(self.serving) - NAMED} more" if len(self.serving) > NAMED else ""
+        named = ", ".join(self.serving[:NAMED])
+        return f"{len(self.serving)} solvers keep serving: {named}{more}. End one: cvflow stop NAME; see them: cvflow ps"
 
 
 async def ask_to_leave(app: CvflowApp) -> Leave | None:
@@ -159,15 +176,16 @@ async def ask_to_leave(app: CvflowApp) -> Leave | None:
         return Leave()
     try:
         status = await app.client.status()
-        live = [solver.name for solver in await app.client.solvers() if solver.state.is_live] if status.embedded else []
+        live = [solver.name for solver in await app.client.solvers() if solver.state.is_live]
     except CvflowError:
         # A daemon that does not answer must not keep anyone in the app.
         return Leave()
+    serving = tuple(one_line(name, 120) for name in live)
     if not status.embedded or status.pid != os.getpid():
-        return Leave()
+        return Leave(serving=serving)
     if not live:
         return Leave(shut_down=True)
     count = "1 solver runs" if len(live) == 1 else f"{len(live)} solvers run"
     answers = (Answer("k", "keep serving", False), Answer("s", "stop them", True))
     stop = await app.push_screen_wait(Choice(f"Quit: {count}", "\n".join(one_line(name, 60) for name in live[:8]), answers))
-    return None if stop is None else Leave(shut_down=True, stop_solvers=bool(stop))
+    return None if stop is None else Leave(shut_down=True, stop_solvers=bool(stop), serving=() if stop else serving)

@@ -12,6 +12,8 @@ from textual.widgets import Static
 
 from cvflow_tui.keymap import PLACES
 
+ANSWERS = {key.letter: key.place for key in PLACES} | {"g": "top"}
+
 
 class GoTo(ModalScreen[str | None]):
     """Waits for one key: the letter of a place, or `g` again for the top of the list. Any other key puts it away."""
@@ -20,24 +22,33 @@ class GoTo(ModalScreen[str | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(key.letter, f"choose('{key.place}')", key.title, id=f"goto.{key.place}") for key in PLACES),
         Binding("g", "choose('top')", "top", id="goto.top"),
-        Binding("escape", "dismiss(None)", "back", id="goto.back"),
+        Binding("escape", "choose", "back", id="goto.back"),
     ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._answered = False
 
     def compose(self) -> ComposeResult:
         """One line that names the letters."""
         words = "   ".join(f"{key.letter} {key.title}" for key in PLACES)
         yield Static(f"go to   {words}   g top", markup=False)
 
-    def action_choose(self, place: str) -> None:
+    def action_choose(self, place: str | None = None) -> None:
         """Dismiss with the place."""
-        self.dismiss(place)
+        if not self._answered:
+            self._answered = True
+            self.dismiss(place)
 
     def on_key(self, event: events.Key) -> None:
-        """Any other key puts the line away."""
-        if event.key not in {key.letter for key in PLACES} | {"g", "escape"}:
+        """The first key is the answer, whichever it is; what is typed behind it goes on to the app.
+
+        Bindings alone would come too late: the app asks for them once a key has come all the way up, and the next is here by then.
+        """
+        if not self._answered:
             event.stop()
-            self.dismiss(None)
+            self.action_choose(ANSWERS.get(event.key))
 
     def on_click(self) -> None:
         """So does the mouse."""
-        self.dismiss(None)
+        self.action_choose()

@@ -78,13 +78,22 @@ class HelpScreen(ModalScreen[None]):
     """The help of a place, made as it is asked for."""
 
     CSS_PATH = "help.tcss"
+    # Of the screen, not of what scrolls: a key typed right behind the ? comes before anything has the focus.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,q", "dismiss(None)", "back", tooltip="Put the help away", id="help.back"),
+        Binding("up,k", "move(-1)", "up", show=False, tooltip="A line up", id="help.up"),
+        Binding("down,j", "move(1)", "down", show=False, tooltip="A line down", id="help.down"),
+        Binding("pageup,ctrl+u", "page(-1)", "page up", show=False, tooltip="A page up", id="help.page_up"),
+        Binding("pagedown,ctrl+d,space", "page(1)", "page down", show=False, tooltip="A page down", id="help.page_down"),
+        Binding("home,g", "jump(False)", "top", show=False, tooltip="The beginning", id="help.top"),
+        Binding("end,G", "jump(True)", "end", show=False, tooltip="The end", id="help.end"),
     ]
 
     def __init__(self, title: str, about: str, explained: str, groups: list[KeyGroup]) -> None:
         super().__init__()
         self._title, self._about, self._explained, self._groups = title, about, explained, groups
+        self._at_end = False
+        """Whether the end is what should show, however the text is laid out."""
 
     @classmethod
     def of(cls, screen: Screen[Any]) -> HelpScreen:
@@ -95,7 +104,7 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """One scrolling text."""
-        with VerticalScroll(classes="help"):
+        with VerticalScroll(classes="help", can_focus=False):
             yield Static()
 
     def on_click(self) -> None:
@@ -104,8 +113,36 @@ class HelpScreen(ModalScreen[None]):
 
     def on_resize(self) -> None:
         """Another width wraps otherwise. A column is left for the scrollbar, and one beside it."""
-        box = self.query_one(VerticalScroll)
-        self.query_one(Static).update(self.text(box.container_size.width - 4 if box.container_size.width else WIDTH))
+        width = self._box.container_size.width
+        self.query_one(Static).update(self.text(width - 4 if width else WIDTH))
+        self.call_after_refresh(self._keep_end)
+
+    @property
+    def _box(self) -> VerticalScroll:
+        return self.query_one(VerticalScroll)
+
+    def action_move(self, lines: int) -> None:
+        """Scroll by lines."""
+        self._to(self._box.scroll_offset.y + lines)
+
+    def action_page(self, pages: int) -> None:
+        """Scroll by pages; a line of the one before stays in view."""
+        self.action_move(pages * max(1, self._box.scrollable_content_region.height - 1))
+
+    def action_jump(self, end: bool) -> None:
+        """Go to the beginning or the end."""
+        self._to(0)
+        self._at_end = end
+        self.call_after_refresh(self._keep_end)
+
+    def _keep_end(self) -> None:
+        if self._at_end:
+            self._to(self._box.max_scroll_y)
+            self._at_end = True
+
+    def _to(self, line: float) -> None:
+        self._at_end = False
+        self._box.scroll_to(y=line, animate=False, immediate=True, force=True)
 
     def text(self, width: int = WIDTH) -> Text:
         """All of it as text `width` cells wide, with a style for headings and keys."""

@@ -38,7 +38,7 @@ COLUMNS: tuple[Column[PackageSummary], ...] = (
     Column("package", _name, 20, sort=lambda package: package.ref),
     Column("task", lambda package: task_of(package.tasks), 14, sort=lambda package: package.tasks),
     Column("size", lambda package: bytes_of(package.size), 7, "right", sort=lambda package: package.size or 0),
-    Column("licence", lambda package: Cell(package.license or "–", "muted"), 12, sort=lambda package: package.license, hide_below=78),
+    Column("licence", lambda package: Cell(package.license or "–", "muted"), 12, sort=lambda package: package.license, hide_below=90),
     Column("", lambda package: Cell(package.tagline, "muted"), 0),
 )
 
@@ -179,7 +179,7 @@ class HubScreen(Place):
         from cvflow_tui.screens.install import InstallScreen
 
         client = await self.cvflow.when_ready()
-        installed = await self.cvflow.run_dialog(InstallScreen(client, source))
+        installed = await self.cvflow.run_dialog(InstallScreen(client, source, self.action_reload))
         await self._load()
         if installed:
             self.note(f"{installed} is installed · F2 shows its solvers")

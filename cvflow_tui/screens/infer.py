@@ -14,6 +14,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from cvflow_tui.keymap import zoom_keys
 from cvflow_tui.model.geometry import Box
 from cvflow_tui.model.results import DetectedObject, Result
 from cvflow_tui.model.solvers import RunningSolver
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 MUTED = "$muted"
+PAN = 4
+"""Cells that hjkl move the picture by."""
 MOST = 200
 """Objects that the list shows."""
 DOT = 3.0
@@ -89,6 +92,11 @@ class ResultScreen(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter", "dismiss(None)", "back", tooltip="Back to the monitor", id="result.back"),
         Binding("question_mark", "app.help", "help", tooltip="The keys", id="result.help"),
+        *zoom_keys("result"),
+        *(
+            Binding(key, f"pan({dx},{dy})", "pan", show=False, tooltip="Move the picture", id=f"result.pan_{key}")
+            for key, dx, dy in (("h", -PAN, 0), ("j", 0, PAN), ("k", 0, -PAN), ("l", PAN, 0))
+        ),
     ]
 
     def __init__(self, solver: str, name: str, picture: CanvasPicture, result: Result, took: float) -> None:
@@ -104,7 +112,7 @@ class ResultScreen(ModalScreen[None]):
             yield PictureView()
             with VerticalScroll(id="result-list"):
                 yield Static(listed(self._result))
-        yield KeyWords(" Esc back   ↑ ↓ scroll", id="result-keys")
+        yield KeyWords(" Esc back   + closer   - back   f whole   hjkl move   ↑ ↓ list", id="result-keys")
 
     def on_mount(self) -> None:
         """Draw, and let the arrows scroll the list."""
@@ -112,6 +120,14 @@ class ResultScreen(ModalScreen[None]):
         view.show(self._picture)
         view.set_shapes(shapes_of(self._result))
         self.query_one("#result-list").focus()
+
+    def action_zoom(self, how: str) -> None:
+        """Zoom in, out, to the whole picture, to its own pixels."""
+        self.query_one(PictureView).zoom_by_name(how)
+
+    def action_pan(self, dx: int, dy: int) -> None:
+        """Move the picture, where it is larger than its room."""
+        self.query_one(PictureView).pan(dx, dy)
 
 
 def colors_of(result: Result) -> dict[str, int]:

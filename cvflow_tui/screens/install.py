@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -42,8 +43,10 @@ class InstallScreen(ModalScreen[str | None]):
         Binding("t", "rest", "the rest", show=False, tooltip="All that is known of a failure: its traceback; and back", id="install.rest"),
     ]
 
-    def __init__(self, client: DaemonClient, source: str) -> None:
+    def __init__(self, client: DaemonClient, source: str, installed: Callable[[], None] | None = None) -> None:
+        """`installed` is called as soon as it is, while the dialog still says so."""
         super().__init__()
+        self._installed = installed
         self._client, self._source = client, source
         self._plan: InstallPlan | None = None
         self._job: Job | None = None
@@ -113,6 +116,8 @@ class InstallScreen(ModalScreen[str | None]):
             self._say(progress_text(job), "Esc cancel")
         elif job.state is JobState.DONE:
             self._end("Installed. F2 shows its solvers; s starts one.", "$success")
+            if self._installed is not None:
+                self._installed()
         elif job.state is JobState.CANCELLED:
             self._end("Cancelled, nothing was kept.", MUTED)
         else:

@@ -24,6 +24,7 @@ from cvflow_tui.widgets.figures import bytes_of, millis_of, seconds_of
 from cvflow_tui.widgets.filter_line import FilterLine
 from cvflow_tui.widgets.log_view import LogView
 from cvflow_tui.widgets.solver_looks import state_cell
+from cvflow_tui.widgets.solver_names import short_name
 from cvflow_tui.widgets.virtual_table import Cell, Column, VirtualTable
 
 EMPTY = "No solver runs.\n\nF2 shows what is installed; s starts a solver there."
@@ -32,7 +33,6 @@ PROCESS_BELOW = 110
 """Columns under which the process id and the uptime stand on the status line."""
 
 COLUMNS: tuple[Column[RunningSolver], ...] = (
-    Column("solver", lambda solver: Cell(solver.name, "strong"), 0, sort=lambda solver: solver.name, keep_end=True),
     Column("state", state_cell, 10, sort=lambda solver: solver.state.value),
     Column("port", lambda solver: str(solver.port or "–"), 5, "right", sort=lambda solver: solver.port or 0),
     Column("pid", lambda solver: str(solver.pid or "–"), 7, "right", sort=lambda solver: solver.pid or 0, hide_below=PROCESS_BELOW),
@@ -75,13 +75,23 @@ class MonitorScreen(Place):
 
     def compose_place(self) -> ComposeResult:
         """The table, a line that names the log, the log, its search."""
+        name: Column[RunningSolver] = Column(
+            "solver", lambda solver: Cell(solver.name, "strong"), sort=lambda solver: solver.name, shorten=self._short
+        )
         with Vertical():
             yield VirtualTable[RunningSolver](
-                COLUMNS, search=lambda solver: solver.name, key=lambda solver: solver.name, empty="The daemon is starting …", id="solvers"
+                (name, *COLUMNS),
+                search=lambda solver: solver.name,
+                key=lambda solver: solver.name,
+                empty="The daemon is starting …",
+                id="solvers",
             )
             yield Static("", id="log-head", markup=False)
             yield LogView("", id="log")
             yield FilterLine("find in the log")
+
+    def _short(self, name: str, width: int) -> str:
+        return short_name(name, width, (solver.name for solver in self.table.items))
 
     @property
     def table(self) -> VirtualTable[RunningSolver]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rich.cells import cell_len, set_cell_size
 
 
@@ -19,17 +21,18 @@ def cut(text: str, width: int) -> str:
     return set_cell_size(text, width - 1).rstrip() + "…"
 
 
-def cut_front(text: str, width: int) -> str:
-    """The end of the text in at most `width` cells, an ellipsis before it where it was longer."""
+def cut_middle(text: str, width: int) -> str:
+    """The beginning and the end of the text in at most `width` cells, an ellipsis between them where it was longer."""
     if width <= 0:
         return ""
     if cell_len(text) <= width:
         return text
-    return "…" + set_cell_size(text[::-1], width - 1)[::-1].lstrip()
+    end = (width - 1) // 2
+    return set_cell_size(text, width - 1 - end).rstrip() + "…" + set_cell_size(text[::-1], end)[::-1].lstrip()
 
 
-def fit(text: str, width: int, align: str = "left", *, keep_end: bool = False) -> str:
-    """The text in exactly `width` cells; `align` is `left` or `right`; `keep_end` cuts at the front."""
-    text = cut_front(text, width) if keep_end else cut(text, width)
+def fit(text: str, width: int, align: str = "left", shorten: Callable[[str, int], str] = cut) -> str:
+    """The text in exactly `width` cells; `align` is `left` or `right`; `shorten` says how what is too long is cut."""
+    text = shorten(text, width)
     gap = " " * max(0, width - cell_len(text))
     return gap + text if align == "right" else text + gap

@@ -16,7 +16,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from cvflow_tui.model.text import one_line
-from cvflow_tui.widgets.cells import fit, width_of
+from cvflow_tui.widgets.cells import cut, fit, width_of
 from cvflow_tui.widgets.table_order import Order
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ class Column(Generic[T]):
     """A column: how a row becomes a cell, how wide it is, how it sorts.
 
     `width` in cells; 0 takes what is left (shared between all such columns). `hide_below`: the table's width under which the
-    column is not shown. `keep_end`: text that is too long loses its beginning. Text from outside needs no cleaning: the table does it.
+    column is not shown. `shorten`: what becomes of text that is too long. Text from outside needs no cleaning: the table does it.
     """
 
     title: str
@@ -46,7 +46,7 @@ class Column(Generic[T]):
     align: str = "left"
     sort: Callable[[T], Any] | None = None
     hide_below: int = 0
-    keep_end: bool = False
+    shorten: Callable[[str, int], str] = cut
 
 
 def _clean(text: str) -> str:
@@ -367,7 +367,7 @@ class VirtualTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=Fals
             cell = column.cell(item) if item is not None else "…"
             text, look = (cell.text, cell.look) if isinstance(cell, Cell) else (cell, "")
             cell_style = style + self.get_component_rich_style(f"table--{look}", partial=True) if look else style
-            segments += [Segment(fit(_clean(text), width, column.align, keep_end=column.keep_end), cell_style), Segment(" " * GAP, style)]
+            segments += [Segment(fit(_clean(text), width, column.align, column.shorten), cell_style), Segment(" " * GAP, style)]
         return Strip(segments)
 
     def _empty(self, y: int, width: int, base: Style) -> Strip:

@@ -24,7 +24,8 @@ async def test_the_list_shows_names_tasks_sizes_and_what_is_installed(open_app: 
             assert "✓  cvflow/nanodet" in text
             assert "detection +2" in text
             assert "101 MB" in text
-            assert "BSD-3-Clause" in text
+            assert ("BSD-3-Clause" in text) == (size[0] > 100), "at 80 columns the pane tells the licence"
+            assert "80 everyday objects, 30 m" in text
             assert "5 packages · 2 installed" in text
 
 
@@ -88,6 +89,8 @@ async def test_install_shows_the_plan_then_progress_then_the_end(open_app: OpenA
         await wait_until(pilot, lambda: "2.0 kB of 4.1 kB · 1.2 MB/s · 2 s left" in screen_text(app))
         client.install_gate.set()
         await wait_until(pilot, lambda: "Installed." in screen_text(app))
+        await wait_until(pilot, lambda: "5 packages · 3 installed" in screen_text(app))
+        assert isinstance(app.screen, InstallScreen), "the list knows while the dialog is still open"
         await pilot.press("enter")
         await wait_until(pilot, lambda: "cvflow/face_utility is installed" in screen_text(app))
         assert "✓  cvflow/face_utility" in screen_text(app)

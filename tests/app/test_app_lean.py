@@ -59,7 +59,7 @@ class Pieces(httpx.AsyncByteStream):
     def __init__(self, content: bytes) -> None:
         self._content = content
 
-    async def __aiter__(self):  # type: ignore[no-untyped-def]  # noqa: ANN204
+    async def __aiter__(self):  # type: ignore[no-untyped-def]
         for start in range(0, len(self._content), 65_536):
             yield self._content[start : start + 65_536]
 

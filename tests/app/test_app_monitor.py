@@ -45,6 +45,11 @@ async def test_every_number_of_a_solver(open_app: OpenApp, serving: FakeClient) 
             assert ("pid 2000, up 1:02 h" in status) == (size[0] < 110)
 
 
+async def test_at_80_columns_a_name_loses_its_vendor_not_its_solver(open_app: OpenApp, serving: FakeClient) -> None:
+    async with open_app(serving, "monitor", (80, 24)) as (app, pilot):
+        await wait_until(pilot, lambda: " mobilenet/classify " in screen_text(app))
+
+
 async def test_numbers_live_once_a_second_and_only_while_shown(open_app: OpenApp, serving: FakeClient) -> None:
     async with open_app(serving, "monitor") as (app, pilot):
         serving.change_solver(NAME, lambda solver: replace(solver, rate=9.9))

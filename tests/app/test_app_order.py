@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cvflow_tui.model.text import clean
-from cvflow_tui.widgets.cells import cut, fit, width_of
+from cvflow_tui.widgets.cells import cut, cut_middle, fit, width_of
 from cvflow_tui.widgets.figures import bytes_of, millis_of, score_of, seconds_of, sparkline
 from cvflow_tui.widgets.log_text import LogText
+from cvflow_tui.widgets.solver_names import short_name
 from cvflow_tui.widgets.table_order import Order, words_of
 
 WORDS = st.text("abcdeAB", min_size=0, max_size=6)
@@ -42,11 +44,32 @@ def test_a_lone_exclamation_mark_filters_nothing_yet() -> None:
     assert words_of("one ! !two") == (["one"], ["two"])
 
 
-@given(st.text(max_size=40), st.integers(0, 20), st.sampled_from(["left", "right"]), st.booleans())
-def test_fitted_text_takes_exactly_its_cells(text: str, width: int, align: str, keep_end: bool) -> None:
+@given(st.text(max_size=40), st.integers(0, 20), st.sampled_from(["left", "right"]), st.sampled_from([cut, cut_middle]))
+def test_fitted_text_takes_exactly_its_cells(text: str, width: int, align: str, shorten: Callable[[str, int], str]) -> None:
     text = " ".join(clean(text).split())
-    assert width_of(cut(text, width)) <= width
-    assert width_of(fit(text, width, align, keep_end=keep_end)) == width
+    assert width_of(shorten(text, width)) <= width
+    assert width_of(fit(text, width, align, shorten)) == width
+
+
+NAMES = st.from_regex(r"[a-c]{1,2}/[a-z]{1,12}/[a-z]{1,9}", fullmatch=True)
+
+
+@given(NAMES, st.integers(1, 30), st.lists(NAMES, max_size=4))
+def test_a_short_name_fits_keeps_its_solver_and_stays_apart_from_the_others(name: str, width: int, others: list[str]) -> None:
+    short, solver = short_name(name, width, others), name.rpartition("/")[2]
+    assert width_of(short) <= width
+    assert short.endswith(solver) or width < len(solver)
+    if "…" not in short and "/" in short:
+        assert not any(other != name and other.endswith(f"/{short}") for other in others)
+
+
+def test_a_name_loses_its_vendor_and_then_the_middle_of_its_package() -> None:
+    name = "cvflow/face_utility/landmarks"
+    assert short_name(name, 29) == name
+    assert short_name(name, 25) == "face_utility/landmarks"
+    assert short_name(name, 18) == "face…ity/landmarks"
+    assert short_name(name, 25, ["lab/face_utility/landmarks"]) == "cvflow/…utility/landmarks"
+    assert short_name(name, 10) == "landmarks"
 
 
 LINES = st.lists(st.text("ab \t漢", max_size=30), max_size=12)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 import pytest
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
@@ -15,11 +16,13 @@ from cvflow_tui import theme
 from cvflow_tui.app import CvflowApp
 from cvflow_tui.keymap import PLACES, spell
 from cvflow_tui.model.errors import RefusedError, RemoteError
-from cvflow_tui.screens.dialogs import AskLine, Choice
+from cvflow_tui.screens.dialogs import AskLine, Choice, Leave
+from cvflow_tui.screens.goto import GoTo
 from cvflow_tui.screens.help import HelpScreen
 from cvflow_tui.screens.place import Place
 from cvflow_tui.widgets.cells import width_of
 from cvflow_tui.widgets.key_bar import KeyBar, fitting
+from cvflow_tui.widgets.log_view import LogView
 from cvflow_tui.widgets.status_line import StatusLine
 from tests.app.conftest import SIZES, OpenApp, app_with, screen_text, settle, wait_until
 from tests.app.fake_client import FakeClient
@@ -82,6 +85,35 @@ async def test_g_and_another_key_stays_and_g_g_goes_to_the_top(open_app: OpenApp
         await pilot.press("g", "g")
         await settle(pilot)
         assert "▸✓  cvflow/nanodet" in screen_text(app)
+
+
+@pytest.mark.parametrize("burst", [["g", "m", "w"], ["m", "w"], ["f3", "w"], ["3", "w"]])
+async def test_keys_typed_while_a_place_comes_are_meant_for_it(open_app: OpenApp, client: FakeClient, burst: list[str]) -> None:
+    await client.start_solver("cvflow/nanodet/detect")
+    async with open_app(client) as (app, pilot):
+        if burst[0] == "m":
+            await pilot.press("g")
+            await wait_until(pilot, lambda: isinstance(app.screen, GoTo))
+        for key in burst:
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await wait_until(pilot, lambda: isinstance(app.screen, Place) and app.screen.PLACE == "monitor")
+        await wait_until(pilot, lambda: any(view.wrap for view in app.screen.query(LogView)))
+        await settle(pilot)
+        assert app.screen_stack == [app.screen]
+
+
+async def test_the_end_of_the_help_is_reached_and_its_beginning_again(open_app: OpenApp, client: FakeClient) -> None:
+    for size in SIZES:
+        for key in ("end", "G"):
+            async with open_app(client, "monitor", size) as (app, pilot):
+                app.post_message(events.Key("question_mark", "?"))
+                await wait_until(pilot, lambda app=app: isinstance(app.screen, HelpScreen))  # type: ignore[misc]
+                app.post_message(events.Key(key, None))
+                assert isinstance(app.screen, HelpScreen)
+                last = app.screen.text().plain.rstrip().splitlines()[-1].split()[-1]
+                await wait_until(pilot, lambda app=app, last=last: last in screen_text(app))  # type: ignore[misc]
+                await pilot.press("home")
+                await wait_until(pilot, lambda app=app: "Esc puts this away" in screen_text(app))  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("place", MINE)
@@ -197,6 +229,14 @@ async def test_leaving_asks_once_only_where_solvers_run_in_an_embedded_daemon(op
         await pilot.press("q")
         await wait_until(pilot, app_is_over(app))
     assert not alone.called("shutdown")
+
+
+def test_the_farewell_names_who_goes_on() -> None:
+    assert Leave().farewell == ""
+    assert Leave(serving=("a/b/c",)).farewell == "1 solver keeps serving: a/b/c. End it: cvflow stop a/b/c"
+    many = Leave(serving=tuple(f"a/b/{number}" for number in range(6))).farewell
+    assert many.startswith("6 solvers keep serving: a/b/0, a/b/1, a/b/2, a/b/3 and 2 more.")
+    assert "cvflow stop NAME" in many
 
 
 def app_is_over(app: CvflowApp) -> Callable[[], bool]:

@@ -53,6 +53,18 @@ def test_a_monitor_whose_numbers_stand_still_is_silent() -> None:
         assert terminal.pump(3.0) == 0
 
 
+def test_the_terminal_is_told_who_keeps_serving() -> None:
+    for key, told in (("k", True), ("s", False)):
+        with Terminal([*COMMAND, "hub", "--running"], ENVIRONMENT) as terminal:
+            terminal.wait_for("5 packages")
+            terminal.send("q")
+            terminal.wait_for("2 solvers run")
+            terminal.send(key)
+            assert os.waitstatus_to_exitcode(terminal.wait_exit()) == 0
+            after = terminal.output.rpartition(RESTORED[0])[2].decode()
+            assert ("2 solvers keep serving: cvflow/nanodet/detect, cvflow/mobilenet/classify" in after) is told
+
+
 def test_a_terminal_of_256_colours_and_one_without_any() -> None:
     for extra in ({"COLORTERM": "", "TERM": "screen-256color"}, {"NO_COLOR": "1"}):
         command = ["/usr/bin/env", *(f"{key}={value}" for key, value in extra.items()), *COMMAND, "packages"]

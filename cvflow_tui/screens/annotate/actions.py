@@ -252,7 +252,7 @@ class AnnotateActions(Place):
 
     def action_zoom(self, how: str) -> None:
         """Zoom in, out, to the whole picture, to its own pixels."""
-        {"in": self.canvas.zoom_in, "out": self.canvas.zoom_out, "fit": self.canvas.zoom_fit, "one": self.canvas.zoom_one}[how]()
+        self.canvas.zoom_by_name(how)
 
     def action_toggle_shapes(self) -> None:
         """Hide the boxes, or show them again."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from cvflow_tui.model.errors import RefusedError
 from cvflow_tui.model.geometry import Box
-from cvflow_tui.model.projects import Accept, AcceptRest, Act, Decline, Draw, Edit, Fix, PictureState, Remove, SetState
+from cvflow_tui.model.projects import Accept, AcceptRest, Act, ActResult, Decline, Draw, Edit, Fix, PictureState, Remove, SetState
 from cvflow_tui.screens.annotate.boxes import fits
 from cvflow_tui.screens.annotate.rows import Key, Row, hidden_below
 from cvflow_tui.screens.annotate.session import Session
@@ -116,12 +117,24 @@ class Acts:
 
     async def undo(self) -> None:
         """Take the project's last act back, on whichever picture it was."""
-        self._session.take(await self._session.client.undo(self._session.name))
-        self._session.refresh_soon()
+        view = self._session.view
+        await self._turn(self._session.client.undo, view is not None and view.can_undo)
 
     async def redo(self) -> None:
         """Do again what was undone last."""
-        self._session.take(await self._session.client.redo(self._session.name))
+        view = self._session.view
+        await self._turn(self._session.client.redo, view is not None and view.can_redo)
+
+    async def _turn(self, ask: Callable[[str], Awaitable[ActResult]], expected: bool) -> None:
+        # Asked also where nothing is expected: another app may have acted on this project.
+        try:
+            result = await ask(self._session.name)
+        except RefusedError as error:
+            if expected:
+                raise
+            self._session.listener.told(error.message)
+            return
+        self._session.take(result)
         self._session.refresh_soon()
 
     async def pick(self, key: Key) -> None:

@@ -6,6 +6,8 @@ from enum import Enum
 
 from textual.binding import Binding, BindingType
 
+from cvflow_tui.keymap import zoom_keys
+
 NUDGE, LEAP = 1, 10
 """Pixels that an arrow moves a box, alone and with Shift."""
 
@@ -70,10 +72,7 @@ BINDINGS: list[BindingType] = [
     *_steering(),
     _quiet("left_square_bracket", "threshold(-1)", "lower", "Show suggestions with lower scores too", name="threshold_down"),
     _quiet("right_square_bracket", "threshold(1)", "raise", "Hide suggestions with low scores", name="threshold_up"),
-    _quiet("plus", "zoom('in')", "zoom in", "Zoom in", name="zoom_in"),
-    _quiet("minus", "zoom('out')", "zoom out", "Zoom out", name="zoom_out"),
-    _quiet("f,equals_sign", "zoom('fit')", "fit", "The whole picture", name="zoom_fit"),
-    _quiet("z", "zoom('one')", "1:1", "One picture pixel a sub-cell", name="zoom_one"),
+    *zoom_keys("annotate"),
     _quiet("v", "toggle_shapes", "shapes", "Hide the boxes, or show them again"),
     _quiet("slash,G", "find", "go to", "Go to a picture by number or name"),
     _quiet("T", "train", "train", "Begin a fine-tuning round now"),

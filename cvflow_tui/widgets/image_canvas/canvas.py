@@ -274,6 +274,10 @@ class ImageCanvas(Widget, can_focus=True):
         if self._viewport:
             self._look(self._viewport.one_to_one(self._glyphs.across, *self._cursor_cell()))
 
+    def zoom_by_name(self, how: str) -> None:
+        """`in`, `out`, `fit` or `one`: what a screen's keys ask for."""
+        {"in": self.zoom_in, "out": self.zoom_out, "fit": self.zoom_fit, "one": self.zoom_one}[how]()
+
     def zoom_at(self, factor: float, column: float, row: float) -> None:
         """Zoom by a factor about a cell point of the canvas."""
         if self._viewport:

@@ -1,4 +1,4 @@
-"""`PictureView`: a picture with its boxes to look at, without cursor, mouse or zoom (results, previews)."""
+"""`PictureView`: a picture with its boxes to look at, without cursor or mouse (results, previews)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cvflow_tui.widgets.image_canvas.scene import Shape
 
 
 class PictureView(ImageCanvas, can_focus=False):
-    """An `ImageCanvas` that always shows the whole picture and takes no part in focus or the mouse."""
+    """An `ImageCanvas` that takes no part in focus or the mouse; the screen it lies in may zoom and pan it."""
 
     DEFAULT_CSS: ClassVar[str] = """
     PictureView { width: 1fr; height: 1fr; background: $background; }
