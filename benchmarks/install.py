@@ -142,6 +142,7 @@ def installs(folder: Path, rounds: int) -> dict[str, list[float]]:
 
     package, body = make_package(folder), picture()
     environment = {**os.environ, "CVFLOW_HOME": str(folder / "home")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # where it is set, every command would compile cvflow anew: no user's does
     found: dict[str, list[float]] = {"install": [], "start": [], "start alone": [], "command": []}
     try:
         cvflow(environment, "install", str(package), "--yes")  # fills uv's cache, starts the daemon

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 import tempfile
@@ -11,6 +12,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from benchmarks.serving.load import Ask, load, picture
 from benchmarks.serving.model.bench_model import look
 from benchmarks.serving.ours import bare, runner
@@ -18,6 +21,8 @@ from benchmarks.serving.peers import DELETE, PEERS, Peer, peer_server
 from benchmarks.serving.servers import NotRun, Server
 
 RAW, FORM = Ask("raw"), Ask("form")
+CALM, TRIES = 0.1, 3
+"""A measurement is taken again, up to so many times, where others had more than this share of the machine. What it found plays no part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ class Sample:
     """Microseconds of CPU that a request cost the server."""
     load: float
     """Share of one core that the load took."""
+    others: float
+    """Share of the machine that neither took: everyone else on it."""
 
 
 @dataclass(slots=True)
@@ -127,18 +134,34 @@ def measure(rounds: int, seconds: float, peers: Collection[str]) -> Found:
             found.direct.append(direct(seconds / 2))
             turn = number * 3 % len(cells)
             for cell in cells[turn:] + cells[:turn]:
-                found.samples.setdefault(cell, []).append(sample(up[cell.server], body, cell, seconds))
+                found.samples.setdefault(cell, []).append(calm_sample(up[cell.server], body, cell, seconds))
         for name, server in up.items():
             found.started[name], found.memory[name], found.processes[name] = server.started, server.memory(), len(server.family())
     return found
 
 
+def calm_sample(server: Server, body: bytes, cell: Cell, seconds: float) -> Sample:
+    """One cell once; again, a few times, where others had much of the machine: then the least disturbed."""
+    tried: list[Sample] = []
+    while not tried or (tried[-1].others > CALM and len(tried) < TRIES):
+        tried.append(sample(server, body, cell, seconds))
+    return min(tried, key=lambda one: one.others)
+
+
 def sample(server: Server, body: bytes, cell: Cell, seconds: float) -> Sample:
     """One cell once."""
-    before = server.cpu()
+    before, busy = server.cpu(), busy_seconds()
     loaded = load(server.port, body, cell.ask, cell.clients, seconds)
+    spent, busy = server.cpu() - before, busy_seconds() - busy
     replies = max(1, loaded.answered + loaded.failed)
-    return Sample(loaded.rate, loaded.p50, loaded.errors, (server.cpu() - before) / replies * 1e6, loaded.cpu / loaded.seconds)
+    others = max(0.0, busy - spent - loaded.cpu) / loaded.seconds / (os.cpu_count() or 1)
+    return Sample(loaded.rate, loaded.p50, loaded.errors, spent / replies * 1e6, loaded.cpu / loaded.seconds, others)
+
+
+def busy_seconds() -> float:
+    """CPU seconds that processes have had on this machine so far."""
+    times = psutil.cpu_times()
+    return float(times.user + times.system + times.nice)
 
 
 def direct(seconds: float) -> float:

@@ -48,9 +48,21 @@ def cells(found: Found) -> str:
                 f"{_median(samples, 'cpu'):.0f}",
                 f"{_median(samples, 'errors'):.1%}",
                 f"{_median(samples, 'load'):.0%}",
+                f"{_median(samples, 'others'):.0%}",
             ]
         )
-    head = ["server", "request", "clients", "replies/s", "rounds", "p50 ms", "CPU us a request", "errors", "load's share of a core"]
+    head = [
+        "server",
+        "request",
+        "clients",
+        "replies/s",
+        "rounds",
+        "p50 ms",
+        "CPU us a request",
+        "errors",
+        "load, of a core",
+        "others, of all",
+    ]
     return _table(head, rows)
 
 
