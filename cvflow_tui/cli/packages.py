@@ -34,22 +34,24 @@ def install(session: Session, source: str, yes: bool, quiet: bool, as_json: bool
 
     SOURCE is a name of the hub, hub:VENDOR/NAME, git+https:URL[@REVISION], git+file:FOLDER, file:FOLDER, or a folder.
     """
-    source = _absolute(source)
+    from cvflow_tui.model.packages import InstallRequest
+
+    request = InstallRequest(_absolute(source))
 
     async def work(client: DaemonClient) -> object:
         from cvflow_tui.cli.progress import Progress, follow
         from cvflow_tui.model.errors import PackageError
 
         with Progress(quiet) as progress:
-            progress.show(f"looking at {source}")
-            plan = await client.plan_install(source)
+            progress.show(f"looking at {request.source}")
+            plan = await client.plan_install(request)
             progress.clear()
             if plan.problems:
                 raise PackageError(f"{plan.package.summary.ref} can't be installed here: {'; '.join(plan.problems)}")
             if not quiet:
                 _show_plan(plan)
             agreed("Install it?", yes)
-            job = await follow(client, client.install(source), progress)
+            job = await follow(client, client.install(request), progress)
             progress.remark(f"installed {plan.package.summary.ref} {plan.package.summary.version}")
             return job.result
 

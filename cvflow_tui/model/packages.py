@@ -113,6 +113,19 @@ class PackageDetail:
 
 
 @dataclass(frozen=True, slots=True)
+class InstallRequest:
+    """What to install, and how."""
+
+    source: str
+    """What a user types: a name of the hub, a folder, an archive, a repository."""
+
+    @classmethod
+    def of(cls, source: InstallRequest | str) -> InstallRequest:
+        """The request itself, or one for a source without any wish."""
+        return cls(source) if isinstance(source, str) else source
+
+
+@dataclass(frozen=True, slots=True)
 class InstallPlan:
     """What an install will do, shown before anything is done."""
 

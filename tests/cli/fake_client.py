@@ -11,10 +11,11 @@ from typing import Any
 from cvflow_tui.backend.jobs import JobBoard, Progress
 from cvflow_tui.cli.session import Session
 from cvflow_tui.home import Home
+from cvflow_tui.model.authoring import CheckRequest, NewPackage, NewPackageRequest
 from cvflow_tui.model.daemon import DaemonStatus
 from cvflow_tui.model.errors import CvflowError, NotFoundError, UsageError
 from cvflow_tui.model.jobs import Job
-from cvflow_tui.model.packages import InstallPlan, PackageDetail, PackageSummary, Parameter, Removal, SolverInfo, SolverName
+from cvflow_tui.model.packages import InstallPlan, InstallRequest, PackageDetail, PackageSummary, Parameter, Removal, SolverInfo, SolverName
 from cvflow_tui.model.projects import DetectionMetrics, ExportReport, Project, ProjectSettings, ProjectStatus, Round, RoundState
 from cvflow_tui.model.results import Result, parse_result
 from cvflow_tui.model.solvers import LogChunk, RunningSolver, SolverState
@@ -59,6 +60,9 @@ class FakeClient:
         self.calls: list[str] = []
         self.status_of = DaemonStatus("http://127.0.0.1:1", 1, "0.1.0", "/home", 5.0, False, 2)
         self.kept_old = False
+        self.made_packages: list[NewPackageRequest] = []
+        self.checked: list[CheckRequest] = []
+        self.report: Any = None
 
     async def __aenter__(self) -> FakeClient:
         return self
@@ -96,13 +100,25 @@ class FakeClient:
             raise NotFoundError(f"{ref} is not installed")
         return DETAIL
 
-    async def plan_install(self, source: str) -> InstallPlan:
+    async def plan_install(self, request: InstallRequest | str) -> InstallPlan:
+        source = InstallRequest.of(request).source
         self._note(f"plan {source}")
         return InstallPlan(DETAIL, source, 0, 7_600_000, 10**10, "the app's own Python", ("copy the files",), self.plan_problems)
 
-    async def install(self, source: str) -> Job:
+    async def install(self, request: InstallRequest | str) -> Job:
+        source = InstallRequest.of(request).source
         self._note(f"install {source}")
         return self.board.start("install", source, self.install_work)
+
+    async def new_package(self, request: NewPackageRequest) -> NewPackage:
+        self._note(f"new {request.name}")
+        self.made_packages.append(request)
+        return NewPackage(f"{request.vendor}/{request.name}", request.task, request.folder, ("cvpm.toml",))
+
+    async def check_package(self, request: CheckRequest) -> Job:
+        self._note(f"check {request.source}")
+        self.checked.append(request)
+        return self.board.start("check", request.source, lambda _: self.report)
 
     async def remove(self, ref: str) -> Removal:
         self._note(f"remove {ref}")

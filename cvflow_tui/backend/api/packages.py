@@ -8,16 +8,9 @@ from fastapi import APIRouter
 
 from cvflow_tui.backend.api.services import Rooms
 from cvflow_tui.model.jobs import Job
-from cvflow_tui.model.packages import InstallPlan, PackageDetail, PackageSummary, Removal
+from cvflow_tui.model.packages import InstallPlan, InstallRequest, PackageDetail, PackageSummary, Removal
 
 router = APIRouter(tags=["packages"])
-
-
-@dataclass(frozen=True, slots=True)
-class SourceBody:
-    """What to install."""
-
-    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +33,15 @@ def show(rooms: Rooms, ref: str) -> PackageDetail:
 
 
 @router.post("/packages/plan")
-def plan(rooms: Rooms, body: SourceBody) -> InstallPlan:
+def plan(rooms: Rooms, body: InstallRequest) -> InstallPlan:
     """What installing would do."""
-    return rooms.packages.plan(body.source)
+    return rooms.packages.plan(body)
 
 
 @router.post("/packages/install", status_code=202)
-def install(rooms: Rooms, body: SourceBody) -> Job:
+def install(rooms: Rooms, body: InstallRequest) -> Job:
     """Begin to install."""
-    return rooms.jobs.start("install", body.source, lambda progress: rooms.packages.install(body.source, progress))
+    return rooms.jobs.start("install", body.source, lambda progress: rooms.packages.install(body, progress))
 
 
 @router.post("/packages/remove")

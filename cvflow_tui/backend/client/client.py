@@ -13,7 +13,7 @@ from cvflow_tui.backend.client.discovery import DaemonAddress
 from cvflow_tui.backend.client.runner import RunnerClient
 from cvflow_tui.model.daemon import DaemonStatus
 from cvflow_tui.model.jobs import Job
-from cvflow_tui.model.packages import InstallPlan, PackageDetail, PackageSummary, Removal, SolverName
+from cvflow_tui.model.packages import InstallPlan, InstallRequest, PackageDetail, PackageSummary, Removal, SolverName
 from cvflow_tui.model.projects import (
     Act,
     ActResult,
@@ -92,13 +92,13 @@ class DaemonClient:
         """One installed package."""
         return await self._daemon.call(PackageDetail, "GET", "/package", ref=ref)
 
-    async def plan_install(self, source: str) -> InstallPlan:
-        """What installing `source` would do. Fetches the package's files (not its weights) to find out; changes nothing."""
-        return await self._daemon.call(InstallPlan, "POST", "/packages/plan", body={"source": source}, timeout=300.0)
+    async def plan_install(self, request: InstallRequest | str) -> InstallPlan:
+        """What installing would do. Fetches the package's files (not its weights) to find out; changes nothing."""
+        return await self._daemon.call(InstallPlan, "POST", "/packages/plan", body=InstallRequest.of(request), timeout=300.0)
 
-    async def install(self, source: str) -> Job:
+    async def install(self, request: InstallRequest | str) -> Job:
         """Begin to install; follow the job with `follow`. Its result is the PackageDetail."""
-        return await self._daemon.call(Job, "POST", "/packages/install", body={"source": source})
+        return await self._daemon.call(Job, "POST", "/packages/install", body=InstallRequest.of(request))
 
     async def remove(self, ref: str) -> Removal:
         """Stop a package's solvers and remove it, with every environment and weight that nothing else uses."""

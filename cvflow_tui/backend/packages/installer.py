@@ -30,7 +30,7 @@ from cvflow_tui.backend.packages.specs import spec_of
 from cvflow_tui.backend.packages.weights import FOLDER, Weight, WeightFetcher, WeightStore
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import RefusedError
-from cvflow_tui.model.packages import InstallPlan
+from cvflow_tui.model.packages import InstallPlan, InstallRequest
 
 log = logging.getLogger(__name__)
 
@@ -59,11 +59,11 @@ class Installer:
         """Environments of installs in progress, which no sweep may take."""
         self._commit_lock = threading.Lock()
 
-    def plan(self, source: str) -> InstallPlan:
-        """What installing `source` would do; fetches the package's files, leaves nothing."""
+    def plan(self, request: InstallRequest) -> InstallPlan:
+        """What installing would do; fetches the package's files, leaves nothing."""
         progress = Progress()
         with self._workspace() as work:
-            fetched, package = self._fetch(source, work, progress)
+            fetched, package = self._fetch(request, work, progress)
             installed = self._stores.records.get(package.vendor, package.name)
             return make_plan(
                 package,
@@ -74,16 +74,16 @@ class Installer:
                 replaces=installed.version if installed else None,
             )
 
-    def install(self, source: str, progress: Progress) -> Record:
-        """Install `source`. When this returns the package is there; when it raises, nothing of it is.
+    def install(self, request: InstallRequest, progress: Progress) -> Record:
+        """Install a package. When this returns the package is there; when it raises, nothing of it is.
 
         Raises Cancelled when called off, else a CvflowError with the reason.
         """
         with self._workspace() as work:
-            fetched, package = self._fetch(source, work, progress)
+            fetched, package = self._fetch(request, work, progress)
             with self.working_on(package.ref):
                 try:
-                    return self._install(fetched, package, work, progress)
+                    return self._install(request, fetched, package, work, progress)
                 except BaseException:
                     self.sweep()  # the environment that was made for it
                     raise
@@ -119,13 +119,13 @@ class Installer:
             with self._guard:
                 self._busy.discard(ref)
 
-    def _fetch(self, source: str, work: Path, progress: Progress) -> tuple[Fetched, Package]:
+    def _fetch(self, request: InstallRequest, work: Path, progress: Progress) -> tuple[Fetched, Package]:
         work.mkdir(mode=0o700, parents=True)
         staged = work / "package"
-        fetched = parse_source(source, self._stores.hub).fetch(staged, progress)
+        fetched = parse_source(request.source, self._stores.hub).fetch(staged, progress)
         return fetched, load_package(staged, vendor=fetched.vendor, commit=fetched.commit, bundled=fetched.bundled)
 
-    def _install(self, fetched: Fetched, package: Package, work: Path, progress: Progress) -> Record:
+    def _install(self, request: InstallRequest, fetched: Fetched, package: Package, work: Path, progress: Progress) -> Record:
         if problems := problems_of(package):
             raise RefusedError(f"{package.ref} cannot be installed here: {'; '.join(problems)}")
         key = key_of(package.requirements) if package.environment == "venv" else None

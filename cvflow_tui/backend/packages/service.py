@@ -25,7 +25,7 @@ from cvflow_tui.backend.runtime.spec import RunSpec
 from cvflow_tui.backend.store import Database
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import NotFoundError, PackageError
-from cvflow_tui.model.packages import InstallPlan, PackageDetail, PackageSummary, Removal, SolverName
+from cvflow_tui.model.packages import InstallPlan, InstallRequest, PackageDetail, PackageSummary, Removal, SolverName
 from cvflow_tui.model.text import one_line
 
 BUNDLED = Path(__file__).resolve().parents[2] / "solvers"
@@ -106,13 +106,13 @@ class PackageService:
 
     # -- changing it
 
-    def plan(self, source: str) -> InstallPlan:
-        """What installing `source` would do. Fetches the package's files to find out; changes nothing."""
-        return self._installer.plan(source)
+    def plan(self, request: InstallRequest | str) -> InstallPlan:
+        """What installing would do. Fetches the package's files to find out; changes nothing."""
+        return self._installer.plan(InstallRequest.of(request))
 
-    def install(self, source: str, progress: Progress) -> PackageDetail:
+    def install(self, request: InstallRequest | str, progress: Progress) -> PackageDetail:
         """Install a package, or replace it by another version. Raises Cancelled or a CvflowError, and then nothing of it is left."""
-        return self._detail(self._installer.install(source, progress))
+        return self._detail(self._installer.install(InstallRequest.of(request), progress))
 
     def remove(self, ref: str) -> Removal:
         """Remove a package, and the environment and weights that nothing else uses. Its solvers must not be running."""
