@@ -9,6 +9,7 @@ from typing import Any
 
 from cvflow_tui.backend.private_file import write_private
 from cvflow_tui.model.errors import PackageError
+from cvflow_tui.model.settings import SolverSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,12 @@ class RunSpec:
     weights: dict[str, str] = field(default_factory=dict)
     """Weight name -> file."""
     batch: int = 1
-    token: str = ""
+    token: str = field(default="", repr=False)
     """Opens the runner's control routes (`/train`, `/_cvflow/…`); empty = those routes are closed."""
+    settings: SolverSettings = SolverSettings()
+    """How the user wants it to run."""
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
+    """Variables for the worker alone. Secrets, perhaps: they are in no other process' environment and in no argument."""
 
     @property
     def name(self) -> str:
@@ -47,6 +52,10 @@ class RunSpec:
         """Read a specification. Raises PackageError for a file that is none."""
         try:
             told: dict[str, Any] = json.loads(path.read_text("utf-8"))
-            return cls(**{**told, "labels": tuple(told.get("labels", ()))})
+            return cls(**{**told, "labels": tuple(told.get("labels", ())), "settings": _settings(told.get("settings", {}))})
         except (OSError, ValueError, TypeError) as error:
             raise PackageError(f"{path} is no runner specification: {error}") from error
+
+
+def _settings(told: dict[str, Any]) -> SolverSettings:
+    return SolverSettings(**{**told, "after": tuple(told.get("after", ()))})

@@ -47,6 +47,20 @@ MIGRATIONS = (
         created_at REAL NOT NULL
     );
     """,
+    """
+    CREATE TABLE settings (            -- what a person set of a solver, as it was written
+        solver TEXT NOT NULL,          -- vendor/package/solver
+        name TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (solver, name)
+    );
+    CREATE TABLE variables (           -- environment variables of workers; values leave this file only for a worker's environment
+        owner TEXT NOT NULL,           -- vendor/package or vendor/package/solver
+        name TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (owner, name)
+    );
+    """,
 )
 
 
