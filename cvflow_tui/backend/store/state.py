@@ -61,6 +61,20 @@ MIGRATIONS = (
         PRIMARY KEY (owner, name)
     );
     """,
+    """
+    ALTER TABLE packages ADD COLUMN request TEXT;                      -- JSON: what the user asked for, which an upgrade asks again
+    ALTER TABLE packages ADD COLUMN editable TEXT;                     -- the author's folder, where the package is only linked
+    ALTER TABLE packages ADD COLUMN proven INTEGER NOT NULL DEFAULT 1; -- whether it has started once
+    CREATE TABLE kept_versions (       -- what an upgrade left in its place: the way back
+        vendor TEXT NOT NULL,
+        name TEXT NOT NULL,
+        version TEXT NOT NULL,
+        kept_at REAL NOT NULL,
+        record TEXT NOT NULL,          -- JSON: its row of `packages` and its rows of `weights`
+        PRIMARY KEY (vendor, name, version),
+        FOREIGN KEY (vendor, name) REFERENCES packages (vendor, name) ON DELETE CASCADE
+    );
+    """,
 )
 
 
