@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,11 @@ from cvflow_tui.cli.session import Session
 from cvflow_tui.model.errors import RefusedError
 
 if TYPE_CHECKING:
-    from cvflow_tui.backend.client import DaemonClient
+    from cvflow_tui.backend.client import DaemonAddress, DaemonClient
     from cvflow_tui.backend.daemon import EmbeddedDaemon
+
+HANDOVER_SECONDS = 15.0
+"""How long a daemon that holds the home without answering may take to come or to go."""
 
 
 def on_a_terminal() -> bool:
@@ -28,33 +32,55 @@ class Backend:
         self._embedded: EmbeddedDaemon | None = None
 
     async def client(self) -> DaemonClient:
-        """A client that was answered once; `prepare` has been done with it."""
-        import asyncio
-
+        """A client that was answered once; `prepare` has been done with it. Should its daemon end, it finds or makes the next one."""
         from cvflow_tui.backend.client import DaemonClient
-        from cvflow_tui.model.errors import RemoteError
 
-        client = await self._session.find(self._session.home)
-        if client is not None:
-            try:
-                await client.status()
-            except RemoteError:
-                await client.close()
-                client = None
-        if client is None:
-            daemon = await asyncio.to_thread(self._embed)
-            client = DaemonClient(daemon.url, daemon.token)
+        client = DaemonClient.at(await self.serving(), successor=self.serving)
         if self._prepare is not None:
             await self._prepare(client)
         return client
 
-    def _embed(self) -> EmbeddedDaemon:
+    async def serving(self) -> DaemonAddress:
+        """Where the home is served: by a daemon that answers, or else by our own. Raises a CvflowError that says why it is not."""
+        import asyncio
+
+        from cvflow_tui.backend.daemon.lock import HomeTaken
+
+        deadline = time.monotonic() + HANDOVER_SECONDS
+        while True:
+            if (address := await self._answering()) is not None:
+                return address
+            try:
+                return await asyncio.to_thread(self._embed)
+            except HomeTaken:
+                # A daemon that holds the home without answering is about to come, or about to end.
+                if time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(0.2)
+
+    async def _answering(self) -> DaemonAddress | None:
+        from cvflow_tui.backend.client import DaemonClient, find_daemon
+        from cvflow_tui.model.errors import RemoteError
+
+        if (address := find_daemon(self._session.home)) is None:
+            return None
+        async with DaemonClient.at(address) as client:
+            try:
+                await client.status()
+            except RemoteError:
+                return None
+        return address
+
+    def _embed(self) -> DaemonAddress:
+        import os
+
+        from cvflow_tui.backend.client import DaemonAddress
         from cvflow_tui.backend.daemon import EmbeddedDaemon
 
         daemon = EmbeddedDaemon(self._session.home)
         daemon.start()
         self._embedded = daemon
-        return daemon
+        return DaemonAddress(daemon.url, daemon.token, os.getpid())
 
     def close(self) -> None:
         """End our own daemon, if there is one. Solvers go on serving; the app has asked about them."""

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from io import BytesIO
 from typing import Any, TypeVar
 
 import httpx
 from pydantic import TypeAdapter
 
+from cvflow_tui.backend.client.discovery import DaemonAddress
 from cvflow_tui.backend.loopback import trust_nothing
 from cvflow_tui.model.errors import BY_CODE, CvflowError, RemoteError
 
 T = TypeVar("T")
+
+Successor = Callable[[], Awaitable[DaemonAddress | None]]
+"""Where the home is served now that the daemon which was asked is gone; None where it is not."""
 
 _ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
 
@@ -26,19 +32,30 @@ def adapter(kind: Any) -> TypeAdapter[Any]:
 class Connection:
     """Sends requests to `url` with the daemon's token.
 
-    `transport` replaces the socket: tests hand in `httpx.ASGITransport(app)`.
+    `transport` replaces the socket: tests hand in `httpx.ASGITransport(app)`. With a `successor` the connection outlives its daemon: a
+    request that reaches nobody is sent to whoever serves the home next.
     """
 
-    def __init__(self, url: str, token: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, url: str, token: str, transport: httpx.AsyncBaseTransport | None = None, successor: Successor | None = None) -> None:
+        self._transport = transport
+        self._successor = successor
+        self._moving = asyncio.Lock()
+        self._turn_to(url, token)
+
+    def _turn_to(self, url: str, token: str) -> None:
         self.url = url.rstrip("/")
         self._http = httpx.AsyncClient(
             base_url=f"{self.url}/api/v1",
             headers={"Authorization": f"Bearer {token}"},
-            transport=transport,
+            transport=self._transport,
             timeout=httpx.Timeout(30.0, connect=5.0),
             trust_env=False,
             verify=True if self.url.startswith("https:") else trust_nothing(),
         )
+
+    def follow_nobody(self) -> None:
+        """From now on it is this daemon or none."""
+        self._successor = None
 
     async def close(self) -> None:
         """Let go of the sockets."""
@@ -62,27 +79,58 @@ class Connection:
             )
             extra["headers"] = {"Content-Type": "application/json"}
         params = {name: str(value) for name, value in query.items() if value is not None}
-        try:
-            reply = await self._http.request(method, path, params=params, **extra)
-        except httpx.HTTPError as error:
-            raise self._unreached(error) from error
+
+        async def ask() -> httpx.Response:
+            return await self._http.request(method, path, params=params, **extra)
+
+        reply = await self._reach(ask, repeatable=method == "GET")
         if reply.is_error:
             raise error_of(reply)
         return reply
 
     async def fetch(self, path: str, *, timeout: float) -> bytes:
         """The bytes at a path, held in memory once (a reply of `send` holds its pieces too while it joins them). Raises as `call`."""
-        content = BytesIO()
-        try:
+
+        async def ask() -> bytes:
+            content = BytesIO()
             async with self._http.stream("GET", path, timeout=timeout) as reply:
                 if reply.is_error:
                     await reply.aread()
                     raise error_of(reply)
                 async for piece in reply.aiter_bytes():
                     content.write(piece)
+            return content.getvalue()
+
+        return await self._reach(ask, repeatable=True)
+
+    async def _reach(self, ask: Callable[[], Awaitable[T]], *, repeatable: bool) -> T:
+        """What `ask` is answered. Where nobody answers any more, the successor is asked: again only what changes nothing."""
+        asked = self._http
+        try:
+            return await ask()
+        except httpx.HTTPError as error:
+            unheard = isinstance(error, httpx.ConnectError)
+            cut_off = repeatable and isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
+            if not ((unheard or cut_off) and await self._move_on(asked)):
+                raise self._unreached(error) from error
+        try:
+            return await ask()
         except httpx.HTTPError as error:
             raise self._unreached(error) from error
-        return content.getvalue()
+
+    async def _move_on(self, asked: httpx.AsyncClient) -> bool:
+        """Turn to the successor of the daemon behind `asked`; whether there is one."""
+        if self._successor is None:
+            return False
+        async with self._moving:
+            if self._http is not asked:
+                return True  # another request found it meanwhile
+            address = await self._successor()
+            if address is None:
+                return False
+            self._turn_to(address.url, address.token)
+        await asked.aclose()
+        return True
 
     def _unreached(self, error: httpx.HTTPError) -> RemoteError:
         if isinstance(error, httpx.TimeoutException):

@@ -16,6 +16,10 @@ PAUSE = 0.02
 """Seconds between two attempts to take the lock."""
 
 
+class HomeTaken(RefusedError):
+    """Another daemon has the home."""
+
+
 def is_held(home: Home) -> bool:
     """Whether a daemon has the home, also one that has yet to say where it listens."""
     try:
@@ -32,7 +36,7 @@ def is_held(home: Home) -> bool:
 
 
 class HomeLock:
-    """Holds `daemon.lock`. Raises RefusedError, naming the daemon that has it, when it is taken."""
+    """Holds `daemon.lock`. Raises HomeTaken, naming the daemon that has it, when it is taken."""
 
     def __init__(self, home: Home) -> None:
         self._descriptor = os.open(home.daemon_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -40,7 +44,7 @@ class HomeLock:
             os.close(self._descriptor)
             other = find_daemon(home)
             who = f"pid {other.pid} at {other.url}" if other else "another process"
-            raise RefusedError(f"a daemon ({who}) already serves {home.root}; stop it first: cvflow daemon stop")
+            raise HomeTaken(f"a daemon ({who}) already serves {home.root}; stop it first: cvflow daemon stop")
 
     def _taken(self) -> bool:
         """Take it. Whoever only looks (`is_held`) has it for an instant: that one is waited for."""
