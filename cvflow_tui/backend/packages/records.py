@@ -14,6 +14,15 @@ from cvflow_tui.backend.packages.weights import Weight
 from cvflow_tui.backend.store import Database
 
 _COLUMNS = ("version", "source", "commit_id", "path", "environment", "size", "warnings", "installed_at", "request", "editable", "proven")
+_PUT = """
+    INSERT INTO packages
+        (vendor, name, version, source, commit_id, path, environment, size, warnings, installed_at, request, editable, proven)
+    VALUES (:vendor, :name, :version, :source, :commit_id, :path, :environment, :size, :warnings, :installed_at, :request, :editable, :proven)
+    ON CONFLICT (vendor, name) DO UPDATE SET
+        version = excluded.version, source = excluded.source, commit_id = excluded.commit_id, path = excluded.path,
+        environment = excluded.environment, size = excluded.size, warnings = excluded.warnings, installed_at = excluded.installed_at,
+        request = excluded.request, editable = excluded.editable, proven = excluded.proven
+"""
 _WEIGHTS = "INSERT INTO weights (sha256, size, vendor, name, file) VALUES (?, ?, ?, ?, ?)"
 
 
@@ -184,12 +193,7 @@ def _row(record: Record) -> dict[str, Any]:
 def _write(connection: sqlite3.Connection, record: Record, weights: Sequence[Weight]) -> None:
     told = {"vendor": record.vendor, "name": record.name} | _row(record)
     # No "INSERT OR REPLACE": it deletes the row first, and with it what hangs on it.
-    changes = ", ".join(f"{column} = excluded.{column}" for column in _COLUMNS)
-    connection.execute(
-        f"INSERT INTO packages ({', '.join(told)}) VALUES ({', '.join('?' for _ in told)})"
-        f" ON CONFLICT (vendor, name) DO UPDATE SET {changes}",
-        tuple(told.values()),
-    )
+    connection.execute(_PUT, told)
     connection.execute("DELETE FROM weights WHERE vendor = ? AND name = ?", (record.vendor, record.name))
     connection.executemany(_WEIGHTS, [(weight.sha256, weight.size, record.vendor, record.name, weight.name) for weight in weights])
 
