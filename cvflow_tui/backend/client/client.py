@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from cvflow_tui.backend.client.connection import Connection
+from cvflow_tui.backend.client.connection import Connection, Successor
 from cvflow_tui.backend.client.discovery import DaemonAddress
 from cvflow_tui.backend.client.runner import RunnerClient
 from cvflow_tui.model.daemon import DaemonStatus
@@ -35,7 +35,8 @@ START_LIMIT = 300.0
 class DaemonClient:
     """The daemon's API (`/api/v1`). Every method raises a CvflowError that says what to do.
 
-    `transport` takes the place of the sockets to the daemon, `runner_transport` of those to the runners.
+    `transport` takes the place of the sockets to the daemon, `runner_transport` of those to the runners. A client that shall outlive its
+    daemon is given a `successor`, which is asked once nobody answers any more.
     """
 
     def __init__(
@@ -44,14 +45,15 @@ class DaemonClient:
         token: str,
         transport: httpx.AsyncBaseTransport | None = None,
         runner_transport: httpx.AsyncBaseTransport | None = None,
+        successor: Successor | None = None,
     ) -> None:
-        self._daemon = Connection(url, token, transport)
+        self._daemon = Connection(url, token, transport, successor)
         self._runner = RunnerClient(runner_transport)
 
     @classmethod
-    def at(cls, address: DaemonAddress) -> DaemonClient:
+    def at(cls, address: DaemonAddress, successor: Successor | None = None) -> DaemonClient:
         """A client of the daemon that was found."""
-        return cls(address.url, address.token)
+        return cls(address.url, address.token, successor=successor)
 
     async def __aenter__(self) -> DaemonClient:
         return self
@@ -71,7 +73,8 @@ class DaemonClient:
         return await self._daemon.call(DaemonStatus, "GET", "/status")
 
     async def shutdown(self, *, stop_solvers: bool = False) -> None:
-        """End the daemon; solvers go on serving unless `stop_solvers`."""
+        """End the daemon, and with it the use of this client; solvers go on serving unless `stop_solvers`."""
+        self._daemon.follow_nobody()
         await self._daemon.send("POST", "/shutdown", body={"stop_solvers": stop_solvers}, timeout=60.0)
 
     # -- hub and packages
