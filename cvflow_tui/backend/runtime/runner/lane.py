@@ -14,6 +14,7 @@ from typing import Any
 from cvflow_tui.backend.runtime.link import CallFailed, LoadFailed, Ready, WorkerGone, WorkerLink
 from cvflow_tui.backend.runtime.runner.backoff import Backoff
 from cvflow_tui.backend.runtime.runner.logfile import LogFile, Pump
+from cvflow_tui.backend.runtime.runner.stats import Calls
 from cvflow_tui.backend.runtime.spec import RunSpec
 from cvflow_tui.backend.runtime.worker import Spawned, load_frame, spawn
 from cvflow_tui.model.solvers import SolverState
@@ -35,8 +36,9 @@ class Request:
 
     file: str
     size: tuple[int, int] | None
-    parameters: Mapping[str, str]
+    parameters: Mapping[str, Any]
     reply: asyncio.Future[Any]
+    """Cancelled where whoever asked has gone: the request is dropped if it still waits."""
     alone: bool = False
     """Not to be put into a batch (again): a batch it was part of failed."""
 
@@ -53,6 +55,7 @@ class Lane:
         self.ready = Ready()
         self.settled = asyncio.Event()
         """Set once the lane was ready or has failed for the first time."""
+        self.calls = Calls()
         self._spec = spec
         self._logfile = logfile
         self._spawned = spawned
@@ -79,8 +82,8 @@ class Lane:
         self._task = asyncio.create_task(self._keep_running(), name=f"lane-{self.name}")
         self._task.add_done_callback(self._over)
 
-    def submit(self, file: str, size: tuple[int, int] | None, parameters: Mapping[str, str]) -> asyncio.Future[Any]:
-        """Ask for a picture's result. Raises Unavailable; the future fails with CallFailed or WorkerGone."""
+    def submit(self, file: str, size: tuple[int, int] | None, parameters: Mapping[str, Any]) -> asyncio.Future[Any]:
+        """Ask for a picture's result; to cancel the future takes it back. Raises Unavailable; the future fails with CallFailed, WorkerGone."""
         if self.state is not SolverState.READY:
             raise Unavailable(self.why_not())
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -205,19 +208,29 @@ class Lane:
         """Hand on what waits, as much at a time as the worker takes; nothing waits for a batch to fill."""
         while self._pending and self._active < self._most and self._link is not None and self.state is not SolverState.BACKOFF:
             batch = self._next_batch()
+            if not batch:
+                break
             self._active += 1
+            began = time.perf_counter()
             call = self._link.call([item.file for item in batch], batch[0].parameters, [item.size for item in batch])
-            call.add_done_callback(partial(self._finish, batch))
+            call.add_done_callback(partial(self._finish, batch, began))
 
     def _next_batch(self) -> list[Request]:
+        while self._pending and self._pending[0].reply.done():
+            self._pending.popleft()
+        if not self._pending:
+            return []
         batch = [self._pending.popleft()]
         most = 1 if batch[0].alone else self._batch
         while self._pending and len(batch) < most and not self._pending[0].alone and self._pending[0].parameters == batch[0].parameters:
-            batch.append(self._pending.popleft())
+            item = self._pending.popleft()
+            if not item.reply.done():
+                batch.append(item)
         return batch
 
-    def _finish(self, batch: list[Request], call: asyncio.Future[list[Any]]) -> None:
+    def _finish(self, batch: list[Request], began: float, call: asyncio.Future[list[Any]]) -> None:
         self._active -= 1
+        self.calls.count(len(batch), time.perf_counter() - began)
         error = call.exception()
         if isinstance(error, CallFailed) and len(batch) > 1:
             # One bad picture must not spoil its neighbours' answers: each is asked for on its own.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable
 
@@ -15,6 +16,33 @@ SAMPLES = 1000
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper ends of the histogram's buckets, in seconds."""
+
+
+BATCHES = (1, 2, 4, 8, 16, 32, 64)
+"""Upper ends of the histogram of batch sizes, in pictures."""
+
+
+class Calls:
+    """Counts of the calls to a worker."""
+
+    def __init__(self) -> None:
+        self.pictures = 0
+        self.calls = 0
+        self.sizes = [0] * len(BATCHES)
+        self._seconds: deque[float] = deque(maxlen=SAMPLES)
+
+    def count(self, pictures: int, seconds: float) -> None:
+        """One call is over."""
+        self.calls += 1
+        self.pictures += pictures
+        if (bucket := bisect_left(BATCHES, pictures)) < len(BATCHES):
+            self.sizes[bucket] += 1
+        self._seconds.append(seconds / pictures)
+
+    @property
+    def seconds(self) -> float | None:
+        """The median time that a picture took in a worker; None before the first call."""
+        return sorted(self._seconds)[len(self._seconds) // 2] if self._seconds else None
 
 
 class Stats:
@@ -34,10 +62,8 @@ class Stats:
         self.errors += failed
         self.seconds += seconds
         self._durations.append(seconds)
-        for number, edge in enumerate(BUCKETS):
-            if seconds <= edge:
-                self.buckets[number] += 1
-                break
+        if (bucket := bisect_left(BUCKETS, seconds)) < len(BUCKETS):
+            self.buckets[bucket] += 1
         now = int(time.monotonic())
         if self._per_second and self._per_second[-1][0] == now:
             self._per_second[-1] = (now, self._per_second[-1][1] + 1)
