@@ -83,7 +83,7 @@ class Lane:
         self._task.add_done_callback(self._over)
 
     def submit(self, file: str, size: tuple[int, int] | None, parameters: Mapping[str, Any]) -> asyncio.Future[Any]:
-        """Ask for a picture's result; to cancel the future takes it back. Raises Unavailable; the future fails with CallFailed, WorkerGone."""
+        """Ask for a picture's result; cancelling takes it back. Raises Unavailable; the future fails with CallFailed, WorkerGone."""
         if self.state is not SolverState.READY:
             raise Unavailable(self.why_not())
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
