@@ -118,11 +118,63 @@ class InstallRequest:
 
     source: str
     """What a user types: a name of the hub, a folder, an archive, a repository."""
+    editable: bool = False
+    """Link the folder instead of copying it: what its author changes holds from the solver's next start on."""
+    locked: bool = False
+    """Install exactly what the `cvflow.lock` in the folder says, or nothing."""
+    scripts: tuple[str, ...] = ()
+    """Digests (sha256, or their first digits) of the package's scripts that may run."""
 
     @classmethod
     def of(cls, source: InstallRequest | str) -> InstallRequest:
         """The request itself, or one for a source without any wish."""
         return cls(source) if isinstance(source, str) else source
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script that a package's author wants to run at the installation. It never runs unless its digest is allowed."""
+
+    name: str
+    """Its path in the package."""
+    sha256: str
+    text: str
+    """The whole of it, clean."""
+    when: str
+    """`before` or `after` the requirements."""
+    allowed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """What is another between two versions of one thing: names, sorted."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.changed)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What an install changes of the version that is there."""
+
+    version: str
+    """The version that is there."""
+    commits: tuple[str, str] | None = None
+    """From which commit to which, for git."""
+    files: Differences = Differences()
+    requirements: Differences = Differences()
+    """As `name==version` or as they are written."""
+    weights: Differences = Differences()
+    solvers: Differences = Differences()
+    parameters: Differences = Differences()
+    """As `solver.parameter`."""
+
+    def __bool__(self) -> bool:
+        return bool(self.files or self.requirements or self.weights or self.solvers or self.parameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +194,41 @@ class InstallPlan:
     """Why it can't be installed here, one sentence each; empty when it can."""
     replaces: str | None = None
     """The version that is installed now, or None."""
+    changes: Changes | None = None
+    """What is another than in that version."""
+    scripts: tuple[Script, ...] = ()
+    """What the package wants to run at the installation."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackageUses:
+    """Who uses an installed package, and what of it stays when it goes."""
+
+    package: str
+    running: tuple[str, ...] = ()
+    """Its solvers that run."""
+    projects: tuple[str, ...] = ()
+    """Projects that ask one of its solvers."""
+    environment: tuple[str, ...] = ()
+    """Packages that share its environment."""
+    weights: tuple[str, ...] = ()
+    """Packages that share some of its weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """What an upgrade or a rollback did."""
+
+    package: PackageDetail
+    previous: str | None
+    """The version before it, which is kept; None where none was."""
+    restarted: tuple[str, ...] = ()
+    """Solvers that serve it now."""
+    serving_old: tuple[str, ...] = ()
+    """Solvers that go on serving the version before until they are restarted."""
+    rolled_back: bool = False
+    error: str | None = None
+    """Why a solver did not start with it: one line."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ _COLUMNS = ("version", "source", "commit_id", "path", "environment", "size", "wa
 _PUT = """
     INSERT INTO packages
         (vendor, name, version, source, commit_id, path, environment, size, warnings, installed_at, request, editable, proven)
-    VALUES (:vendor, :name, :version, :source, :commit_id, :path, :environment, :size, :warnings, :installed_at, :request, :editable, :proven)
+    VALUES
+        (:vendor, :name, :version, :source, :commit_id, :path, :environment, :size, :warnings, :installed_at, :request, :editable, :proven)
     ON CONFLICT (vendor, name) DO UPDATE SET
         version = excluded.version, source = excluded.source, commit_id = excluded.commit_id, path = excluded.path,
         environment = excluded.environment, size = excluded.size, warnings = excluded.warnings, installed_at = excluded.installed_at,
