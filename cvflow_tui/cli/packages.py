@@ -36,7 +36,7 @@ def install(session: Session, source: str, yes: bool, quiet: bool, as_json: bool
     """
     from cvflow_tui.model.packages import InstallRequest
 
-    request = InstallRequest(_absolute(source))
+    request = InstallRequest(absolute(source))
 
     async def work(client: DaemonClient) -> object:
         from cvflow_tui.cli.progress import Progress, follow
@@ -98,7 +98,7 @@ def remove(session: Session, ref: str, yes: bool, quiet: bool, as_json: bool) ->
         say(f"removed {getattr(removal, 'package', ref)}: {size(freed)} freed")
 
 
-def _absolute(source: str) -> str:
+def absolute(source: str) -> str:
     """Folders are the user's, seen from here; the daemon works elsewhere."""
     from pathlib import Path
 

@@ -28,6 +28,10 @@ SECTIONS = {
         "infer": Entry("infer", "infer", "Run a picture through a solver"),
         "label": Entry("label", "label", "Label folders of pictures into one COCO file"),
     },
+    "For the authors of packages": {
+        "new": Entry("new", "new", "Write a package to begin with"),
+        "check": Entry("check", "check", "Look at a package from every side before others install it"),
+    },
     "Projects": {
         "project": Entry("project", "project", "Annotation projects: new, list, status, export, remove"),
         "train": Entry("train", "train", "Fine-tune on a project's annotations now"),

@@ -11,6 +11,7 @@ import httpx
 from cvflow_tui.backend.client.connection import Connection, Successor
 from cvflow_tui.backend.client.discovery import DaemonAddress
 from cvflow_tui.backend.client.runner import RunnerClient
+from cvflow_tui.model.authoring import CheckRequest, NewPackage, NewPackageRequest
 from cvflow_tui.model.daemon import DaemonStatus
 from cvflow_tui.model.jobs import Job
 from cvflow_tui.model.packages import InstallPlan, InstallRequest, PackageDetail, PackageSummary, Removal, SolverName
@@ -106,6 +107,16 @@ class DaemonClient:
     async def remove(self, ref: str) -> Removal:
         """Stop a package's solvers and remove it, with every environment and weight that nothing else uses."""
         return await self._daemon.call(Removal, "POST", "/packages/remove", body={"ref": ref}, timeout=120.0)
+
+    # -- for the authors of packages
+
+    async def new_package(self, request: NewPackageRequest) -> NewPackage:
+        """Write a package to begin with. Raises RefusedError where something is there already."""
+        return await self._daemon.call(NewPackage, "POST", "/packages/new", body=request)
+
+    async def check_package(self, request: CheckRequest) -> Job:
+        """Begin to check a package; follow the job with `follow`. Its result is the CheckReport."""
+        return await self._daemon.call(Job, "POST", "/packages/check", body=request)
 
     # -- jobs
 

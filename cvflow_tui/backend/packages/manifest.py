@@ -194,14 +194,22 @@ def _checked(kind: type[T], path: Path, shown: str) -> T:
         raise PackageError(f"{shown}: {_first(error)}") from error
 
 
+def complaints(error: ValidationError) -> list[tuple[tuple[str | int, ...], str]]:
+    """Every complaint: the path of its field (empty: the whole file), and what is wrong with the mend."""
+    found = []
+    for told in error.errors(include_url=False):
+        # Union members (list | str) add their type to the location; a field's path has none of these words.
+        field = tuple(part for part in told["loc"] if part not in ("list[str]", "str"))
+        found.append((field, _reason(told, str(field[-1]) if field else "")))
+    return found
+
+
 def _first(error: ValidationError) -> str:
     """The first complaint as one line: field, what is wrong, mend."""
-    told = error.errors(include_url=False)[0]
-    # Union members (list | str) add their type to the location; a field's path has none of these words.
-    words = [part for part in told["loc"] if part not in ("list[str]", "str")]
+    (words, reason), *others = complaints(error)
     field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in words).lstrip(".")
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{field}: {_reason(told, str(words[-1]) if words else '')}{more}" if field else f"{_reason(told, '')}{more}"
+    more = f" (and {len(others)} more)" if others else ""
+    return f"{field}: {reason}{more}" if field else f"{reason}{more}"
 
 
 def _reason(told: Any, leaf: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.check import Checker
 from cvflow_tui.backend.packages.describe import detail_of, summary_of
 from cvflow_tui.backend.packages.environment import Environments
 from cvflow_tui.backend.packages.fetch import Downloads
@@ -24,6 +25,7 @@ from cvflow_tui.backend.packages.weights import WeightStore
 from cvflow_tui.backend.runtime.spec import RunSpec
 from cvflow_tui.backend.store import Database
 from cvflow_tui.home import Home
+from cvflow_tui.model.authoring import CheckReport, CheckRequest
 from cvflow_tui.model.errors import NotFoundError, PackageError
 from cvflow_tui.model.packages import InstallPlan, InstallRequest, PackageDetail, PackageSummary, Removal, SolverName
 from cvflow_tui.model.text import one_line
@@ -113,6 +115,10 @@ class PackageService:
     def install(self, request: InstallRequest | str, progress: Progress) -> PackageDetail:
         """Install a package, or replace it by another version. Raises Cancelled or a CvflowError, and then nothing of it is left."""
         return self._detail(self._installer.install(InstallRequest.of(request), progress))
+
+    def check(self, request: CheckRequest, progress: Progress) -> CheckReport:
+        """Look at a package from every side without installing it; nothing of it is left."""
+        return Checker(self._stores).check(request, progress)
 
     def remove(self, ref: str) -> Removal:
         """Remove a package, and the environment and weights that nothing else uses. Its solvers must not be running."""

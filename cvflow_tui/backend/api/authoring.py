@@ -1,0 +1,24 @@
+"""`/packages/new`, `/packages/check`: what the author of a package needs."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from cvflow_tui.backend.api.services import Rooms
+from cvflow_tui.backend.packages.template import create_package
+from cvflow_tui.model.authoring import CheckRequest, NewPackage, NewPackageRequest
+from cvflow_tui.model.jobs import Job
+
+router = APIRouter(prefix="/packages", tags=["packages"])
+
+
+@router.post("/new", status_code=201)
+def new(body: NewPackageRequest) -> NewPackage:
+    """Write a package to begin with into a folder that is not there yet."""
+    return create_package(body)
+
+
+@router.post("/check", status_code=202)
+def check(rooms: Rooms, body: CheckRequest) -> Job:
+    """Begin to check a package; the job's result is a CheckReport."""
+    return rooms.jobs.start("check", body.source, lambda progress: rooms.packages.check(body, progress))

@@ -1,0 +1,131 @@
+"""What lies in the folder beside the manifest: labels, weights, scripts, and code that loads what others wrote."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import zipfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from cvflow_tui.backend.packages.describe import SKIPPED, is_relative
+from cvflow_tui.backend.packages.package import Package
+from cvflow_tui.backend.packages.weights import FOLDER, Weight
+from cvflow_tui.model.authoring import Finding, Level
+from cvflow_tui.model.text import one_line
+
+PICKLES = frozenset({".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".h5", ".hdf5", ".keras"})
+"""Formats that can run code as they are loaded."""
+WEIGHTS = PICKLES | {".onnx", ".safetensors", ".tflite", ".pb", ".caffemodel", ".weights", ".engine"}
+"""What weights are called."""
+SCRIPTS = ("setup.sh", "prepip.sh")
+"""Scripts that the original generations ran at the installation."""
+
+_LABELLED = ("object-detection", "instance-segmentation", "keypoint-detection", "image-classification")
+_SOURCE_LIMIT = 4 << 20
+
+
+def label_findings(package: Package) -> Iterator[Finding]:
+    """Labels that are missing, empty or there twice."""
+    for solver in package.solvers:
+        where = f"solver {solver.name}"
+        if not solver.labels and solver.task in _LABELLED:
+            mend = 'add labels = ["…"] or labels = "FILE": projects are set up from them'
+            yield Finding(Level.WARNING, "labels", f"a solver of {solver.task} names no labels", mend, where)
+        twice = [one_line(label, 40) for label, count in Counter(solver.labels).items() if count > 1]
+        if twice:
+            yield Finding(Level.FAULT, "labels", f"{twice[0]!r} is there {_times(solver.labels.count(twice[0]))}", "name each once", where)
+
+
+def weight_findings(package: Package, weights: Sequence[Weight]) -> Iterator[Finding]:
+    """Weights without a digest, in a format that runs code, or that nobody declared. `weights` are those that were brought."""
+    digests = {weight.name: weight.sha256 for weight in weights}
+    for model in package.models:
+        shown = one_line(model.name, 80)
+        if model.sha256 is None:
+            told = digests.get(model.name)
+            mend = f'add sha256 = "{told}"' if told else "add sha256 = …"
+            yield Finding(Level.WARNING, "weights", f"{shown} has no sha256: whatever its source sends is trusted", mend)
+        if _is_pickle(package.root / FOLDER / model.name):
+            message = f"{shown} is untrusted: its format can run code as it is loaded (only in the solver's own process)"
+            yield Finding(Level.NOTE, "weights", message, "safetensors and ONNX cannot")
+        if model.url.startswith("http:"):
+            yield Finding(Level.WARNING, "weights", f"{shown} comes over http", "use https:")
+    declared = {(package.root / model.url).resolve() for model in package.models if is_relative(model.url)}
+    placed = {(package.root / FOLDER / weight.name).resolve() for weight in weights}
+    for file in _files(package.root):
+        if file.suffix.lower() in WEIGHTS and file.resolve() not in declared | placed:
+            shown = one_line(str(file.relative_to(package.root)), 80)
+            yield Finding(Level.WARNING, "weights", f"{shown} is not declared: nothing verifies it", "add a [[models]] table for it")
+
+
+def script_findings(package: Package) -> Iterator[Finding]:
+    """Scripts that never run unless a user allows them."""
+    named = (package.manifest.package.model_extra or {}).get("before_install")
+    names = [name for name in SCRIPTS if (package.root / name).is_file()]
+    if isinstance(named, str) and (package.root / named).resolve().is_relative_to(package.root.resolve()):
+        names += [named] if (package.root / named).is_file() else []
+    for name in names:
+        digest = hashlib.sha256((package.root / name).read_bytes()).hexdigest()
+        message = f"{one_line(name, 80)} does not run unless the user allows it (sha256 {digest[:12]}…)"
+        yield Finding(Level.WARNING, "scripts", message, "let requirements.txt and [[models]] bring what it brings")
+
+
+def code_findings(package: Package) -> Iterator[Finding]:
+    """Calls that run whatever a file says: unpickling without a guard."""
+    for file in _files(package.root):
+        if file.suffix != ".py" or file.stat().st_size > _SOURCE_LIMIT:
+            continue
+        try:
+            tree = ast.parse(file.read_bytes())
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue  # the import says so, if the file matters
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and (told := _unsafe(node)):
+                where = f"{one_line(str(file.relative_to(package.root)), 80)}:{node.lineno}"
+                yield Finding(Level.WARNING, "code", f"{told[0]} runs whatever the file says", told[1], where)
+
+
+def _unsafe(call: ast.Call) -> tuple[str, str] | None:
+    """What is called and the mend, where a call unpickles without a guard."""
+    name = ast.unparse(call.func)
+    keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+    if name == "torch.load" and keywords.get("weights_only") != "True":
+        return name, "add weights_only=True"
+    if name in ("np.load", "numpy.load") and keywords.get("allow_pickle") == "True":
+        return f"{name} with allow_pickle", "save plain arrays"
+    module, _, method = name.rpartition(".")
+    if module in ("pickle", "cPickle", "dill", "cloudpickle", "joblib") and method in ("load", "loads"):
+        return name, "keep weights as safetensors, ONNX or plain arrays"
+    return None
+
+
+def _is_pickle(path: Path) -> bool:
+    """Whether a file is of a format that can run code, by its name or its first bytes."""
+    if path.suffix.lower() in PICKLES:
+        return True
+    try:
+        with path.open("rb") as file:
+            begin = file.read(2)
+        return (begin[:1] == b"\x80" and begin[1:2] in b"\x02\x03\x04\x05") or (begin == b"PK" and _holds_pickle(path))
+    except OSError:
+        return False
+
+
+def _holds_pickle(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith(".pkl") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError):
+        return False
+
+
+def _files(root: Path) -> Iterator[Path]:
+    for file in sorted(root.rglob("*")):
+        if file.is_file() and not SKIPPED & set(file.relative_to(root).parts):
+            yield file
+
+
+def _times(count: int) -> str:
+    return "twice" if count == 2 else f"{count} times"

@@ -1,0 +1,101 @@
+"""The manifest: everything that is wrong with it at once, each with its line and its field."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from cvflow_tui.backend.packages.manifest import NO_VERSION, Manifest, ModelTable, PackageTable, SolverTable, complaints, find_manifest
+from cvflow_tui.backend.packages.toml_file import read_toml
+from cvflow_tui.model.authoring import Finding, Level
+from cvflow_tui.model.errors import PackageError
+from cvflow_tui.model.text import one_line
+
+Field = tuple[str | int, ...]
+
+_ORIGINAL = frozenset({"gpu", "before_install", "avatar", "author", "homepage"})
+"""Keys that packages of the original generations have."""
+
+_TABLES = re.compile(r"\s*\[\[\s*([\w.-]+)\s*\]\]")
+_TABLE = re.compile(r"\s*\[\s*([\w.-]+)\s*\]")
+_KEY = re.compile(r"""\s*["']?([\w-]+)["']?\s*=""")
+
+
+def manifest_findings(root: Path) -> list[Finding]:
+    """What is wrong with a folder's manifest; a fault among them means that it cannot be read as one."""
+    path = find_manifest(root)
+    if path is None:
+        return [Finding(Level.FAULT, "manifest", "there is no cvpm.toml in the folder", "cvflow new NAME writes one to begin with")]
+    try:
+        tables = read_toml(path)
+        manifest = Manifest.model_validate(tables)
+    except PackageError as error:
+        return [Finding(Level.FAULT, "manifest", error.message)]
+    except ValidationError as error:
+        lines = lines_of(path)
+        told = complaints(error)
+        return [Finding(Level.FAULT, "manifest", message, where=place_of(path.name, field, lines)) for field, message in told]
+    return [*_unknown(path, manifest), *_poor(path, manifest)]
+
+
+def lines_of(path: Path) -> dict[Field, int]:
+    """Where each table and key of a TOML file stands: `("solvers", 0, "task")` → line. Read by eye, as it were: no parser tells."""
+    found: dict[Field, int] = {}
+    here: Field = ()
+    counts: dict[str, int] = {}
+    for number, line in enumerate(path.read_text("utf-8-sig", errors="replace").splitlines(), 1):
+        if told := _TABLES.match(line):
+            counts[told[1]] = counts.get(told[1], -1) + 1
+            here = (told[1], counts[told[1]])
+            found.setdefault((told[1],), number)
+            found[here] = number
+        elif told := _TABLE.match(line):
+            here = tuple(told[1].split("."))
+            found.setdefault(here, number)
+        elif told := _KEY.match(line):
+            found.setdefault((*here, told[1]), number)
+    return found
+
+
+def place_of(file: str, field: Sequence[str | int], lines: dict[Field, int]) -> str:
+    """`cvpm.toml:12 solvers[0].task`: the line of the field, or of the table it belongs to."""
+    whole = tuple(field)
+    line = next((lines[whole[:end]] for end in range(len(whole), 0, -1) if whole[:end] in lines), None)
+    words = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in whole).lstrip(".")
+    return one_line(" ".join(filter(None, [f"{file}:{line}" if line else file, words])))
+
+
+def _unknown(path: Path, manifest: Manifest) -> Iterator[Finding]:
+    lines = lines_of(path)
+    tables: list[tuple[Field, BaseModel, type[BaseModel]]] = [((), manifest, Manifest), (("package",), manifest.package, PackageTable)]
+    tables += [(("solvers", number), solver, SolverTable) for number, solver in enumerate(manifest.solvers)]
+    tables += [(("models", number), model, ModelTable) for number, model in enumerate(manifest.models)]
+    for field, table, kind in tables:
+        known = [told.alias or name for name, told in kind.model_fields.items()]
+        for key in table.model_extra or {}:
+            close = difflib.get_close_matches(key, known, 1)
+            where = place_of(path.name, (*field, key), lines)
+            shown = repr(one_line(key, 40))
+            if close:
+                yield Finding(Level.WARNING, "manifest", f"{shown} means nothing here", f"is {close[0]!r} meant?", where)
+            elif key not in _ORIGINAL:
+                yield Finding(Level.NOTE, "manifest", f"{shown} is kept and means nothing to cvflow", where=where)
+
+
+def _poor(path: Path, manifest: Manifest) -> Iterator[Finding]:
+    """What a user of the package would miss."""
+    table = manifest.package
+    if table.version == NO_VERSION:
+        yield Finding(Level.WARNING, "manifest", "it has no version", 'add version = "0.1.0" to [package]', path.name)
+    if not table.license:
+        yield Finding(Level.WARNING, "manifest", "it names no licence: nobody may use it", 'add license = "…" to [package]', path.name)
+    if not table.tagline:
+        yield Finding(Level.NOTE, "manifest", "it has no tagline for the hub's list", 'add tagline = "…" to [package]', path.name)
+    if not any(entry.name.lower().partition(".")[0] == "readme" for entry in path.parent.iterdir()):
+        yield Finding(
+            Level.WARNING, "manifest", "there is no README", "add README.md: what it is, for what it is not good, what was measured"
+        )

@@ -1,0 +1,114 @@
+"""What the author of a package is told: the template that was written, what a check found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class NewPackageRequest:
+    """A package to begin with."""
+
+    name: str
+    folder: str
+    """Absolute; it must not exist, or be empty."""
+    vendor: str = "local"
+    task: str = "object-detection"
+
+
+@dataclass(frozen=True, slots=True)
+class NewPackage:
+    """A package that was written."""
+
+    ref: str
+    """`vendor/name`."""
+    task: str
+    folder: str
+    files: tuple[str, ...] = ()
+    """Relative to the folder."""
+
+
+class Level(StrEnum):
+    """How much a finding weighs."""
+
+    NOTE = "note"
+    """Worth knowing; nothing to mend."""
+    WARNING = "warning"
+    """It runs, but not well, not everywhere, or not safely; a fault where the check is strict."""
+    FAULT = "fault"
+    """It does not do what a package promises."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRequest:
+    """A package to look at: a source as `install` takes it."""
+
+    source: str
+    picture: str | None = None
+    """The picture to infer on (absolute); None = the package's own, or one that is drawn."""
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of a check."""
+
+    level: Level
+    topic: str
+    """`manifest`, `labels`, `weights`, `requirements`, `import`, `load`, `infer`, `result`, `elsewhere`, `scripts`, `code`."""
+    message: str
+    mend: str = ""
+    """What to do about it; empty where there is nothing to do."""
+    where: str = ""
+    """File, line and field, as far as they are known: `cvpm.toml:12 solvers[0].task`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SolverTrial:
+    """A solver, run through a real worker. Times in seconds, memory in bytes; None where it did not come so far."""
+
+    name: str
+    task: str
+    load_seconds: float | None = None
+    first_seconds: float | None = None
+    """The first picture after loading."""
+    infer_seconds: float | None = None
+    """A later one: the median of a few."""
+    peak_rss: int | None = None
+    """The worker's largest resident memory."""
+    result: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What running it on another machine takes."""
+
+    pythons: tuple[str, ...] = ()
+    """Versions of Python (`3.11`) that the manifest and every distribution in the environment accept."""
+    distributions: int = 0
+    native: tuple[str, ...] = ()
+    """Distributions with compiled code: each must exist for the other machine."""
+    built: tuple[str, ...] = ()
+    """Distributions without a wheel for this machine, built from source here: a compiler is needed."""
+    gpu: tuple[str, ...] = ()
+    """Distributions made for a GPU."""
+    environment_bytes: int | None = None
+    weights_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """Everything a check found."""
+
+    source: str
+    package: str = ""
+    """`vendor/name`, once the manifest tells."""
+    version: str = ""
+    picture: str = ""
+    """What was inferred on."""
+    passed: bool = False
+    findings: tuple[Finding, ...] = ()
+    solvers: tuple[SolverTrial, ...] = ()
+    elsewhere: Elsewhere = field(default_factory=Elsewhere)
