@@ -16,6 +16,7 @@ from cvflow_tui.model.solvers import SolverState
 from cvflow_tui.screens.dialogs import AskLine
 from cvflow_tui.screens.infer import ResultScreen, listed, summary_of
 from cvflow_tui.screens.place import Place
+from cvflow_tui.widgets.image_canvas.still import PictureView
 from cvflow_tui.widgets.line_input import LineInput
 from cvflow_tui.widgets.log_view import LogView
 from cvflow_tui.widgets.path_suggester import PathSuggester
@@ -203,6 +204,35 @@ async def test_a_picture_through_a_solver(
         await pilot.press("i")
         await wait_until(pilot, lambda: isinstance(app.screen, AskLine))
         assert app.screen.query_one("LineInput").value == "./dog.png"  # type: ignore[attr-defined]
+
+
+async def test_a_result_is_looked_at_closely(open_app: OpenApp, serving: FakeClient, tmp_path: Path) -> None:
+    Image.new("RGB", (640, 480), "teal").save(tmp_path / "dog.png")
+    async with open_app(serving, "monitor", (120, 36)) as (app, pilot):
+        app.last_picture = str(tmp_path / "dog.png")
+        await pilot.press("i")
+        await wait_until(pilot, lambda: isinstance(app.screen, AskLine))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: isinstance(app.screen, ResultScreen))
+        await settle(pilot)
+        view = app.screen.query_one(PictureView)
+
+        def seen() -> Box:
+            assert view.viewport is not None
+            return view.viewport.visible
+
+        whole = seen()
+        await pilot.press("plus", "plus")
+        await settle(pilot)
+        closer = seen()
+        assert closer.width < whole.width / 1.5
+        await pilot.press("l")
+        await settle(pilot)
+        moved = seen()
+        assert (moved.x0 > closer.x0, moved.width, moved.y0) == (True, closer.width, closer.y0)
+        await pilot.press("f")
+        await settle(pilot)
+        assert seen() == whole
 
 
 async def test_a_file_that_is_no_picture_is_one_line(open_app: OpenApp, serving: FakeClient, tmp_path: Path) -> None:
