@@ -4,7 +4,8 @@
 
 The model is `time.sleep(1 ms)` (it lets go of the interpreter), the picture a JPEG of 204,406 bytes; load and servers share this machine's
 cores. All servers are up at once and take turns in short rounds; a ratio is the median of its rounds' ratios. Errors are no replies.
-A measurement during which other programs had more than a tenth of the machine is taken again, up to three times in all.
+A measurement during which other programs had more than a tenth of the machine is taken again, up to three times in all; a ratio leaves out
+the rounds that are still disturbed, where three calm ones are left.
 
 Every server is given the best that one worker of it can be: bare Starlette a thread pool of 16, httptools and uvloop; BentoML 16 threads,
 httptools and uvloop, no access log, metrics or traces; LitServe its fast queue, httptools and uvloop, no access log; mlpm gunicorn with

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.serving.peers import PEERS
-from benchmarks.serving.rounds import Found, Sample
+from benchmarks.serving.rounds import CALM, Found, Sample
 
 CELL = tuple[str, str, int]
+ENOUGH = 3
+"""So many calm rounds are enough to leave the others out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Line:
     """None: there is no bar."""
     note: str = ""
     """Why it was not measured."""
+    calm: bool = True
+    """Whether these are rounds in which others left the machine alone."""
 
     @property
     def value(self) -> float:
@@ -82,12 +86,12 @@ def lines_of(found: Found) -> list[Line]:
 
 def _ratio(found: Found, ratio: Ratio) -> Line:
     one, other = found.of(*ratio.one), found.of(*ratio.other)
-    values = tuple(_over(ours, theirs) for ours, theirs in zip(one, other, strict=False))
     bar = "" if ratio.bar is None else f">= {ratio.bar:g}"
-    if not values:
+    if not one or not other:
         missing = next((name for name, *_ in (ratio.other, ratio.one) if name in found.not_run), ratio.other[0])
         return Line(ratio.what, (), bar, None, f"not run: {found.not_run.get(missing, 'no reply')}")
-    return Line(ratio.what, values, bar, None if ratio.bar is None else statistics.median(values) >= ratio.bar)
+    values, calm = _of_calm_rounds([_over(ours, theirs) for ours, theirs in zip(one, other, strict=True)], one, other)
+    return Line(ratio.what, values, bar, None if ratio.bar is None else statistics.median(values) >= ratio.bar, calm=calm)
 
 
 def _over(one: Sample, other: Sample) -> float:
@@ -95,8 +99,15 @@ def _over(one: Sample, other: Sample) -> float:
 
 
 def _overhead(found: Found, what: str, server: str, kind: str, bar: float | None) -> Line:
-    values = tuple(sample.p50 - call for sample, call in zip(found.of(server, kind, 1), found.direct, strict=True))
-    return Line(what, values, "" if bar is None else f"<= {bar}", None if bar is None else statistics.median(values) <= bar)
+    samples = found.of(server, kind, 1)
+    values, calm = _of_calm_rounds([sample.p50 - call for sample, call in zip(samples, found.direct, strict=True)], samples)
+    return Line(what, values, "" if bar is None else f"<= {bar}", None if bar is None else statistics.median(values) <= bar, calm=calm)
+
+
+def _of_calm_rounds(values: Sequence[float], *cells: Sequence[Sample]) -> tuple[tuple[float, ...], bool]:
+    """The values of the rounds in which nobody else took much of the machine; all of them where there are too few such."""
+    calm = tuple(value for value, *samples in zip(values, *cells, strict=True) if all(sample.others <= CALM for sample in samples))
+    return (calm, True) if len(calm) >= ENOUGH else (tuple(values), False)
 
 
 def missed(lines: Sequence[Line]) -> list[Line]:

@@ -26,10 +26,12 @@ def bars(lines: Iterable[Line]) -> str:
     for line in lines:
         if line.values:
             met = "" if line.met is None else "met" if line.met else "NOT MET"
-            rows.append([line.what, _number(line.value), f"{_number(min(line.values))} - {_number(max(line.values))}", line.bar, met])
+            spread = f"{_number(min(line.values))} - {_number(max(line.values))}"
+            rounds = f"{len(line.values)}{' calm' if line.calm else ', disturbed'}"
+            rows.append([line.what, _number(line.value), spread, rounds, line.bar, met])
         else:
-            rows.append([line.what, line.note, "", line.bar, "not measured" if line.bar else ""])
-    return _table(["what", "median", "rounds", "bar", ""], rows)
+            rows.append([line.what, line.note, "", "", line.bar, "not measured" if line.bar else ""])
+    return _table(["what", "median", "from - to", "rounds", "bar", ""], rows)
 
 
 def cells(found: Found) -> str:

@@ -103,6 +103,21 @@ def test_a_bar_is_met_or_it_is_not(rate: float, met: bool) -> None:
     assert (line in missed(lines_of(found_with(rate, 1000)))) is not met
 
 
+def test_rounds_that_others_disturbed_are_left_out_where_enough_are_calm() -> None:
+    found = found_with(900, 1000)
+    ours = found.of("ours", "raw", 16)
+    found.direct.extend([1.0] * 2)
+    for cell, samples in found.samples.items():
+        samples.extend(samples[:2])
+        found.samples[cell] = samples
+    ours[0] = Sample(100, 1.5, 0.0, 100.0, 0.1, 0.5)
+    line = lines_of(found)[0]
+    assert (line.values, line.calm) == ((0.9, 0.9, 0.9), True)
+    ours[1] = ours[0]
+    line = lines_of(found)[0]
+    assert (line.values, line.calm) == ((0.1, 0.1, 0.9, 0.9), False)
+
+
 def test_a_peer_that_did_not_run_is_told_with_its_reason_and_its_bar_is_missed() -> None:
     found = found_with(900, 1000)
     lines = lines_of(found)
