@@ -37,6 +37,10 @@ class WorkerGone(Exception):
     """The worker ended before it answered; the message says how."""
 
 
+class CallTimeout(WorkerGone):
+    """The worker was ended because a call took too long; the message says how long."""
+
+
 class LoadFailed(Exception):
     """The solver could not be loaded: the last line of its traceback, and all of it."""
 
@@ -83,6 +87,7 @@ class WorkerLink(asyncio.Protocol):
         self.process = spawned.process
         self.pid = spawned.process.pid
         self._mark = spawned.mark
+        self._redactor = spawned.redactor
         self.on_progress: Callable[[Mapping[str, Any]], None] | None = None
         self._on_end = on_end
         self._transport: asyncio.Transport | None = None
@@ -105,15 +110,19 @@ class WorkerLink(asyncio.Protocol):
         """Have the worker load its solver. Raises LoadFailed where the package's code raised, WorkerGone where the process died."""
         answer = await self._ask(frame)
         if answer["op"] == "failed":
-            raise LoadFailed(str(answer["error"]), str(answer.get("traceback", "")))
+            raise LoadFailed(self._redactor.text(str(answer["error"])), self._redactor.text(str(answer.get("traceback", ""))))
         return Ready.read(answer)
+
+    async def ping(self) -> None:
+        """Return once the worker has said that it is there. Raises WorkerGone."""
+        await self._ask({"op": "ping"})
 
     async def train(self, frame: Mapping[str, Any], on_progress: Callable[[Mapping[str, Any]], None]) -> dict[str, Any]:
         """Have the worker train; returns the solver's metrics. Raises CallFailed, WorkerGone."""
         self.on_progress = on_progress
         answer = await self._ask(frame)
         if answer["op"] == "error":
-            raise _failure(answer)
+            raise self._failure(answer)
         return dict(answer["metrics"])
 
     def call(self, files: Sequence[str], parameters: Mapping[str, Any], sizes: Sequence[Any]) -> asyncio.Future[list[Any]]:
@@ -233,7 +242,7 @@ class WorkerLink(asyncio.Protocol):
             if operation == "result":
                 future.set_result(frame["results"])
             else:
-                future.set_exception(_failure(frame))
+                future.set_exception(self._failure(frame))
 
     def _break(self, what: str) -> None:
         log.error("worker %d sent %s; it is ended", self.pid, what)
@@ -255,6 +264,6 @@ class WorkerLink(asyncio.Protocol):
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, number)
 
-
-def _failure(frame: Mapping[str, Any]) -> CallFailed:
-    return CallFailed(str(frame.get("kind", "solver")), str(frame["error"]), str(frame.get("traceback", "")))
+    def _failure(self, frame: Mapping[str, Any]) -> CallFailed:
+        clean = self._redactor.text
+        return CallFailed(str(frame.get("kind", "solver")), clean(str(frame["error"])), clean(str(frame.get("traceback", ""))))

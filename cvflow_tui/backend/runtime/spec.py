@@ -33,7 +33,7 @@ class RunSpec:
     batch: int = 1
     token: str = field(default="", repr=False)
     """Opens the runner's control routes (`/train`, `/_cvflow/…`); empty = those routes are closed."""
-    settings: SolverSettings = SolverSettings()
+    settings: SolverSettings = field(default_factory=SolverSettings)
     """How the user wants it to run."""
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     """Variables for the worker alone. Secrets, perhaps: they are in no other process' environment and in no argument."""

@@ -1,4 +1,4 @@
-"""Starting a worker process: its command, its clean environment, its socket. Standard library only: it is the first thing done."""
+"""Starting a worker process: its command, its clean environment, its limits, its socket. Little is imported: it is the first thing done."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import os
 import secrets
 import socket
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cvflow_tui.backend.runtime.confine import confine
+from cvflow_tui.backend.runtime.devices import device_variables
+from cvflow_tui.backend.runtime.redaction import Redactor
 from cvflow_tui.backend.runtime.spec import RunSpec
 
 SDK = Path(__file__).resolve().parents[2] / "solvers" / "sdk"
@@ -41,19 +45,27 @@ class Spawned:
     log: int
     mark: str
     """What the worker and all that it starts bear in their environment."""
+    redactor: Redactor = field(default_factory=Redactor)
+    """Takes the values it was given out of what it says."""
 
 
-def threads() -> int:
-    """How many CPU threads a solver may keep busy: the cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def threads(spec: RunSpec) -> int:
+    """How many CPU threads a worker may keep busy: what was set, else the cores it may use, shared among the replicas."""
+    settings = spec.settings
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return settings.threads or min(settings.cpus or cores, max(1, cores // settings.replicas))
 
 
-def environment() -> dict[str, str]:
-    """What a worker sees of our environment: where things are, how many threads, which devices. No tokens, no import paths."""
+def environment(spec: RunSpec, devices: Mapping[str, str]) -> dict[str, str]:
+    """What a worker sees: of our environment where things are and how many threads (no tokens, no import paths), which devices, and
+    over all that the variables that the user set for it.
+    """
     kept = {name: value for name, value in os.environ.items() if name in _NAMES or name.startswith(_PREFIXES)}
     for name in _THREADS:
-        kept.setdefault(name, str(threads()))
-    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8:backslashreplace"}
+        if spec.settings.threads is not None:
+            kept[name] = str(threads(spec))
+        kept.setdefault(name, str(threads(spec)))
+    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8:backslashreplace", **devices, **spec.environment}
 
 
 def load_frame(spec: RunSpec, checkpoint: str | None = None) -> dict[str, Any]:
@@ -69,15 +81,17 @@ def load_frame(spec: RunSpec, checkpoint: str | None = None) -> dict[str, Any]:
         "labels": list(spec.labels),
         "weights": dict(spec.weights),
         "checkpoint": checkpoint,
-        "threads": threads(),
+        "threads": threads(spec),
     }
 
 
-def spawn(spec: RunSpec, niceness: int = 0) -> Spawned:
+def spawn(spec: RunSpec, niceness: int = 0, devices: Mapping[str, str] | None = None) -> Spawned:
     """Start a worker in the package's environment, in a process group of its own. Raises OSError where that cannot be.
 
-    Call it from the main thread only: the kernel ends the worker when the thread that started it ends.
+    Call it from the main thread only: the kernel ends the worker when the thread that started it ends. `devices` are the variables
+    that choose its accelerators; without them, they are looked for here.
     """
+    devices = device_variables(spec.settings.gpu) if devices is None else devices
     mark = secrets.token_hex(16)
     ours, theirs = socket.socketpair()
     reading, writing = os.pipe()
@@ -86,7 +100,7 @@ def spawn(spec: RunSpec, niceness: int = 0) -> Spawned:
         process = subprocess.Popen(
             command,
             cwd=spec.root,
-            env={**environment(), WORKER_MARK: mark},
+            env={**environment(spec, devices), WORKER_MARK: mark},
             pass_fds=(theirs.fileno(),),
             stdin=subprocess.DEVNULL,
             stdout=writing,
@@ -100,5 +114,6 @@ def spawn(spec: RunSpec, niceness: int = 0) -> Spawned:
     finally:
         theirs.close()
         os.close(writing)
+    confine(process.pid, spec.settings)
     ours.setblocking(False)
-    return Spawned(process, ours, reading, mark)
+    return Spawned(process, ours, reading, mark, Redactor(spec.environment.values()))

@@ -1,4 +1,4 @@
-"""A lane: one set of weights, the worker that holds them, the requests that wait for it. The worker is replaced when it dies."""
+"""A lane: one set of weights, the replicas that hold them, the requests that wait for one of them."""
 
 from __future__ import annotations
 
@@ -11,19 +11,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from cvflow_tui.backend.runtime.link import CallFailed, LoadFailed, Ready, WorkerGone, WorkerLink
-from cvflow_tui.backend.runtime.runner.backoff import Backoff
-from cvflow_tui.backend.runtime.runner.logfile import LogFile, Pump
+from cvflow_tui.backend.runtime.link import CallFailed, Ready, WorkerGone
+from cvflow_tui.backend.runtime.runner.logfile import LogFile
+from cvflow_tui.backend.runtime.runner.replica import Post, Replica
 from cvflow_tui.backend.runtime.runner.stats import Calls
 from cvflow_tui.backend.runtime.spec import RunSpec
-from cvflow_tui.backend.runtime.worker import Spawned, load_frame, spawn
+from cvflow_tui.backend.runtime.worker import Spawned
 from cvflow_tui.model.solvers import SolverState
-from cvflow_tui.model.text import one_line
 
 log = logging.getLogger(__name__)
-
-FIRST_TRIES = 3
-"""How often a worker may die while it loads, before the solver was ever ready, until the solver counts as failed."""
 
 
 class Unavailable(Exception):
@@ -46,31 +42,48 @@ class Request:
 class Lane:
     """Serves one checkpoint (None: the package's own weights). `name` is what the log calls it."""
 
-    def __init__(self, spec: RunSpec, logfile: LogFile, name: str, checkpoint: str | None = None, spawned: Spawned | None = None) -> None:
+    def __init__(
+        self,
+        spec: RunSpec,
+        logfile: LogFile,
+        name: str,
+        checkpoint: str | None = None,
+        spawned: Spawned | None = None,
+        replicas: int = 1,
+    ) -> None:
         self.name = name
         self.checkpoint = checkpoint
         self.state = SolverState.STARTING
         self.error: str | None = None
-        self.restarts = 0
         self.ready = Ready()
         self.settled = asyncio.Event()
         """Set once the lane was ready or has failed for the first time."""
         self.calls = Calls()
         self._spec = spec
-        self._logfile = logfile
-        self._spawned = spawned
-        self._link: WorkerLink | None = None
         self._pending: deque[Request] = deque()
         self._active = 0
         self._idle = asyncio.Event()
         self._idle.set()
-        self._was_ready = False
-        self._task: asyncio.Task[None] | None = None
+        self._last_asked = time.monotonic()
+        self._closed = False
+        post = Post(spec, logfile, checkpoint, self._changed, self._idle_for)
+        names = [name] if replicas == 1 else [f"{name} worker {number} of {replicas}" for number in range(1, replicas + 1)]
+        self.replicas = [Replica(post, each, spawned if number == 0 else None) for number, each in enumerate(names)]
 
     @property
-    def pid(self) -> int | None:
-        """The worker's process, while there is one."""
-        return self._link.pid if self._link is not None else None
+    def pids(self) -> list[int]:
+        """The workers' processes."""
+        return [replica.pid for replica in self.replicas if replica.pid is not None]
+
+    @property
+    def restarts(self) -> int:
+        """How often workers were started again."""
+        return sum(replica.restarts for replica in self.replicas)
+
+    @property
+    def asleep(self) -> bool:
+        """Whether every worker was unloaded because nothing was asked."""
+        return all(replica.asleep for replica in self.replicas)
 
     @property
     def waiting(self) -> int:
@@ -78,9 +91,8 @@ class Lane:
         return len(self._pending) + self._active
 
     def open(self) -> None:
-        """Start the worker and keep it running."""
-        self._task = asyncio.create_task(self._keep_running(), name=f"lane-{self.name}")
-        self._task.add_done_callback(self._over)
+        """Start the first worker (the others follow once it is ready) and keep them running."""
+        self.replicas[0].open()
 
     def submit(self, file: str, size: tuple[int, int] | None, parameters: Mapping[str, Any]) -> asyncio.Future[Any]:
         """Ask for a picture's result; cancelling takes it back. Raises Unavailable; the future fails with CallFailed, WorkerGone."""
@@ -89,133 +101,104 @@ class Lane:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._pending.append(Request(file, size, parameters, future))
         self._idle.clear()
+        self._last_asked = time.monotonic()
         self._pump()
         return future
 
     def why_not(self) -> str:
         """One line for a request that cannot be served."""
+        cause = f" ({self.error})" if self.error else ""
         words = {
             SolverState.STARTING: "the solver is starting",
-            SolverState.BACKOFF: f"the solver's process ended and is being restarted ({self.error})",
+            SolverState.BACKOFF: f"the solver's process ended and is being restarted{cause}",
             SolverState.FAILED: f"the solver failed to start: {self.error}",
         }
         return words.get(self.state, "the solver is stopped")
 
     async def close(self, drain: float = 0.0) -> None:
-        """Let what is under way end for up to `drain` seconds, then end the worker."""
+        """Let what is under way end for up to `drain` seconds, then end the workers."""
         if drain and self.waiting:
             try:
                 await asyncio.wait_for(self._idle.wait(), drain)
             except TimeoutError:
                 log.warning("%s: %d requests did not end in %.0f s", self.name, self.waiting, drain)
-        self.state = SolverState.STOPPED
+        self._closed, self.state = True, SolverState.STOPPED
         self.settled.set()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        if self._spawned is not None:
-            self._link, self._spawned = await WorkerLink.attach(self._spawned), None
-        if self._link is not None:
-            await self._link.kill()
-            self._link = None
+        await asyncio.gather(*(replica.close() for replica in self.replicas))
         self._drop_waiting("the solver was stopped")
 
-    # -- the worker's life
+    # -- the replicas
 
-    async def _keep_running(self) -> None:
-        backoff = Backoff()
-        while True:
-            lost = asyncio.Event()
-            try:
-                await self._start(lost)
-            except LoadFailed as error:
-                await self._end_worker()
-                if not self._was_ready:
-                    self._fail(str(error))
-                    return
-                self.error = one_line(str(error))
-            except WorkerGone:
-                how = _how(await self._end_worker())
-                self.error = f"its process {how} while it loaded"
-                if not self._was_ready and backoff.tries >= FIRST_TRIES - 1:
-                    self._fail(self.error)
-                    return
-            except OSError as error:
-                self._fail(f"{self._spec.python} can't be started: {error.strerror or error}")
-                return
-            else:
-                began = time.monotonic()
-                await lost.wait()
-                self.error = f"its process {_how(await self._end_worker())}"
-                backoff.lived(time.monotonic() - began)
-            await self._back_off(backoff)
+    def _changed(self) -> None:
+        """A replica is in another state: so may be the lane."""
+        if self._closed:
+            return
+        states = {replica.state for replica in self.replicas}
+        serving = [replica for replica in self.replicas if replica.takes_calls]
+        if serving:
+            self.ready = serving[0].ready
+        if serving or any(replica.resting for replica in self.replicas):
+            self.state = SolverState.READY
+        else:
+            order = (SolverState.STARTING, SolverState.BACKOFF, SolverState.FAILED)
+            # A replica that has not been opened yet is no hope where the first has failed.
+            states = {self.replicas[0].state} if not self.settled.is_set() else states
+            self.state = next((state for state in order if state in states), SolverState.STOPPED)
+        self.error = next((replica.error for replica in self.replicas if replica.error), None)
+        if self.state in (SolverState.READY, SolverState.FAILED) and not self.settled.is_set():
+            self.settled.set()
+            if self.state is SolverState.READY:
+                for replica in self.replicas:
+                    replica.open()
+        if self.state is SolverState.READY:
+            self._pump()
+        elif self.state is not SolverState.STARTING:
+            self._drop_waiting("the solver failed" if self.state is SolverState.FAILED else "the solver's process ended")
 
-    async def _start(self, lost: asyncio.Event) -> None:
-        self.state = SolverState.STARTING
-        spawned = self._spawned or spawn(self._spec)
-        self._spawned = None
-        await Pump.attach(spawned.log, self._logfile)
-        self._link = await WorkerLink.attach(spawned, lost.set)
-        self.ready = await self._link.load(load_frame(self._spec, self.checkpoint))
-        self.state, self.error, self._was_ready = SolverState.READY, None, True
-        self.settled.set()
-        log.info("%s is ready (worker %d)", self.name, self._link.pid)
-
-    async def _end_worker(self) -> int:
-        """The exit status of the worker that is ending; what it was working on has failed by then."""
-        assert self._link is not None
-        self.state, self.error = SolverState.BACKOFF, "its process ended"
-        status = await self._link.kill()
-        self._link = None
-        return status
-
-    async def _back_off(self, backoff: Backoff) -> None:
-        pause = backoff.next()
-        self.state = SolverState.BACKOFF
-        self._drop_waiting("the solver's process ended")
-        log.warning("%s: %s; again in %.0f s", self.name, self.error, pause)
-        await asyncio.sleep(pause)
-        self.restarts += 1
-
-    def _over(self, task: asyncio.Task[None]) -> None:
-        """A mistake of ours ends as a failure that is seen, not as a solver that starts for ever."""
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("%s: the runner failed", self.name, exc_info=error)
-            self._fail(f"the runner failed: {type(error).__name__}: {error}")
-
-    def _fail(self, error: str) -> None:
-        self.state, self.error = SolverState.FAILED, one_line(error)
-        log.error("%s failed: %s", self.name, self.error)
-        self._drop_waiting("the solver failed")
-        self.settled.set()
+    def _idle_for(self) -> float:
+        return 0.0 if self.waiting else time.monotonic() - self._last_asked
 
     # -- requests
 
-    @property
-    def _most(self) -> int:
-        """Calls the worker is sent at a time: one more than it works on, so that it never waits for us between two.
+    def _free(self) -> Replica | None:
+        """The replica with the least to do, if it takes another call.
 
-        Where pictures are taken together, what waits here is what the next batch is made of: it is sent ahead once it is more than half
-        full.
+        That is one more than it works on, so that it never waits for us between two. Where pictures are taken together, what waits
+        here is what the next batch is made of: it is sent ahead once it is more than half full.
         """
-        return self.ready.concurrency + (len(self._pending) > self._batch // 2)
+        best: Replica | None = None
+        for replica in self.replicas:
+            if replica.takes_calls and (best is None or replica.active < best.active):
+                best = replica
+        if best is None or best.active >= best.ready.concurrency + (len(self._pending) > self._batch // 2):
+            return None
+        return best
 
     @property
     def _batch(self) -> int:
         return self._spec.batch if self.ready.batch else 1
 
     def _pump(self) -> None:
-        """Hand on what waits, as much at a time as the worker takes; nothing waits for a batch to fill."""
-        while self._pending and self._active < self._most and self._link is not None and self.state is not SolverState.BACKOFF:
+        """Hand on what waits, as much at a time as the workers take; nothing waits for a batch to fill."""
+        while self._pending:
+            replica = self._free()
+            if replica is None:
+                for each in self.replicas:
+                    if each.asleep:
+                        each.wake()
+                return
             batch = self._next_batch()
             if not batch:
                 break
             self._active += 1
             began = time.perf_counter()
-            call = self._link.call([item.file for item in batch], batch[0].parameters, [item.size for item in batch])
+            call = replica.call([item.file for item in batch], batch[0].parameters, [item.size for item in batch])
             call.add_done_callback(partial(self._finish, batch, began))
+        if not self.waiting:
+            self._idle.set()
 
     def _next_batch(self) -> list[Request]:
+        """What the next call is made of; nothing where all who asked have gone."""
         while self._pending and self._pending[0].reply.done():
             self._pending.popleft()
         if not self._pending:
@@ -231,6 +214,7 @@ class Lane:
     def _finish(self, batch: list[Request], began: float, call: asyncio.Future[list[Any]]) -> None:
         self._active -= 1
         self.calls.count(len(batch), time.perf_counter() - began)
+        self._last_asked = time.monotonic()
         error = call.exception()
         if isinstance(error, CallFailed) and len(batch) > 1:
             # One bad picture must not spoil its neighbours' answers: each is asked for on its own.
@@ -256,15 +240,3 @@ class Lane:
                 reply.set_exception(WorkerGone(why))
         if not self._active:
             self._idle.set()
-
-
-def _how(status: int) -> str:
-    """A process's end in words."""
-    if status < 0:
-        import signal
-
-        try:
-            return f"was killed by {signal.Signals(-status).name}"
-        except ValueError:
-            return f"was killed by signal {-status}"
-    return f"ended with status {status}"

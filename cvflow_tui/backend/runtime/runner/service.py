@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from cvflow_tui.backend.runtime.runner.jobs import TrainJobs
 from cvflow_tui.backend.runtime.runner.lane import Lane
 from cvflow_tui.backend.runtime.runner.limits import Limits
 from cvflow_tui.backend.runtime.runner.logfile import LogFile
+from cvflow_tui.backend.runtime.runner.replica import Replica
 from cvflow_tui.backend.runtime.runner.scratch import Scratch
 from cvflow_tui.backend.runtime.runner.stats import Stats, Usage
+from cvflow_tui.backend.runtime.runner.watch import resident_of
 from cvflow_tui.backend.runtime.spec import RunSpec
 from cvflow_tui.backend.runtime.worker import Spawned
 from cvflow_tui.model.solvers import SolverState
@@ -29,7 +32,7 @@ class Service:
         self.stats = Stats()
         self.jobs = TrainJobs(spec, logfile)
         self.variants: dict[str, Lane] = {}
-        self.main = Lane(spec, logfile, spec.name, spawned=spawned)
+        self.main = Lane(spec, logfile, spec.name, spawned=spawned, replicas=spec.settings.replicas)
         self.stop = asyncio.Event()
         """Set when the runner shall end."""
         self.receiving = 0
@@ -58,6 +61,11 @@ class Service:
         if (lane := self.variants.get(variant)) is None:
             raise not_found(f"{self.spec.name} serves no variant {variant[:100]!r}")
         return lane
+
+    def retry_after(self, lane: Lane) -> int:
+        """Seconds after which a lane that is full has probably worked off half of what waits."""
+        seconds = lane.calls.seconds or 0.0
+        return max(1, min(60, math.ceil(seconds * lane.waiting / 2 / lane.ready.concurrency)))
 
     async def put_variant(self, name: str, checkpoint: Path) -> None:
         """Load a checkpoint beside what serves and give it a name, the last holder of which drains. Raises Fault where it does not load."""
@@ -96,7 +104,7 @@ class Service:
     def usage(self) -> tuple[float, int]:
         """CPU in per cent of one core and resident bytes, runner and workers together."""
         lanes = [self.main, *self.variants.values(), *self._leaving.values()]
-        return self._usage.sample(pid for pid in (*(lane.pid for lane in lanes), self.jobs.pid) if pid is not None)
+        return self._usage.sample(pid for pid in (*(pid for lane in lanes for pid in lane.pids), self.jobs.pid) if pid is not None)
 
     def status(self) -> dict[str, Any]:
         """Our part of `GET /_status`."""
@@ -118,6 +126,11 @@ class Service:
             "variants": sorted(self.variants),
             "trainable": self.main.ready.trainable,
             "error": self.main.error,
+            "replicas": len(self.main.replicas),
+            "replicas_ready": sum(replica.takes_calls for replica in self.main.replicas),
+            "workers": [_worker(replica) for replica in self.main.replicas],
+            "waiting": self.main.waiting,
+            "asleep": self.main.asleep,
         }
 
     def _install(self, name: str, lane: Lane) -> None:
@@ -129,3 +142,14 @@ class Service:
         task = asyncio.create_task(lane.close(drain=60.0))
         self._leaving[task] = lane
         task.add_done_callback(lambda done: self._leaving.pop(done, None))
+
+
+def _worker(replica: Replica) -> dict[str, Any]:
+    return {
+        "state": "asleep" if replica.asleep else str(replica.state),
+        "pid": replica.pid,
+        "rss": resident_of(replica.pid) if replica.pid is not None else 0,
+        "requests": replica.served,
+        "restarts": replica.restarts,
+        "error": replica.error,
+    }

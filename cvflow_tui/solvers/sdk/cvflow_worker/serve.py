@@ -57,6 +57,8 @@ class Worker:
                 self._infer(frame)
             elif frame["op"] == "train":
                 self._train(frame)
+            elif frame["op"] == "ping":
+                self._channel.send({"op": "pong"})
             else:
                 raise ValueError(f"unknown frame {frame['op']!r}")
 
