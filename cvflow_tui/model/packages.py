@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from cvflow_tui.model.diagnosis import Finding
+
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 """What vendors and packages may be called (case-folded)."""
 
@@ -124,6 +126,14 @@ class InstallRequest:
     """Install exactly what the `cvflow.lock` in the folder says, or nothing."""
     scripts: tuple[str, ...] = ()
     """Digests (sha256, or their first digits) of the package's scripts that may run."""
+    requirements: tuple[str, ...] = ()
+    """What the author forgot: requirements that are added to the package's own, or take the place of one of the same name."""
+    relax: bool = False
+    """Ask for the author's requirements by name alone: no versions, no hashes."""
+    allow_build: tuple[str, ...] = ()
+    """Distributions whose code may run to install them (source archives, repositories); wheels run nothing."""
+    python: str | None = None
+    """Which Python the environment is made of: a path or a version; None = one that fits."""
 
     @classmethod
     def of(cls, source: InstallRequest | str) -> InstallRequest:
@@ -198,6 +208,12 @@ class InstallPlan:
     """What is another than in that version."""
     scripts: tuple[Script, ...] = ()
     """What the package wants to run at the installation."""
+    findings: tuple[Finding, ...] = ()
+    """What a look around found: why it cannot run here, and what to know before it does."""
+    environment_packages: int | None = None
+    """Distributions that the environment will hold; None where they cannot be resolved, or the environment is the app's own."""
+    environment_bytes: int | None = None
+    """Bytes of those that come over the network, a part of `download_bytes`; None where the index does not tell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,10 @@ import pytest
 
 from cvflow_tui.backend.jobs import Cancelled, Progress
 from cvflow_tui.backend.packages import tools
-from cvflow_tui.backend.packages.environment import Environments, index_arguments, key_of
+from cvflow_tui.backend.packages.environment import Environment, Environments
 from cvflow_tui.backend.packages.pip_config import PipConfig
+from cvflow_tui.backend.packages.resolution import Wish
+from cvflow_tui.backend.packages.uv_program import index_arguments, index_variables
 from cvflow_tui.model.errors import PackageError
 
 from .parts import Watching, write_wheel
@@ -26,47 +28,53 @@ def environments(tmp_path: Path) -> Environments:
     return Environments(tmp_path / "environments")
 
 
+def ensure(environments: Environments, wish: Wish, work: Path, progress: Progress | None = None) -> Environment:
+    """Resolve and make, as an install does."""
+    progress = progress or Progress()
+    return environments.ensure(environments.resolve(wish, work, progress), work, progress)
+
+
 def run(python: Path, code: str) -> str:
     return subprocess.run([str(python), "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def test_an_environment_is_its_own_and_is_made_once(tmp_path: Path, environments: Environments) -> None:
     write_wheel(tmp_path / "wheels", "toy", "1.0", {"toy.py": b"x = 41\n"})
-    made = environments.ensure(["toy>=0.5"], tmp_path / "work", Progress())
-    assert made.key == key_of(["toy>=0.5"]) and made.resolved == ("toy==1.0",)
+    made = ensure(environments, Wish(("toy>=0.5",)), tmp_path / "work")
+    assert made.key is not None and made.resolved == ("toy==1.0",)
     assert run(made.python, "import toy; print(toy.x + 1)") == "42"
     assert Path(run(made.python, "import sys; print(sys.prefix)")) == environments.path(made.key)
     code = "import importlib.util as u; print(u.find_spec('textual'), u.find_spec('pip'))"
     assert run(made.python, code) == "None None"
     assert list((tmp_path / "work").glob("environment*")) == []
     progress = Watching()
-    assert environments.ensure(["toy>=0.5"], tmp_path / "work", progress) == made
-    assert progress.steps == []
+    assert ensure(environments, Wish(("toy==1.0",)), tmp_path / "work", progress) == made, (
+        "what it holds is what counts, not how it was asked"
+    )
+    assert progress.steps == ["resolving the requirements"]
     environments.sweep(set())
     assert not environments.has(made.key)
 
 
-def test_the_key_does_not_care_for_order() -> None:
-    assert key_of(["a", "b"]) == key_of(["b", "a"]) != key_of(["a"])
-
-
 def test_requirements_that_cannot_be_had(tmp_path: Path, environments: Environments) -> None:
     with pytest.raises(PackageError, match=r"^the requirements cannot be installed: .*no-such-thing") as caught:
-        environments.ensure(["no-such-thing==1.0"], tmp_path / "work", Progress())
+        ensure(environments, Wish(("no-such-thing==1.0",)), tmp_path / "work")
     assert "\n" not in caught.value.message and caught.value.detail
     assert list(environments.folder.iterdir()) == []
 
 
 def test_a_folder_that_was_never_finished_is_made_anew(tmp_path: Path, environments: Environments) -> None:
-    (environments.path(key_of([])) / "bin").mkdir(parents=True)
-    assert not environments.has(key_of([]))
-    made = environments.ensure([], tmp_path / "work", Progress())
+    key = environments.resolve(Wish(), tmp_path / "work", Progress()).key
+    (environments.path(key) / "bin").mkdir(parents=True)
+    assert not environments.has(key)
+    made = ensure(environments, Wish(), tmp_path / "work")
     assert run(made.python, "print(1)") == "1" and made.resolved == ()
 
 
 def test_called_off_while_uv_works(tmp_path: Path, environments: Environments) -> None:
+    write_wheel(tmp_path / "wheels", "toy", "1.0", {"toy.py": b""})
     with pytest.raises(Cancelled):
-        environments.ensure(["toy"], tmp_path / "work", Watching("installing"))
+        ensure(environments, Wish(("toy",)), tmp_path / "work", Watching("installing"))
     assert list(environments.folder.iterdir()) == []
 
 
@@ -110,12 +118,10 @@ def test_a_tool_that_takes_too_long() -> None:
 
 
 def test_uv_is_told_what_pip_is_told() -> None:
-    pip = PipConfig("https://a/simple", ("https://b", "file:///c"), ("/w",), None)
-    assert index_arguments(pip) == [
-        *["--default-index", "https://a/simple", "--index", "https://b", "--index", "file:///c", "--find-links", "/w"],
-        *["--index-strategy", "unsafe-best-match"],
-    ]
-    assert index_arguments(PipConfig(None)) == ["--no-index"]
+    pip = PipConfig("https://a:secret@a/simple", ("https://b", "file:///c"), ("/w",), None, trusted_hosts=("b",))
+    assert index_arguments(pip) == ["--find-links", "/w", "--allow-insecure-host", "b", "--index-strategy", "unsafe-best-match"]
+    assert index_variables(pip) == {"UV_DEFAULT_INDEX": "https://a:secret@a/simple", "UV_INDEX": "https://b file:///c"}
+    assert index_arguments(PipConfig(None)) == ["--no-index"] and index_variables(PipConfig(None)) == {}
 
 
 def _expect_end(pid: int) -> None:

@@ -48,7 +48,7 @@ def empty(home: Home, state: Database) -> bool:
 def test_install_and_remove(service: PackageService, home: Home, state: Database, boxed: Path) -> None:
     plan = service.plan(str(boxed))
     assert plan.problems == () and plan.download_bytes == 0 and plan.replaces is None
-    assert plan.environment.startswith("a new virtualenv with 1 requirement")
+    assert plan.environment.startswith("a new virtualenv with 1 package")
     assert empty(home, state)
     progress = Watching()
     detail = service.install(str(boxed), progress)
@@ -82,7 +82,7 @@ def test_what_is_shared_goes_with_the_last(service: PackageService, home: Home, 
     service.install(str(boxed), progress)
     assert "making the environment" not in progress.steps
     assert len(list(home.environments.iterdir())) == len(list(home.weights.iterdir())) == 1
-    assert service.plan(str(boxed)).environment == "a virtualenv that is there already, with 1 requirement"
+    assert service.plan(str(boxed)).environment == "a virtualenv that is there already, with 1 package"
     with pytest.raises(UsageError, match=r"'detect' may be local/boxed/detect, local/second/detect: say which"):
         service.resolve("detect")
     assert service.remove("boxed").freed_bytes < len(DATA)
@@ -165,7 +165,7 @@ def test_a_python_that_is_too_old_is_in_the_plan(service: PackageService, home: 
     manifest = (root / "cvpm.toml").read_text()
     (root / "cvpm.toml").write_text(manifest.replace('license = "MIT"', 'license = "MIT"\npython = ">=3.99"'))
     (problem,) = service.plan(str(root)).problems
-    assert problem.startswith("it needs Python >=3.99, and this is 3.")
+    assert problem.startswith("it needs Python >=3.99, and none here fits: there is 3.")
     refused(service, root, RefusedError, r"local/p cannot be installed here: it needs Python >=3\.99")
     assert empty(home, state)
 

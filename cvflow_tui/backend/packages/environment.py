@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import platform
 import shutil
 import sys
-import sysconfig
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,18 +14,23 @@ from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.disk import require_space, sync_folder
+from cvflow_tui.backend.packages.filling import fill
+from cvflow_tui.backend.packages.interpreters import Interpreter, choose_interpreter, own_interpreter
 from cvflow_tui.backend.packages.pip_config import PipConfig, read_pip_config
 from cvflow_tui.backend.packages.requirements import held_versions
-from cvflow_tui.backend.packages.tools import last_lines, run_tool
-from cvflow_tui.model.errors import CvflowError, PackageError
+from cvflow_tui.backend.packages.resolution import Pin, Resolution, Wish
+from cvflow_tui.backend.packages.resolver import resolve
+from cvflow_tui.model.errors import CvflowError
 from cvflow_tui.model.text import one_line
 
 NOTE = "cvflow-environment.json"
 """What an environment holds, in its folder; written last, so that an environment without it is not one."""
 
-INSTALL_SECONDS = 3600.0
+UNPACKED = 3
+"""How many times its wheels an environment is, about: what is asked for before it is begun."""
+
 _ROOM = 64 << 20
-"""Bytes that must be free before an environment is begun; what it really takes, only the installer learns."""
+"""Bytes that must be free before an environment is begun, whatever its wheels say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,15 @@ class Environment:
     python: Path
     resolved: tuple[str, ...] = ()
     """What is installed in it, as `name==version`."""
+    interpreter: Interpreter | None = None
+    """What it was made of; None: the app's own Python."""
+    pins: tuple[Pin, ...] = ()
+    """What is installed in it, exactly; of the app's own Python nothing is known so well."""
 
 
 def host_environment(requirements: Sequence[str]) -> Environment:
     """The app's own Python, with the versions it has of what a package asks for."""
-    return Environment(None, Path(sys.executable), tuple(held_versions(requirements)))
+    return Environment(None, Path(sys.executable), tuple(held_versions(requirements)), own_interpreter())
 
 
 class Environments:
@@ -58,6 +64,7 @@ class Environments:
         self.folder = folder
         self._guard = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
+        self._planned: dict[tuple[Wish, PipConfig], Resolution] = {}
 
     def path(self, key: str) -> Path:
         """The folder of an environment."""
@@ -73,17 +80,34 @@ class Environments:
         """Whether it exists, whole."""
         return (self.path(key) / NOTE).is_file()
 
-    def ensure(self, requirements: Sequence[str], work: Path, progress: Progress) -> Environment:
-        """The environment for these requirements, made (in `work` first) if there is none yet.
+    def plan(self, wish: Wish, work: Path, progress: Progress) -> Resolution:
+        """What an environment for these wishes would hold; the next `resolve` of the same gets the same, as it was shown."""
+        resolution = self.resolve(wish, work, progress)
+        with self._guard:
+            self._planned = {(wish, read_pip_config()): resolution}
+        return resolution
 
-        Raises PackageError with the installer's last lines where the requirements cannot be had.
+    def resolve(self, wish: Wish, work: Path, progress: Progress) -> Resolution:
+        """What an environment for these wishes holds. Raises what `choose_interpreter` and `resolve` raise."""
+        with self._guard:
+            planned = self._planned.pop((wish, read_pip_config()), None)
+        if planned is not None:
+            return planned
+        interpreter = choose_interpreter(wish.python, wish.interpreter)
+        if wish.lines:
+            progress.step("resolving the requirements")
+        return resolve(wish, interpreter, work / "resolve", progress)
+
+    def ensure(self, resolution: Resolution, work: Path, progress: Progress, *, offline: bool = False) -> Environment:
+        """The environment that holds this, made (in `work` first) if there is none yet.
+
+        Raises PackageError with the installer's reason where the distributions cannot be had.
         """
-        key = key_of(requirements)
+        key = resolution.key
         with self._making(key, progress):
             if not self.has(key):
-                self._make(key, requirements, work, progress)
-            note = json.loads((self.path(key) / NOTE).read_text("utf-8"))
-        return Environment(key, self.python(key), tuple(note["resolved"]))
+                self._make(resolution, work, progress, offline=offline)
+        return Environment(key, self.python(key), resolution.resolved, resolution.interpreter, resolution.pins)
 
     def sweep(self, used: set[str]) -> None:
         """Delete the environments that are not in `used`."""
@@ -91,21 +115,20 @@ class Environments:
             if path.name not in used:
                 shutil.rmtree(path)
 
-    def _make(self, key: str, requirements: Sequence[str], work: Path, progress: Progress) -> None:
+    def _make(self, resolution: Resolution, work: Path, progress: Progress, *, offline: bool) -> None:
         progress.step("making the environment")
-        require_space(self.folder, _ROOM, "the environment")
+        key, known = resolution.key, sum(pin.size or 0 for pin in resolution.pins)
+        require_space(self.folder, _ROOM + UNPACKED * known, "the environment")
         aside = work / "environment"
         shutil.rmtree(aside, ignore_errors=True)
-        _create(aside)
-        python = aside / self.python(key).relative_to(self.path(key))
-        if requirements:
-            progress.step(f"installing {_count(requirements)}")
-            install(python, requirements, work, progress)
-        resolved = _uv(["pip", "freeze", "--python", str(python)], read_pip_config(), progress, 120.0).split("\n") if requirements else []
+        _create(aside, resolution.interpreter)
+        if resolution.pins:
+            fill(aside / self.python(key).relative_to(self.path(key)), resolution, work, progress, offline=offline)
         note = {
-            "requirements": sorted(requirements),
-            "python": platform.python_version(),
-            "resolved": sorted(line.strip() for line in resolved if "==" in line or " @ " in line),
+            "python": resolution.interpreter.version,
+            "interpreter": str(resolution.interpreter.base),
+            "platform": resolution.interpreter.platform,
+            "resolved": list(resolution.resolved),
         }
         with (aside / NOTE).open("w", encoding="utf-8") as file:
             json.dump(note, file)
@@ -129,58 +152,13 @@ class Environments:
             lock.release()
 
 
-def key_of(requirements: Sequence[str]) -> str:
-    """The name of the environment that these requirements, this Python and this platform make."""
-    told = json.dumps([sorted(requirements), platform.python_implementation(), platform.python_version(), sysconfig.get_platform()])
-    return hashlib.sha256(told.encode()).hexdigest()[:20]
-
-
-def install(python: Path, requirements: Sequence[str], work: Path, progress: Progress) -> None:
-    """Install requirements into the environment of `python` with uv. Raises PackageError with uv's last lines."""
-    listed = work / "requirements.txt"
-    listed.write_text("".join(f"{line}\n" for line in requirements), "utf-8")
-    pip = read_pip_config()
-    arguments = ["pip", "install", "--python", str(python), "--requirement", str(listed), *index_arguments(pip)]
-    _uv(arguments, pip, progress, INSTALL_SECONDS)
-
-
-def index_arguments(pip: PipConfig) -> list[str]:
-    """pip's indexes in uv's words. With several, the best version of all wins, as with pip: uv alone would stop at the first."""
-    arguments = ["--no-index"] if pip.index_url is None else ["--default-index", pip.index_url]
-    for url in pip.extra_index_urls:
-        arguments += ["--index", url]
-    for place in pip.find_links:
-        arguments += ["--find-links", place]
-    return [*arguments, "--index-strategy", "unsafe-best-match"] if pip.extra_index_urls else arguments
-
-
-def _uv(arguments: Sequence[str], pip: PipConfig, progress: Progress, seconds: float) -> str:
-    from uv import find_uv_bin
-
-    environment = {
-        name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "CONDA_PREFIX")
-    }
-    environment |= {"NO_COLOR": "1", "UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never"}
-    if pip.cert:
-        environment.setdefault("SSL_CERT_FILE", pip.cert)
-    status, output = run_tool([find_uv_bin(), "--no-config", *arguments], progress=progress, seconds=seconds, env=environment)
-    if status is None:
-        raise PackageError(f"the requirements were not installed within {seconds / 60:.0f} minutes", detail=output)
-    if status != 0:
-        said = one_line(" ".join(last_lines(output)), 600)
-        raise PackageError(f"the requirements cannot be installed: {said or f'uv ended with status {status}'}", detail=output)
-    return output
-
-
-def _create(folder: Path) -> None:
-    """An empty virtualenv of the app's Python, without pip."""
+def _create(folder: Path, interpreter: Interpreter) -> None:
+    """An empty virtualenv of an interpreter, without pip."""
     from virtualenv import cli_run
 
     try:
-        cli_run([str(folder), "--python", sys.executable, "--no-seed", "--no-periodic-update", "--no-vcs-ignore"], setup_logging=False)
+        cli_run(
+            [str(folder), "--python", str(interpreter.path), "--no-seed", "--no-periodic-update", "--no-vcs-ignore"], setup_logging=False
+        )
     except (OSError, RuntimeError, SystemExit) as error:
-        raise CvflowError(f"no virtualenv can be made: {one_line(str(error))}") from error
-
-
-def _count(requirements: Sequence[str]) -> str:
-    return "1 requirement" if len(requirements) == 1 else f"{len(requirements)} requirements"
+        raise CvflowError(f"no virtualenv can be made of {interpreter.path}: {one_line(str(error))}") from error

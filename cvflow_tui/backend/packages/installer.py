@@ -16,18 +16,20 @@ from pathlib import Path
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.describe import files_size
 from cvflow_tui.backend.packages.disk import sync_folder, sync_tree
-from cvflow_tui.backend.packages.environment import Environment, Environments, host_environment, key_of
-from cvflow_tui.backend.packages.fetch import Downloads
+from cvflow_tui.backend.packages.environment import Environment, Environments, host_environment
+from cvflow_tui.backend.packages.downloads import Downloads
 from cvflow_tui.backend.packages.hub import Hub
 from cvflow_tui.backend.packages.import_check import check_imports
 from cvflow_tui.backend.packages.lock import write_lock
 from cvflow_tui.backend.packages.package import Package, load_package
 from cvflow_tui.backend.packages.planner import make_plan, problems_of
 from cvflow_tui.backend.packages.records import Record, Records
+from cvflow_tui.backend.packages.resolution import Wish
 from cvflow_tui.backend.packages.runner_file import write_runner
 from cvflow_tui.backend.packages.sources import Fetched, parse_source
 from cvflow_tui.backend.packages.specs import spec_of
 from cvflow_tui.backend.packages.weights import FOLDER, Weight, WeightFetcher, WeightStore
+from cvflow_tui.backend.packages.wishes import wish_of
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import RefusedError
 from cvflow_tui.model.packages import InstallPlan, InstallRequest
@@ -68,6 +70,8 @@ class Installer:
             return make_plan(
                 package,
                 fetched,
+                wish=wish_of(package, request, installed.path if installed else None),
+                work=work,
                 home=self._stores.home.root,
                 environments=self._stores.environments,
                 weights=self._fetcher,
@@ -126,24 +130,26 @@ class Installer:
         return fetched, load_package(staged, vendor=fetched.vendor, commit=fetched.commit, bundled=fetched.bundled)
 
     def _install(self, request: InstallRequest, fetched: Fetched, package: Package, work: Path, progress: Progress) -> Record:
-        if problems := problems_of(package):
+        installed = self._stores.records.get(package.vendor, package.name)
+        wish = wish_of(package, request, installed.path if installed else None)
+        if problems := problems_of(package, wish):
             raise RefusedError(f"{package.ref} cannot be installed here: {'; '.join(problems)}")
-        key = key_of(package.requirements) if package.environment == "venv" else None
-        with self._holding(key):
+        resolution = None if package.environment == "host" else self._stores.environments.resolve(wish, work, progress)
+        with self._holding(resolution.key if resolution else None):
             environment = (
                 host_environment(package.requirements)
-                if key is None
-                else self._stores.environments.ensure(package.requirements, work, progress)
+                if resolution is None
+                else self._stores.environments.ensure(resolution, work, progress, offline=wish.offline)
             )
             weights = self._fetcher.place(package, work / "weights", progress)
-            record = self._finish(fetched, package, environment, weights)
+            record = self._finish(fetched, package, environment, weights, wish)
             check_imports(package, environment.python, progress)
             progress.step("finishing")
             record = replace(record, size=files_size(package.root))
             self._commit(package.root, record, weights)
         return record
 
-    def _finish(self, fetched: Fetched, package: Package, environment: Environment, weights: list[Weight]) -> Record:
+    def _finish(self, fetched: Fetched, package: Package, environment: Environment, weights: list[Weight], wish: Wish) -> Record:
         """Write what an installed package has beside its author's files."""
         record = Record(
             vendor=package.vendor,
@@ -157,7 +163,7 @@ class Installer:
             warnings=tuple(dict.fromkeys([*fetched.warnings, *package.warnings])),
             installed_at=time.time(),
         )
-        write_lock(package, fetched, weights, environment, record.installed_at)
+        write_lock(package, fetched, weights, environment, record.installed_at, wish)
         for solver in package.solvers:
             write_runner(package.root, spec_of(package, solver, record.path, environment.python, [weight.name for weight in weights]))
         return record

@@ -13,6 +13,11 @@ from pathlib import Path
 PYPI = "https://pypi.org/simple"
 
 _SECTIONS = ("global", "install")
+_OPTIONS = ("index-url", "extra-index-url", "find-links", "cert", "client-cert", "proxy", "no-index", "trusted-host")
+_VARIABLES = {f"PIP_{option.upper().replace('-', '_')}": option for option in _OPTIONS} | {
+    "PIP_DEFAULT_TIMEOUT": "timeout",
+    "PIP_TIMEOUT": "timeout",
+}
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 
@@ -25,6 +30,12 @@ class PipConfig:
     extra_index_urls: tuple[str, ...] = ()
     find_links: tuple[str, ...] = ()
     cert: str | None = None
+    client_cert: str | None = None
+    proxy: str | None = None
+    timeout: str | None = None
+    """Seconds, as it was written."""
+    trusted_hosts: tuple[str, ...] = ()
+    """Hosts whose certificates are not checked."""
 
     @property
     def indexes(self) -> tuple[str, ...]:
@@ -38,15 +49,17 @@ def read_pip_config(environ: Mapping[str, str] | None = None) -> PipConfig:
     values: dict[str, str] = {}
     for path in _files(environ):
         values |= _file_values(path)
-    for option in ("index-url", "extra-index-url", "find-links", "cert", "no-index"):
-        if (told := environ.get(f"PIP_{option.upper().replace('-', '_')}")) is not None:
-            values[option] = told
+    values |= {option: told for name, option in _VARIABLES.items() if (told := environ.get(name)) is not None}
     forbidden = values.get("no-index", "").strip().lower() in ("1", "true", "yes", "on")
     return PipConfig(
         index_url=None if forbidden else (values.get("index-url", "").strip() or PYPI).rstrip("/"),
         extra_index_urls=() if forbidden else tuple(url.rstrip("/") for url in values.get("extra-index-url", "").split()),
         find_links=tuple(values.get("find-links", "").split()),
         cert=values.get("cert", "").strip() or None,
+        client_cert=values.get("client-cert", "").strip() or None,
+        proxy=values.get("proxy", "").strip() or None,
+        timeout=seconds if (seconds := values.get("timeout", "").strip()).isdecimal() else None,
+        trusted_hosts=tuple(values.get("trusted-host", "").split()),
     )
 
 

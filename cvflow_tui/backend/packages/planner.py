@@ -2,48 +2,54 @@
 
 from __future__ import annotations
 
-import platform
 from pathlib import Path
 
-from packaging.specifiers import SpecifierSet
-
+from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.describe import detail_of, files_size, installed_size, summary_of
+from cvflow_tui.backend.packages.diagnosis import Outlook, look_ahead, python_findings
 from cvflow_tui.backend.packages.disk import free_bytes, human
-from cvflow_tui.backend.packages.environment import Environments, key_of
+from cvflow_tui.backend.packages.environment import UNPACKED, Environments
 from cvflow_tui.backend.packages.package import Package
-from cvflow_tui.backend.packages.requirements import unmet
+from cvflow_tui.backend.packages.resolution import Wish, total_size
+from cvflow_tui.backend.packages.sizes import measured
 from cvflow_tui.backend.packages.sources import Fetched
 from cvflow_tui.backend.packages.weights import WeightFetcher
 from cvflow_tui.model.packages import InstallPlan
 
 
-def problems_of(package: Package) -> list[str]:
-    """Why a package cannot run here, one sentence each."""
-    found = []
-    wanted = package.manifest.package.python
-    if wanted and not SpecifierSet(wanted).contains(platform.python_version(), prereleases=True):
-        found.append(f"it needs Python {wanted}, and this is {platform.python_version()}")
-    if package.environment == "host" and (missing := unmet(package.requirements)):
-        found.append(f"the app's own Python does not have {', '.join(missing)}")
-    return found
+def problems_of(package: Package, wish: Wish) -> list[str]:
+    """Why a package cannot run here at all, one sentence each: what is known without asking an index."""
+    return [finding.sentence for finding in python_findings(package, wish)]
 
 
 def make_plan(
-    package: Package, fetched: Fetched, *, home: Path, environments: Environments, weights: WeightFetcher, replaces: str | None
+    package: Package,
+    fetched: Fetched,
+    *,
+    wish: Wish,
+    work: Path,
+    home: Path,
+    environments: Environments,
+    weights: WeightFetcher,
+    replaces: str | None,
 ) -> InstallPlan:
-    """The plan for a package that was fetched. Asks the network how large the weights are."""
+    """The plan for a package that was fetched. Asks the index for its requirements, and the network how large the weights are."""
+    outlook = look_ahead(package, wish, environments, work, Progress())
     download, free = weights.missing_bytes(package), free_bytes(home)
     disk = installed_size(package)
     if disk is None and download is not None:
         disk = files_size(package.root) + download
-    problems = problems_of(package)
+    coming, added = outlook.download_bytes, environment_size(outlook)
+    download = None if download is None or coming is None else download + coming
+    disk = None if disk is None or added is None else disk + added
+    problems = [finding.sentence for finding in outlook.findings if finding.blocks]
     # While it is installed, an archive and what is unpacked from it are there both.
     needed = (disk or 0) + (download or 0)
     if needed > free:
         problems.append(f"no disk space: it needs {human(needed)}, and {home} has {human(free)} free")
     summary = summary_of(package, source=fetched.source, installed=replaces)
     steps = [f"copy the files of {package.ref} {package.version}"]
-    sentence = _environment(package, environments)
+    sentence = environment_sentence(package, outlook)
     if package.environment == "venv":
         steps.append("make the environment")
     if package.models:
@@ -62,15 +68,36 @@ def make_plan(
         environment=sentence,
         steps=tuple(steps),
         problems=tuple(problems),
+        findings=tuple(outlook.findings),
+        environment_packages=len(outlook.resolution.pins) if outlook.resolution else None,
+        environment_bytes=outlook.download_bytes if outlook.resolution else None,
         replaces=replaces,
     )
 
 
-def _environment(package: Package, environments: Environments) -> str:
+def environment_size(outlook: Outlook) -> int | None:
+    """Bytes that the environment adds to the disk, about; None where the index does not tell."""
+    if outlook.resolution is None or outlook.ready:
+        return 0
+    size = total_size(measured(outlook.resolution.pins))
+    return None if size is None else UNPACKED * size
+
+
+def environment_sentence(package: Package, outlook: Outlook) -> str:
+    """Which environment it will be, with how many packages and how much of them has to come."""
     if package.environment == "host":
         return "the app's own Python, nothing is installed into it"
-    count = len(package.requirements)
-    what = f"{count} requirement{'s' if count != 1 else ''}"
-    if environments.has(key_of(package.requirements)):
-        return f"a virtualenv that is there already, with {what}"
-    return f"a new virtualenv with {what}" + (", whose sizes the index tells only as they come" if count else "")
+    resolution = outlook.resolution
+    if resolution is None:
+        return "a virtualenv that cannot be made"
+    count = len(resolution.pins)
+    what = f"{count} package{'s' if count != 1 else ''}"
+    python = "" if resolution.interpreter.own else f" on Python {resolution.interpreter.version}"
+    if outlook.ready:
+        return f"a virtualenv that is there already{python}, with {what}"
+    told = f"a new virtualenv{python}" + (f" with {what}" if count else "")
+    if not outlook.coming:
+        return told + (", all of them at hand" if count else "")
+    size = outlook.download_bytes
+    how_much = "whose sizes the index does not tell" if size is None else human(size)
+    return f"{told}, {len(outlook.coming)} to download: {how_much}"

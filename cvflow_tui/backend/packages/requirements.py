@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from cvflow_tui.model.errors import PackageError
+from cvflow_tui.model.errors import PackageError, UsageError
 from cvflow_tui.model.text import one_line
 
 OURS = frozenset({"cvpm", "mlpm", "mlserve"})
 """Served by the sdk's own modules: the published ones do not import any more."""
 
 _COMMENT = re.compile(r"(^|\s)#.*$")
-_HASH = re.compile(r"\s+--hash[= ]\S+")
+_HASH = re.compile(r"\s+--hash[= ](\S+)")
+_INCLUDE = re.compile(r"(?:-r|--requirement)[= ]?\s*(\S+)")
+_EDITABLE = re.compile(r"(?:-e|--editable)[= ]?\s*(\S+)")
+_REPOSITORY = re.compile(r"(?:git|hg|svn|bzr)\+\S+")
+_EGG = re.compile(r"[#&]egg=([A-Za-z0-9][\w.-]*)")
+_DEPTH = 5
+"""How far requirement files may name one another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,36 +35,76 @@ class Requirements:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(slots=True)
+class _Reading:
+    """What was read so far of a package's requirement files."""
+
+    root: Path
+    lines: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
 def read_requirements(path: Path) -> Requirements:
-    """Read a requirements file; a missing one is empty. Raises PackageError for a file that cannot be read."""
-    if not path.is_file():
-        return Requirements()
-    try:
-        text = path.read_text("utf-8-sig", errors="replace")
-    except OSError as error:
-        raise PackageError(f"{path.name} cannot be read: {error.strerror or error}") from error
-    lines: list[str] = []
-    warnings: list[str] = []
-    for line in re.sub(r"\\\r?\n", " ", text).splitlines():
-        bare = _COMMENT.sub("", line).strip()
-        if not bare:
-            continue
-        hashes = [found.strip() for found in _HASH.findall(f" {bare}")]
+    """Read a requirements file and those it names; a missing one is empty. Raises PackageError for a file that cannot be read."""
+    reading = _Reading(path.parent)
+    _read(path, reading, _DEPTH)
+    return Requirements(tuple(dict.fromkeys(reading.lines)), tuple(dict.fromkeys(reading.warnings)))
+
+
+def parse(line: str) -> tuple[Requirement, tuple[str, ...]]:
+    """A line that `read_requirements` gave: the requirement, and the hashes (`sha256:…`) that its author allows."""
+    return Requirement(_HASH.sub("", f" {line}").strip()), tuple(_HASH.findall(f" {line}"))
+
+
+def check_added(lines: Sequence[str]) -> tuple[str, ...]:
+    """What a user adds (`--with`), each a requirement. Raises UsageError for one that is none."""
+    added = []
+    for line in lines:
         try:
-            requirement = Requirement(_HASH.sub("", f" {bare}").strip())
-        except InvalidRequirement:
-            warnings.append(f"{path.name}: left out {one_line(bare, 60)!r}, which is no requirement")
-            continue
-        if canonicalize_name(requirement.name) in OURS:
-            warnings.append(f"{path.name}: left out {requirement.name}, which cvflow brings itself")
-            continue
-        lines.append(" ".join([str(requirement), *hashes]))
-    return Requirements(tuple(lines), tuple(warnings))
+            added.append(str(Requirement(line)))
+        except InvalidRequirement as error:
+            raise UsageError(f"--with {one_line(line, 80)!r} is no requirement: write it like 'pillow' or 'numpy<2'") from error
+    return tuple(added)
+
+
+def merged(lines: Sequence[str], added: Sequence[str]) -> tuple[str, ...]:
+    """The author's requirements and the user's, who has the last word: a name that both give is taken from the user."""
+    theirs = {canonicalize_name(Requirement(line).name) for line in added}
+    return (*(line for line in lines if canonicalize_name(parse(line)[0].name) not in theirs), *added)
+
+
+def relaxed(lines: Sequence[str]) -> tuple[str, ...]:
+    """The names alone (with extras and markers): no versions, no hashes."""
+    found = []
+    for line in lines:
+        requirement, _ = parse(line)
+        if requirement.url is None:
+            requirement.specifier &= ""
+            extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+            found.append(f"{requirement.name}{extras}" + (f"; {requirement.marker}" if requirement.marker else ""))
+        else:
+            found.append(str(requirement))
+    return tuple(dict.fromkeys(found))
+
+
+def pinned(lines: Sequence[str]) -> bool:
+    """Whether any of them asks for particular versions or hashes, so that `relaxed` would ask for less."""
+    return any(requirement.specifier or hashes for requirement, hashes in map(parse, lines))
+
+
+def built(lines: Sequence[str]) -> dict[str, str]:
+    """The requirements that can only be had by running their author's code: {name: where it comes from}."""
+    found: dict[str, str] = {}
+    for line in lines:
+        requirement, _ = parse(line)
+        if requirement.url and not requirement.url.partition("#")[0].partition("?")[0].endswith(".whl"):
+            found[canonicalize_name(requirement.name)] = requirement.url
+    return found
 
 
 def held_versions(lines: Sequence[str]) -> list[str]:
     """`name==version` of the requirements as the app's own Python has them."""
-    names = sorted({canonicalize_name(Requirement(_HASH.sub("", line)).name) for line in lines})
+    names = sorted({canonicalize_name(parse(line)[0].name) for line in lines})
     return [f"{name}=={held}" for name in names if (held := _held(name)) is not None]
 
 
@@ -66,7 +112,7 @@ def unmet(lines: Sequence[str]) -> list[str]:
     """The requirements that the app's own Python does not satisfy, for packages that run on it."""
     missing = []
     for line in lines:
-        requirement = Requirement(_HASH.sub("", line))
+        requirement, _ = parse(line)
         if requirement.marker is not None and not requirement.marker.evaluate():
             continue
         held = _held(requirement.name)
@@ -75,6 +121,58 @@ def unmet(lines: Sequence[str]) -> list[str]:
         elif not requirement.specifier.contains(held, prereleases=True):
             missing.append(f"{requirement} (it has {held})")
     return missing
+
+
+def _read(path: Path, reading: _Reading, depth: int) -> None:
+    if not path.is_file():
+        return
+    try:
+        text = path.read_text("utf-8-sig", errors="replace")
+    except OSError as error:
+        raise PackageError(f"{path.name} cannot be read: {error.strerror or error}") from error
+    for line in re.sub(r"\\\r?\n", " ", text).splitlines():
+        if bare := _COMMENT.sub("", line).strip():
+            _read_line(bare, path, reading, depth)
+
+
+def _read_line(bare: str, path: Path, reading: _Reading, depth: int) -> None:
+    def leave_out(why: str) -> None:
+        reading.warnings.append(f"{path.name}: left out {one_line(bare, 60)!r}, {why}")
+
+    if (include := _INCLUDE.fullmatch(bare)) is not None:
+        other = (path.parent / include[1]).resolve()
+        if depth and other.is_relative_to(reading.root.resolve()) and other.is_file():
+            _read(other, reading, depth - 1)
+        else:
+            leave_out("which is no file of the package")
+        return
+    hashes = [found.group().strip() for found in _HASH.finditer(f" {bare}")]
+    try:
+        requirement = _requirement(_HASH.sub("", f" {bare}").strip())
+    except InvalidRequirement:
+        option = bare.startswith("-")
+        leave_out("which is an option: pip's own configuration is what counts" if option else "which is no requirement")
+        return
+    if canonicalize_name(requirement.name) in OURS:
+        reading.warnings.append(f"{path.name}: left out {requirement.name}, which cvflow brings itself")
+        return
+    reading.lines.append(" ".join([str(requirement), *hashes]))
+
+
+def _requirement(text: str) -> Requirement:
+    """A requirement, also one in pip's older words: `git+URL#egg=NAME`, editable or not. Raises InvalidRequirement."""
+    editable = _EDITABLE.fullmatch(text)
+    place = editable[1] if editable else text
+    if _REPOSITORY.fullmatch(place):
+        return Requirement(f"{next(_names(place))} @ {place}")
+    return Requirement(text)
+
+
+def _names(place: str) -> Iterator[str]:
+    """What a repository's requirement may be called: by its own word, else like the repository."""
+    if egg := _EGG.search(place):
+        yield egg[1]
+    yield place.partition("#")[0].partition("?")[0].rstrip("/").rpartition("/")[2].partition("@")[0].removesuffix(".git")
 
 
 def _held(name: str) -> str | None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -41,9 +41,17 @@ def guarded(command: Sequence[str]) -> list[str]:
 
 
 def run_tool(
-    command: Sequence[str], *, progress: Progress, seconds: float, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    command: Sequence[str],
+    *,
+    progress: Progress,
+    seconds: float,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    watch: Callable[[str], None] | None = None,
 ) -> tuple[int | None, str]:
     """Run a program to its end; (exit status, clean output). The status is None where it ran past `seconds` and was killed.
+
+    `watch` is called with each whole line of its output, soon after the program wrote it.
 
     Raises Cancelled when the job is called off; the program is gone by then, its children were killed with it.
     """
@@ -52,20 +60,46 @@ def run_tool(
             guarded(command), cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
         )
         try:
-            status = wait(process, progress, seconds)
+            status = wait(process, progress, seconds, _Lines(output.fileno(), watch).read if watch else None)
         finally:
             kill_group(process)
         output.seek(max(0, output.seek(0, os.SEEK_END) - OUTPUT_LIMIT))
         return status, clean(output.read().decode("utf-8", "replace"))
 
 
-def wait(process: subprocess.Popen[bytes], progress: Progress, seconds: float) -> int | None:
-    """The exit status of a process; None after `seconds`. Raises Cancelled at once when the job is called off."""
+class _Lines:
+    """Reads what was added to a file, by position: the program writes through the same descriptor, which must not be moved."""
+
+    def __init__(self, descriptor: int, tell: Callable[[str], None]) -> None:
+        self._descriptor = descriptor
+        self._tell = tell
+        self._position = 0
+        self._rest = b""
+
+    def read(self) -> None:
+        """Tell every line that is complete by now."""
+        while data := os.pread(self._descriptor, 65536, self._position):
+            self._position += len(data)
+            *lines, self._rest = (self._rest + data).split(b"\n")
+            for line in lines:
+                self._tell(clean(line.decode("utf-8", "replace")))
+
+
+def wait(process: subprocess.Popen[bytes], progress: Progress, seconds: float, look: Callable[[], None] | None = None) -> int | None:
+    """The exit status of a process; None after `seconds`. Raises Cancelled at once when the job is called off.
+
+    `look` is called now and then, and once more after the process has ended.
+    """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         progress.check()
+        status: int | None = None
         with suppress(subprocess.TimeoutExpired):
-            return process.wait(_TICK)
+            status = process.wait(_TICK)
+        if look is not None:
+            look()
+        if status is not None:
+            return status
     return None
 
 

@@ -21,11 +21,12 @@ from cvflow_tui.backend.packages.import_check import check_imports
 from cvflow_tui.backend.packages.installer import Stores
 from cvflow_tui.backend.packages.package import Package, load_package
 from cvflow_tui.backend.packages.planner import problems_of
+from cvflow_tui.backend.packages.resolution import Wish
 from cvflow_tui.backend.packages.sources import Fetched, parse_source
 from cvflow_tui.backend.packages.specs import spec_of
 from cvflow_tui.backend.packages.weights import Weight, WeightFetcher
 from cvflow_tui.model.authoring import CheckReport, CheckRequest, Elsewhere, Finding, Level, SolverTrial
-from cvflow_tui.model.errors import CvflowError, PackageError
+from cvflow_tui.model.errors import CvflowError, PackageError, RefusedError
 from cvflow_tui.model.geometry import Size
 from cvflow_tui.model.packages import SolverInfo
 from cvflow_tui.model.text import one_line
@@ -84,7 +85,7 @@ class Checker:
         """Everything that needs more than reading."""
         picture, size, notes.picture = pictures.choose(package, request.picture, work)
         weights = self._weights(package, work, notes, progress)
-        problems = problems_of(package)
+        problems = problems_of(package, _wish(package))
         for problem in problems:
             notes.add(Level.FAULT, "elsewhere", f"it cannot run here: {problem}")
         environments = Environments(work / "environments")
@@ -120,8 +121,8 @@ class Checker:
             return host_environment(package.requirements)
         environments.folder.mkdir()
         try:
-            return environments.ensure(package.requirements, work, progress)
-        except PackageError as error:
+            return environments.ensure(environments.resolve(_wish(package), work, progress), work, progress)
+        except (PackageError, RefusedError) as error:
             notes.add(Level.FAULT, "requirements", error.message, "mend requirements.txt", "requirements.txt")
             return None
 
@@ -133,6 +134,11 @@ class Checker:
             yield work
         finally:
             shutil.rmtree(work, ignore_errors=True)
+
+
+def _wish(package: Package) -> Wish:
+    """What the author asks for, and nothing that a user could add."""
+    return Wish(package.requirements, package.manifest.package.python)
 
 
 def _imports(package: Package, solver: SolverInfo, python: Path, notes: _Notes, progress: Progress) -> bool:

@@ -1,0 +1,156 @@
+"""From requirements to an exact list: uv resolves, without running anybody's code unless the user allowed it."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from packaging.utils import canonicalize_name
+
+from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.interpreters import Interpreter
+from cvflow_tui.backend.packages.pip_config import hide_credentials, read_pip_config
+from cvflow_tui.backend.packages.requirements import built, parse, pinned
+from cvflow_tui.backend.packages.resolution import Pin, Resolution, Wish
+from cvflow_tui.backend.packages.tools import last_lines
+from cvflow_tui.backend.packages.uv_program import build_arguments, index_arguments, run_uv
+from cvflow_tui.model.errors import CvflowError, PackageError, RefusedError, RemoteError
+from cvflow_tui.model.text import one_line
+
+SECONDS = 600.0
+
+_CAUSE = re.compile(r"^\s*(?:cause:|╰─▶|Caused by:)\s*(.*?)(?=\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
+_ERROR = re.compile(r"^error:\s*(.+)$", re.MULTILINE)
+_HINT = re.compile(r"^hint: (.*?)(?=\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
+_SOURCE_ONLY = re.compile(r"Wheels are required for `([^`]+)` because building from source is disabled")
+_NO_WHEELS = re.compile(r"([\w.-]+)(?:[=<>!~]=?[^\s]+)? ha(?:s|ve) no usable wheels")
+_NETWORK = re.compile(r"Failed to fetch|error sending request|dns error|Connection refused|timed out", re.IGNORECASE)
+
+
+class UnresolvedError(PackageError):
+    """Requirements that cannot be had as they are asked for; the message says why in one line, `detail` is all that uv said."""
+
+    def __init__(self, message: str, *, detail: str, mends: Sequence[str]) -> None:
+        super().__init__(message, detail=detail)
+        self.mends = tuple(mends)
+        """Options of `install` that may help."""
+
+
+def resolve(wish: Wish, interpreter: Interpreter, work: Path, progress: Progress) -> Resolution:
+    """Resolve a wish for an interpreter. Writes below `work`.
+
+    Raises RefusedError for requirements that only their author's code can install and the user has not allowed, UnresolvedError for
+    those that cannot be had, RemoteError where the index does not answer.
+    """
+    lines = wish.lines
+    allowed = tuple(canonicalize_name(name) for name in wish.allow_build)
+    refuse_builds(lines, allowed)
+    if not lines:
+        return Resolution(interpreter)
+    work.mkdir(mode=0o700, parents=True, exist_ok=True)
+    asked, answer = work / "requirements.in", work / "pylock.toml"
+    asked.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    answer.unlink(missing_ok=True)
+    pip = read_pip_config()
+    arguments = ["pip", "compile", "--format", "pylock.toml", "--python", str(interpreter.path), "--output-file", str(answer), str(asked)]
+    offline = ["--offline"] if wish.offline else []
+    status, output = run_uv([*arguments, *build_arguments(allowed), *index_arguments(pip), *offline], pip, progress, SECONDS)
+    if status != 0:
+        raise _failure(status, output, wish)
+    pins = tuple(_pins(tomllib.loads(answer.read_text("utf-8"))))
+    return Resolution(interpreter, _checked(pins, lines))
+
+
+def refuse_builds(lines: Sequence[str], allowed: Sequence[str]) -> None:
+    """Raise RefusedError if any of the requirements is nothing but source code that would run to be installed, and is not allowed to."""
+    for name, place in built(lines).items():
+        if name not in allowed:
+            raise RefusedError(
+                f"the requirement {name} comes from {one_line(hide_credentials(place), 120)}: installing it runs its author's code;"
+                f" if you trust that, add --allow-build {name}"
+            )
+
+
+def _pins(document: Mapping[str, Any]) -> Iterator[Pin]:
+    """The packages of a lock as uv writes it (PEP 751)."""
+    for package in document.get("packages", ()):
+        name, version = canonicalize_name(package["name"]), str(package.get("version", ""))
+        if (vcs := package.get("vcs")) is not None:
+            below = f"#subdirectory={vcs['subdirectory']}" if "subdirectory" in vcs else ""
+            yield Pin(name, version, source=True, url=f"{vcs['type']}+{vcs['url']}@{vcs['commit-id']}{below}")
+        elif (archive := package.get("archive")) is not None:
+            yield _pin(name, version, archive, direct=True)
+        elif wheels := package.get("wheels"):
+            yield _pin(name, version, wheels[0])
+        else:
+            yield _pin(name, version, package["sdist"], source=True)
+
+
+def _pin(name: str, version: str, told: Mapping[str, Any], *, source: bool = False, direct: bool = False) -> Pin:
+    where = str(told.get("url") or told.get("path") or "")
+    file = unquote(urlsplit(where).path.rpartition("/")[2])
+    return Pin(
+        name,
+        version,
+        file=file,
+        hashes=tuple(f"{kind}:{digest}" for kind, digest in sorted(told.get("hashes", {}).items())),
+        size=told.get("size", _local_size(where)),
+        source=source or (direct and not file.endswith(".whl")),
+        url=where if direct else None,
+        where=where,
+    )
+
+
+def _local_size(where: str) -> int | None:
+    parts = urlsplit(where)
+    if parts.scheme not in ("", "file"):
+        return None
+    try:
+        return Path(unquote(parts.path)).stat().st_size
+    except OSError:
+        return None
+
+
+def _checked(pins: tuple[Pin, ...], lines: Sequence[str]) -> tuple[Pin, ...]:
+    """The pins, held against the hashes that authors gave: uv only compares those when it installs. Raises PackageError."""
+    allowed = {canonicalize_name(requirement.name): hashes for requirement, hashes in map(parse, lines) if hashes}
+    for pin in pins:
+        if (known := allowed.get(canonicalize_name(pin.name))) and not set(pin.hashes) & set(known):
+            raise PackageError(
+                f"{pin.file or pin.name} has none of the hashes that requirements.txt gives for {pin.name}: it is not that file"
+            )
+    return pins
+
+
+def _failure(status: int | None, output: str, wish: Wish) -> CvflowError:
+    output = hide_credentials(output)
+    if status is None:
+        return PackageError(f"the requirements were not resolved within {SECONDS / 60:.0f} minutes", detail=output)
+    reason = explain(output)
+    if _NETWORK.search(output) and "No solution found" not in output:
+        return RemoteError(f"the index cannot be asked for the requirements: {reason}", detail=output)
+    sources = sorted(set(_SOURCE_ONLY.findall(output)) & set(_NO_WHEELS.findall(output)))
+    mends = [f"--allow-build {name}" for name in sources]
+    if not wish.relax and pinned(wish.requirements):
+        mends.append("--relax")
+    told = f" ({', '.join(sources)}: only source code that would have to be run, no wheel for this Python and platform)" if sources else ""
+    mend = f"; try {' or '.join(mends)}" if mends else ""
+    return UnresolvedError(f"the requirements cannot be installed: {reason}{told}{mend}", detail=output, mends=mends)
+
+
+def explain(output: str) -> str:
+    """uv's reason in one line."""
+    cause = _CAUSE.search(output)
+    error = _ERROR.search(output)
+    reason = " ".join(cause[1].split()) if cause else (error[1] if error else " ".join(last_lines(output)))
+    for conclusion in (
+        ", we can conclude that your requirements are unsatisfiable.",
+        ", we can conclude that the requirements are unsatisfiable.",
+    ):
+        reason = reason.removesuffix(conclusion)
+    hints = [" ".join(hint.split()) for hint in _HINT.findall(output) if "building from source is disabled" not in hint]
+    return one_line("; ".join([reason.rstrip("."), *hints[:1]]), 500) or "uv does not say why"

@@ -1,0 +1,30 @@
+"""What an environment is asked for: by the package's author, by the user, and by what the user asked for last time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from cvflow_tui.backend.packages.lock import read_wishes
+from cvflow_tui.backend.packages.package import Package
+from cvflow_tui.backend.packages.requirements import check_added, merged
+from cvflow_tui.backend.packages.resolution import Wish
+from cvflow_tui.model.packages import InstallRequest
+
+
+def wish_of(package: Package, request: InstallRequest, installed: Path | None = None) -> Wish:
+    """The wish of a request. `installed` is the folder of the version that is there: what was added to that one stays added.
+
+    Raises UsageError for an addition that is no requirement.
+    """
+    before = read_wishes(installed) if installed is not None else Wish()
+    builds = dict.fromkeys(canonicalize_name(name) for name in (*before.allow_build, *request.allow_build))
+    return Wish(
+        requirements=package.requirements,
+        python=package.manifest.package.python,
+        added=merged(before.added, check_added(request.requirements)),
+        interpreter=request.python or before.interpreter,
+        relax=request.relax or before.relax,
+        allow_build=tuple(builds),
+    )

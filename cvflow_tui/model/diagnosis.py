@@ -1,0 +1,48 @@
+"""Why a package cannot run here, or what to know before it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that stands in a package's way, or may."""
+
+    topic: str
+    """`python`, `platform`, `requirements`, `build`, `weights`, `disk`, `gpu`, `libraries`, `scripts`."""
+    what: str
+    """One sentence: what is so."""
+    mend: str = ""
+    """What a user can do about it; empty where nothing can be done."""
+    blocks: bool = True
+    """Whether it cannot be installed like this; False = a warning."""
+    detail: str = ""
+    """What stands behind it (a tool's whole output): shown where a user asks for more."""
+    code: str = "package"
+    """Which kind of error it is, as in `model/errors.py`."""
+
+    @property
+    def sentence(self) -> str:
+        """What and mend on one line."""
+        return f"{self.what}; {self.mend}" if self.mend else self.what
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What a look around found, before anything was downloaded."""
+
+    package: str
+    """`vendor/name`."""
+    version: str
+    python: str | None
+    """The Python it would run on, as a version; None where none fits."""
+    environment: str
+    """One sentence: which environment."""
+    download_bytes: int | None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def can_run(self) -> bool:
+        """Whether nothing blocks."""
+        return not any(finding.blocks for finding in self.findings)
