@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cvflow_tui.backend.jobs import Progress
-from cvflow_tui.backend.packages.hub import Hub
+from cvflow_tui.backend.packages.hub import FolderHub
 from cvflow_tui.backend.packages.sources import parse_source
 from cvflow_tui.model.errors import RemoteError
 
@@ -85,7 +85,7 @@ def test_git_over_https_trusts_what_the_environment_trusts(
     tmp_path: Path, server: str, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit = commit_all(write_package(tmp_path / "acme" / "boxes"))
-    source = parse_source(f"git+{server}/acme/boxes/.git@{commit[:10]}", Hub(tmp_path))
+    source = parse_source(f"git+{server}/acme/boxes/.git@{commit[:10]}", FolderHub(tmp_path))
     monkeypatch.delenv("GIT_SSL_CAINFO", raising=False)
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     with pytest.raises(RemoteError, match=r"^git cannot fetch https://127\.0\.0\.1:\d+/acme/boxes/\.git: .*certificate"):

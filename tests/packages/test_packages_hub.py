@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from cvflow_tui.backend.packages.hub import Hub
+from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.hub import FolderHub
+from cvflow_tui.backend.packages.package import load_package
 from cvflow_tui.backend.packages.service import BUNDLED
+from cvflow_tui.backend.packages.sources import parse_source
 from cvflow_tui.model.errors import NotFoundError, PackageError, UsageError
 
 from .parts import payload, weight, write_package
 
 
-def names(hub: Hub, query: str = "") -> list[str]:
+def names(hub: FolderHub, query: str = "") -> list[str]:
     return [package.ref for package in hub.search(query)]
 
 
@@ -31,7 +34,7 @@ def names(hub: Hub, query: str = "") -> list[str]:
     ],
 )
 def test_search_matches_name_vendor_task_and_tagline(hub_folder: Path, query: str, found: list[str]) -> None:
-    assert names(Hub(hub_folder), query) == found
+    assert names(FolderHub(hub_folder), query) == found
 
 
 def test_folders_without_a_manifest_and_broken_packages_do_not_hide_the_others(hub_folder: Path) -> None:
@@ -39,14 +42,14 @@ def test_folders_without_a_manifest_and_broken_packages_do_not_hide_the_others(h
     (hub_folder / "file.txt").write_text("x")
     (hub_folder / "broken").mkdir()
     (hub_folder / "broken/cvpm.toml").write_text("[")
-    assert names(Hub(hub_folder)) == ["acme/boxes", "cvflow/words"]
+    assert names(FolderHub(hub_folder)) == ["acme/boxes", "cvflow/words"]
     with pytest.raises(PackageError, match="line 1"):
-        Hub(hub_folder).find("broken")
-    assert names(Hub(hub_folder / "nowhere")) == []
+        FolderHub(hub_folder).find("broken")
+    assert names(FolderHub(hub_folder / "nowhere")) == []
 
 
 def test_find_says_what_there_is(hub_folder: Path) -> None:
-    hub = Hub(hub_folder)
+    hub = FolderHub(hub_folder)
     assert hub.find("Acme/Boxes").name == hub.find("boxes").name == "boxes"
     with pytest.raises(NotFoundError, match="the hub has no 'x'; it has acme/boxes, cvflow/words"):
         hub.find("x")
@@ -56,7 +59,7 @@ def test_find_says_what_there_is(hub_folder: Path) -> None:
 
 
 def test_the_size_is_that_of_files_and_weights(hub_folder: Path) -> None:
-    hub = Hub(hub_folder)
+    hub = FolderHub(hub_folder)
     small = hub.summary(hub.find("boxes")).size
     assert small is not None and 0 < small < 5000
     root = write_package(hub_folder / "big", more=weight("a", "nets/a") + weight("b", "https://x/b") + "size = 5000000\n")
@@ -69,7 +72,7 @@ def test_the_size_is_that_of_files_and_weights(hub_folder: Path) -> None:
 
 
 def test_the_bundled_packages_are_whole() -> None:
-    hub = Hub(BUNDLED)
+    hub = FolderHub(BUNDLED)
     folders = {path.parent.name for path in BUNDLED.glob("*/cvpm.toml")}
     packages = hub.packages()
     assert {package.root.name for package in packages} == folders
@@ -79,3 +82,50 @@ def test_the_bundled_packages_are_whole() -> None:
         assert detail.readme, f"{package.ref} has no README"
         assert all(weight.sha256 for weight in detail.weights)
         assert detail.warnings == ()
+
+
+def versions(hub: Path, *numbers: str) -> FolderHub:
+    for number in numbers:
+        write_package(hub / "lab/many" / number, name="many", vendor="lab", version=number, environment="host")
+    return FolderHub(hub)
+
+
+def test_a_package_may_have_several_versions(hub_folder: Path) -> None:
+    hub = versions(hub_folder, "1.0.0", "1.9.0", "1.10.0", "2.0.0rc1")
+    assert names(hub) == ["acme/boxes", "cvflow/words", "lab/many"]
+    assert [release.version for release in hub.list_versions("many")] == ["2.0.0rc1", "1.10.0", "1.9.0", "1.0.0"]
+    assert hub.find("lab/many").version == "1.10.0" and hub.summary(hub.find("many")).source == "hub:lab/many"
+
+
+@pytest.mark.parametrize(
+    ("asked", "version"),
+    [
+        ("many", "1.10.0"),
+        ("lab/many==1.0", "1.0.0"),
+        ("many>=1,<1.10", "1.9.0"),
+        ("many~=1.9", "1.10.0"),
+        ("many!=1.10.0", "1.9.0"),
+        ("many==2.0.0rc1", "2.0.0rc1"),
+        ("boxes==1", "1.0.0"),
+    ],
+)
+def test_a_version_is_picked(hub_folder: Path, tmp_path: Path, asked: str, version: str) -> None:
+    hub = versions(hub_folder, "1.0.0", "1.9.0", "1.10.0", "2.0.0rc1")
+    fetched = parse_source(asked, hub).fetch(tmp_path / "copy", Progress())
+    assert fetched.source.endswith(f"=={version}") and fetched.bundled
+    assert load_package(tmp_path / "copy", bundled=True).version == version
+    again = parse_source(fetched.source, hub).fetch(tmp_path / "again", Progress())
+    assert again == fetched
+
+
+def test_a_version_that_is_not_there_is_said_with_those_that_are(hub_folder: Path, tmp_path: Path) -> None:
+    hub = versions(hub_folder, "1.0.0", "1.9.0")
+    with pytest.raises(NotFoundError, match=r"the hub has no many==3; of many it has 1\.9\.0, 1\.0\.0"):
+        parse_source("many==3", hub).fetch(tmp_path / "copy", Progress())
+
+
+def test_rule_03_a_hubs_folders_are_believed_only_where_the_manifest_says_the_same(hub_folder: Path) -> None:
+    write_package(hub_folder / "lab/many/1.0.0", name="many", vendor="lab", version="9.9.9", environment="host")
+    write_package(hub_folder / "lab/other/1.0.0", name="boxes", vendor="acme", version="1.0.0", environment="host")
+    (hub_folder / "lab/loop").symlink_to(hub_folder)
+    assert names(FolderHub(hub_folder)) == ["acme/boxes", "cvflow/words"]

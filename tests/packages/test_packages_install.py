@@ -106,7 +106,7 @@ def test_from_git_with_a_pinned_commit(service: PackageService, boxed: Path) -> 
 def test_from_the_hub_on_the_apps_own_python(service: PackageService, home: Home) -> None:
     assert [(summary.ref, summary.installed) for summary in service.hub_packages()] == [("acme/boxes", None), ("cvflow/words", None)]
     detail = service.install("boxes", Progress())
-    assert detail.environment == "host" and detail.summary.source == "hub:acme/boxes"
+    assert detail.environment == "host" and detail.summary.source == "hub:acme/boxes==1.0.0"
     assert service.run_spec(SolverName("acme", "boxes", "detect")).python == sys.executable
     assert list(home.environments.iterdir()) == []
     assert [summary.installed for summary in service.hub_packages()] == ["1.0.0", None]

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from packaging.specifiers import SpecifierSet
 
 from cvflow_tui.backend.jobs import Cancelled, Progress
-from cvflow_tui.backend.packages.hub import Hub
+from cvflow_tui.backend.packages.hub import FolderHub
 from cvflow_tui.backend.packages.sources import Fetched, Source, parse_source
+from cvflow_tui.backend.packages.sources.archive import ArchiveSource
 from cvflow_tui.backend.packages.sources.folder import FolderSource
 from cvflow_tui.backend.packages.sources.git import REF, URL, GitSource, vendor_of
 from cvflow_tui.backend.packages.sources.hub import HubSource
@@ -21,7 +23,7 @@ from cvflow_tui.model.errors import NotFoundError, PackageError, RemoteError, Us
 
 from .parts import Watching, commit_all, git, write_package
 
-HUB = Hub(Path("/nonexistent"))
+HUB = FolderHub(Path("/nonexistent"))
 
 
 def read(text: str) -> Source:
@@ -40,11 +42,29 @@ def test_every_form() -> None:
     assert read("git+https://host.org/v/p@v1.0#subdirectory=a/b") == GitSource("https://host.org/v/p", "v1.0", "a/b")
     assert read("git+file:///v/p@feature") == GitSource("file:///v/p", "feature")
     assert read("git+file:/v/p@feature#subdirectory=a") == GitSource("file:///v/p", "feature", "a")
+    assert read("git+ssh://git@host.org:2222/v/p.git@v1#subdirectory=a") == GitSource("ssh://git@host.org:2222/v/p.git", "v1", "a")
+    assert read("git+ssh://host/v/p") == GitSource("ssh://host/v/p")
+    assert read("nanodet==1.0") == HubSource("nanodet", HUB, "==1.0")
+    assert read("hub:CVFlow/nanodet >= 1, <2") == HubSource("cvflow/nanodet", HUB, "<2,>=1")
+    assert read("https://h.org/v/p.tar.gz") == ArchiveSource("https://h.org/v/p.tar.gz")
+    digest = "AB" * 32
+    assert read(f"https://h.org/p.zip#sha256={digest}&subdirectory=a/b") == ArchiveSource("https://h.org/p.zip", digest, "a/b")
+    assert read(f"https://h.org/p.zip#sha256={digest}").text == f"https://h.org/p.zip#sha256={digest.lower()}"
+    assert parse_source("./here", HUB, editable=True) == FolderSource(Path("./here"), editable=True)
 
 
-@pytest.mark.parametrize("text", ["git+https://user:secret@host/v/p", "git+https://secret@host/v/p@v1"])
+@pytest.mark.parametrize("text", ["nanodet", "git+https://h/v/p", "https://h/p.zip"])
+def test_only_a_folder_of_this_machine_can_be_linked(text: str) -> None:
+    with pytest.raises(UsageError, match=r"is no folder of this machine: only such a one can be linked \(--editable\)"):
+        parse_source(text, HUB, editable=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["git+https://user:secret@host/v/p", "git+https://secret@host/v/p@v1", "git+ssh://git:secret@host/v/p", "https://u:secret@h/p.zip"],
+)
 def test_a_password_in_a_source_is_named_as_such_and_never_repeated(text: str) -> None:
-    with pytest.raises(UsageError, match="no user name and no password") as caught:
+    with pytest.raises(UsageError, match="no user name and no password|is no address of an archive") as caught:
         read(text)
     assert "secret" not in caught.value.message
 
@@ -64,7 +84,13 @@ def test_a_password_in_a_source_is_named_as_such_and_never_repeated(text: str) -
         "git+https://-oProxy/x",
         "git+https://user:secret@host/v/p",
         "git+https://user@host/v/p",
-        "git+ssh://git@host/v/p",
+        "git+ssh://host",
+        "git+ssh://-oProxyCommand=x/v/p",
+        "git+ssh://-x@host/v/p",
+        "git+ssh://git@host/-x",
+        "git+ssh://git@host/v/p@-x",
+        "git+ssh://a b@host/v/p",
+        "git@host:v/p",
         "git+http://host/v/p",
         "git+https://host",
         "git+https://host/v/p@",
@@ -83,6 +109,18 @@ def test_a_password_in_a_source_is_named_as_such_and_never_repeated(text: str) -
         "https://host/v/p",
         "a/b/c",
         "a/../b",
+        "nanodet==",
+        "nanodet==x.y",
+        "==1.0",
+        "a/b/c==1.0",
+        "../x==1",
+        "https://host/v/p.rar",
+        "https://host/v/p.tar.zst",
+        "https://host/p.zip#sha256=abc",
+        "https://host/p.zip#subdirectory=../x",
+        "https://host/p.zip#subdirectory=/etc",
+        "https://host/p.zip#egg=x",
+        "https://host/p.zip\t--x",
         "../../x y\0",
         "Ünïcode",
         "x" * 5000,
@@ -110,8 +148,12 @@ def test_reading_any_text_gives_a_source_or_a_usage_error(text: str) -> None:
         assert source.subdirectory is None or ".." not in Path(source.subdirectory).parts
         assert read(source.text) == source
     elif isinstance(source, HubSource):
+        SpecifierSet(source.versions)
         assert re.fullmatch(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)?", source.ref)
         assert read(source.text) == source
+    elif isinstance(source, ArchiveSource):
+        assert read(source.text) in (source, ArchiveSource(source.url, (source.sha256 or "").lower() or None, source.subdirectory))
+        assert source.subdirectory is None or ".." not in Path(source.subdirectory).parts
     else:
         assert isinstance(source, FolderSource)
         assert not str(source.path).startswith("-")
@@ -131,7 +173,14 @@ def test_a_git_source_is_read_as_it_was_written(host: str, path: list[str], ref:
 
 @pytest.mark.parametrize(
     ("url", "vendor"),
-    [("https://h/unarxiv/CVPM.git", "unarxiv"), ("https://h/CVPM", "local"), ("https://h/-x/p", "local"), ("file:///a/B/c/", "b")],
+    [
+        ("https://h/unarxiv/CVPM.git", "unarxiv"),
+        ("https://h/CVPM", "local"),
+        ("https://h/-x/p", "local"),
+        ("https://h/v.git/p.git", "v"),
+        ("ssh://git@h/v/p.git", "v"),
+        ("file:///a/B/c/", "b"),
+    ],
 )
 def test_the_vendor_is_the_last_but_one_part(url: str, vendor: str) -> None:
     assert vendor_of(url) == vendor

@@ -18,7 +18,7 @@ from cvflow_tui.backend.packages.describe import files_size
 from cvflow_tui.backend.packages.disk import sync_folder, sync_tree
 from cvflow_tui.backend.packages.environment import Environment, Environments, host_environment
 from cvflow_tui.backend.packages.downloads import Downloads
-from cvflow_tui.backend.packages.hub import Hub
+from cvflow_tui.backend.packages.hub import FolderHub
 from cvflow_tui.backend.packages.import_check import check_imports
 from cvflow_tui.backend.packages.lock import write_lock
 from cvflow_tui.backend.packages.package import Package, load_package
@@ -42,7 +42,7 @@ class Stores:
     """What installs share."""
 
     home: Home
-    hub: Hub
+    hub: FolderHub
     records: Records
     environments: Environments
     weights: WeightStore
@@ -126,7 +126,7 @@ class Installer:
     def _fetch(self, request: InstallRequest, work: Path, progress: Progress) -> tuple[Fetched, Package]:
         work.mkdir(mode=0o700, parents=True)
         staged = work / "package"
-        fetched = parse_source(request.source, self._stores.hub).fetch(staged, progress)
+        fetched = parse_source(request.source, self._stores.hub, self._stores.downloads, editable=request.editable).fetch(staged, progress)
         return fetched, load_package(staged, vendor=fetched.vendor, commit=fetched.commit, bundled=fetched.bundled)
 
     def _install(self, request: InstallRequest, fetched: Fetched, package: Package, work: Path, progress: Progress) -> Record:

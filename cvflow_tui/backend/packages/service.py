@@ -12,7 +12,7 @@ from cvflow_tui.backend.packages.describe import detail_of, summary_of
 from cvflow_tui.backend.packages.environment import Environments
 from cvflow_tui.backend.packages.fetch import Downloads
 from cvflow_tui.backend.packages.freed import Usage
-from cvflow_tui.backend.packages.hub import Hub
+from cvflow_tui.backend.packages.hub import FolderHub
 from cvflow_tui.backend.packages.installer import Installer, Stores
 from cvflow_tui.backend.packages.manifest import find_manifest
 from cvflow_tui.backend.packages.names import resolve_package, resolve_solver
@@ -47,7 +47,7 @@ class PackageService:
         downloads.mkdir(mode=0o700, exist_ok=True)
         self._stores = Stores(
             home=home,
-            hub=Hub(hub_folder or BUNDLED),
+            hub=FolderHub(hub_folder or BUNDLED),
             records=Records(state, home.packages),
             environments=Environments(home.environments),
             weights=WeightStore(home.weights),

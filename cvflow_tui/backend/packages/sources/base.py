@@ -21,6 +21,8 @@ class Fetched:
     """The pinned commit, for git."""
     bundled: bool = False
     """Whether it is one of the packages that cvflow brings itself."""
+    editable: Path | None = None
+    """The author's folder, where the package is to be linked to it; then only its weights were copied."""
     warnings: tuple[str, ...] = ()
     """What was left out, one sentence each."""
 

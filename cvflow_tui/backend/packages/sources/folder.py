@@ -20,11 +20,15 @@ from cvflow_tui.model.text import one_line
 
 @dataclass(frozen=True, slots=True)
 class FolderSource:
-    """A folder with a manifest in it. `bundled`: it is one of those that cvflow brings itself."""
+    """A folder with a manifest in it. `bundled`: it is one of those that cvflow brings itself.
+
+    `editable`: the folder stays where it is and only its weights are copied, which the store keeps by digest.
+    """
 
     path: Path
     vendor: str = "local"
     bundled: bool = False
+    editable: bool = False
 
     @property
     def text(self) -> str:
@@ -39,6 +43,9 @@ class FolderSource:
         if find_manifest(path) is None:
             # Said before anything is copied: the folder may be someone's whole home.
             raise PackageError(f"{path}: there is no {MANIFESTS[0]} in this folder; a package needs one")
+        if self.editable:
+            into.mkdir(parents=True)
+            return Fetched(source=str(path), vendor=self.vendor, editable=path.resolve())
         warnings = copy_folder(path, into, progress)
         return Fetched(source=str(path), vendor=self.vendor, bundled=self.bundled, warnings=tuple(warnings))
 

@@ -23,7 +23,13 @@ from cvflow_tui.backend.packages.tools import guarded, kill_group, last_lines
 from cvflow_tui.model.errors import NotFoundError, PackageError, RemoteError, UsageError
 from cvflow_tui.model.text import clean, one_line
 
-URL = re.compile(r"https://[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?(?:/[\w.~%+-]+)+/?|file://(?:/[\w.~%+ -]+)+/?", re.ASCII)
+_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?"
+URL = re.compile(
+    rf"https://{_HOST}(?:/[\w.~%+-]+)+/?"
+    rf"|ssh://(?:[A-Za-z_][\w-]*@)?{_HOST}(?:/[\w.~%+][\w.~%+-]*)+/?"
+    r"|file://(?:/[\w.~%+ -]+)+/?",
+    re.ASCII,
+)
 REF = re.compile(r"[0-9A-Za-z][\w./-]*", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _ABBREVIATED = re.compile(r"[0-9a-f]{4,40}")
@@ -33,6 +39,12 @@ BYTES_LIMIT = 2 << 30
 
 SECONDS_LIMIT = 600.0
 """The longest time one git command may take."""
+
+_SSH = (
+    "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o PermitLocalCommand=no -o ClearAllForwardings=yes -o ForwardAgent=no"
+    " -o ConnectTimeout=30"
+)
+"""ssh that never asks: the host must be known and the key at hand."""
 
 _CONFIG = (
     "core.hooksPath=/dev/null",
@@ -57,7 +69,7 @@ _CONFIG = (
 
 @dataclass(frozen=True, slots=True)
 class GitSource:
-    """A repository (https: or file:), a ref in it (its default branch without one) and a folder in it.
+    """A repository (https:, ssh: or file:), a ref in it (its default branch without one) and a folder in it.
 
     Raises UsageError for a URL, ref or folder that is not plain enough to be handed to git.
     """
@@ -71,7 +83,8 @@ class GitSource:
     def __post_init__(self) -> None:
         if "::" in self.url or not URL.fullmatch(self.url):
             raise UsageError(
-                f"{one_line(self.url, 100)!r} is no repository that is fetched from: give git+https://HOST/PATH or git+file:///PATH"
+                f"{one_line(self.url, 100)!r} is no repository that is fetched from: give git+https://HOST/PATH,"
+                " git+ssh://git@HOST/PATH or git+file:///PATH"
             )
         if self.ref is not None and (not REF.fullmatch(self.ref) or ".." in self.ref or self.ref.endswith((".lock", "/", "."))):
             raise UsageError(f"{one_line(self.ref, 100)!r} is no branch, tag or commit")
@@ -166,7 +179,9 @@ class _Clone:
     def _environment(self) -> dict[str, str]:
         """What overrides the user's environment: no prompt, no configuration, no other protocol, no other repository."""
         environment = {
-            "GIT_ALLOW_PROTOCOL": "https:file",
+            "GIT_ALLOW_PROTOCOL": self._source.url.partition("://")[0],
+            "GIT_SSH_COMMAND": _SSH,
+            "GIT_SSH_VARIANT": "ssh",
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_CONFIG_COUNT": "0",
@@ -215,8 +230,8 @@ class _Clone:
 
 def vendor_of(url: str) -> str:
     """The last but one part of a repository's path, as a vendor; `local` where that is no name."""
-    parts = [part for part in urlsplit(url).path.removesuffix("/").removesuffix(".git").split("/") if part]
+    parts = [part for part in urlsplit(url).path.removesuffix("/").removesuffix("/.git").split("/") if part]
     try:
-        return check_name(parts[-2]) if len(parts) > 1 else "local"
+        return check_name(parts[-2].removesuffix(".git")) if len(parts) > 1 else "local"
     except ValueError:
         return "local"
