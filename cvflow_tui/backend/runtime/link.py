@@ -67,6 +67,10 @@ class Ready:
     batch: bool = False
     concurrency: int = 1
     labels: tuple[str, ...] = ()
+    generation: str = ""
+    """`cvpm` or `mlpm` for a solver of the original packages: its replies keep that generation's shapes."""
+    attributes: Mapping[str, Any] | None = None
+    """What an original's bundle says of its package."""
 
     @classmethod
     def read(cls, frame: Mapping[str, Any]) -> Ready:
@@ -77,6 +81,8 @@ class Ready:
             batch=bool(frame["batch"]),
             concurrency=max(1, int(frame.get("concurrency", 1))),
             labels=tuple(frame.get("labels", ())),
+            generation=str(frame.get("generation", "")),
+            attributes=frame.get("attributes"),
         )
 
 

@@ -33,6 +33,8 @@ class RunSpec:
     batch: int = 1
     token: str = field(default="", repr=False)
     """Opens the runner's control routes (`/train`, `/_cvflow/…`); empty = those routes are closed."""
+    result: str = ""
+    """Name of the adapter that makes the common result of what the solver returns; empty = none is needed."""
     settings: SolverSettings = field(default_factory=SolverSettings)
     """How the user wants it to run."""
     environment: dict[str, str] = field(default_factory=dict, repr=False)

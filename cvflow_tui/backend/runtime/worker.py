@@ -79,6 +79,7 @@ def load_frame(spec: RunSpec, checkpoint: str | None = None) -> dict[str, Any]:
         "package": spec.package,
         "version": spec.version,
         "labels": list(spec.labels),
+        "result": spec.result,
         "weights": dict(spec.weights),
         "checkpoint": checkpoint,
         "threads": threads(spec),

@@ -13,6 +13,13 @@ class BadParameter(Exception):
     """A parameter that `infer` or `train` does not know, or whose value does not fit."""
 
 
+class MissingField(KeyError):
+    """A field that an original solver reads and that was not sent."""
+
+    def __str__(self) -> str:
+        return f"the solver needs a field {str(self.args[0])!r}, which was not sent"
+
+
 def one_line(error: BaseException) -> str:
     """The last line of a traceback: the exception's type and message on one line."""
     message = " ".join(str(error).split())
@@ -26,7 +33,7 @@ def full(error: BaseException) -> str:
 
 def is_input(error: BaseException) -> bool:
     """Whether the fault lies with what was sent (a bad parameter, an unreadable picture) rather than with the solver."""
-    if isinstance(error, BadParameter) or type(error).__name__ in _UNREADABLE:
+    if isinstance(error, (BadParameter, MissingField)) or type(error).__name__ in _UNREADABLE:
         return True
     if isinstance(error, OSError) and "truncated" in str(error):  # how Pillow says that a picture ends too early
         return True

@@ -81,6 +81,8 @@ class Worker:
                 "trainable": caller.trainable,
                 "batch": caller.batch,
                 "concurrency": caller.concurrency,
+                "generation": caller.generation,
+                "attributes": caller.attributes,
                 "labels": [str(label) for label in getattr(self._solver, "labels", None) or ()],
             }
         )
