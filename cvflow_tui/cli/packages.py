@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,9 +10,11 @@ from cvflow_tui.cli.lazy import examples
 from cvflow_tui.cli.options import agreed, json_option, quiet_option, yes_option
 from cvflow_tui.cli.output import print_json, print_table, remark, say, size
 from cvflow_tui.cli.session import Session
+from cvflow_tui.cli.wishes import environment_options
 
 if TYPE_CHECKING:
     from cvflow_tui.backend.client import DaemonClient
+    from cvflow_tui.model.errors import CvflowError
     from cvflow_tui.model.packages import InstallPlan
 
 
@@ -22,32 +24,33 @@ if TYPE_CHECKING:
         "cvflow install hub:cvflow/nanodet --yes",
         "cvflow install git+https://example.org/detector.git@v1.2 --yes",
         "cvflow install file:./my-package --json --yes",
+        "cvflow install ./old-package --with opencv-python-headless --relax --python 3.9",
     )
 )
 @click.argument("source")
+@environment_options
 @yes_option
 @quiet_option
 @json_option
 @click.pass_obj
-def install(session: Session, source: str, yes: bool, quiet: bool, as_json: bool) -> None:
+def install(session: Session, source: str, yes: bool, quiet: bool, as_json: bool, **wishes: Any) -> None:
     """Install a package: shows what will happen, asks, then does it. Ctrl-C calls it off and keeps nothing.
 
     SOURCE is a name of the hub, hub:VENDOR/NAME, git+https:URL[@REVISION], git+file:FOLDER, file:FOLDER, or a folder.
     """
     from cvflow_tui.model.packages import InstallRequest
 
-    request = InstallRequest(absolute(source))
+    request = InstallRequest(absolute(source), **wishes)
 
     async def work(client: DaemonClient) -> object:
         from cvflow_tui.cli.progress import Progress, follow
-        from cvflow_tui.model.errors import PackageError
 
         with Progress(quiet) as progress:
             progress.show(f"looking at {request.source}")
             plan = await client.plan_install(request)
             progress.clear()
             if plan.problems:
-                raise PackageError(f"{plan.package.summary.ref} can't be installed here: {'; '.join(plan.problems)}")
+                raise _impossible(plan)
             if not quiet:
                 _show_plan(plan)
             agreed("Install it?", yes)
@@ -111,6 +114,16 @@ def absolute(source: str) -> str:
     return source
 
 
+def _impossible(plan: InstallPlan) -> CvflowError:
+    """Why it cannot be, as an error of the kind that stands in the way first."""
+    from cvflow_tui.model.errors import BY_CODE
+
+    blocking = [finding for finding in plan.findings if finding.blocks]
+    kind = BY_CODE.get(blocking[0].code if blocking else "package", BY_CODE["package"])
+    detail = "\n".join(finding.detail for finding in blocking if finding.detail) or None
+    return kind(f"{plan.package.summary.ref} can't be installed here: {'; '.join(plan.problems)}", detail=detail)
+
+
 def _show_plan(plan: InstallPlan) -> None:
     summary = plan.package.summary
     replaces = f", replacing {plan.replaces}" if plan.replaces else ""
@@ -122,4 +135,5 @@ def _show_plan(plan: InstallPlan) -> None:
         f"  environment  {plan.environment}",
         f"  download     {size(plan.download_bytes)}, on disk {size(plan.disk_bytes)} of {size(plan.free_bytes)} free",
     ]
-    remark("\n".join(lines + [f"  - {step}" for step in plan.steps] + [f"  ! {each}" for each in plan.package.warnings]))
+    notes = [*plan.package.warnings, *(finding.sentence for finding in plan.findings if not finding.blocks)]
+    remark("\n".join(lines + [f"  - {step}" for step in plan.steps] + [f"  ! {each}" for each in notes]))

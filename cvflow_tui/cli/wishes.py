@@ -1,0 +1,28 @@
+"""Options of whoever installs, or looks whether one could: what the environment should have beside what the author asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def environment_options(command: F) -> F:
+    """`--with`, `--relax`, `--allow-build` and `--python`, as fields of an InstallRequest."""
+    for option in (
+        click.option("--python", metavar="PATH|VERSION", callback=_absolute, help="Make the environment of this Python, e.g. 3.10."),
+        click.option("--allow-build", metavar="NAME", multiple=True, help="Let this requirement's own code run to install it; repeatable."),
+        click.option("--relax", is_flag=True, help="Ask for the requirements by name alone: no versions, no hashes."),
+        click.option("--with", "requirements", metavar="REQUIREMENT", multiple=True, help="Add what the author forgot; repeatable."),
+    ):
+        command = option(command)
+    return command
+
+
+def _absolute(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """A path is seen from here; the daemon works elsewhere."""
+    return str(Path(value).expanduser().absolute()) if value and ("/" in value or value.startswith("~")) else value
