@@ -174,7 +174,7 @@ def serving(path: Path) -> Iterator[str]:
 def downloads(folder: Path, megabytes: int, rounds: int) -> dict[str, list[float]]:
     """Downloading and copying, by round."""
     from cvflow_tui.backend.jobs import Progress
-    from cvflow_tui.backend.packages.fetch import Downloads
+    from cvflow_tui.backend.packages.downloads import Downloads
 
     origin, target = folder / "origin", folder / "target"
     digest = hashlib.sha256()

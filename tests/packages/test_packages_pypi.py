@@ -12,7 +12,7 @@ import pytest
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.archives import extract
-from cvflow_tui.backend.packages.fetch import Downloads
+from cvflow_tui.backend.packages.downloads import Downloads
 from cvflow_tui.backend.packages.package import load_package
 from cvflow_tui.backend.packages.pip_config import PYPI, PipConfig, hide_credentials, read_pip_config
 from cvflow_tui.backend.packages.pypi import find_archive, parse_member

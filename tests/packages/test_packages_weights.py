@@ -12,7 +12,8 @@ import pytest
 
 from cvflow_tui.backend.jobs import Cancelled, Progress
 from cvflow_tui.backend.packages import disk
-from cvflow_tui.backend.packages.fetch import KEPT_SECONDS, Downloads, sweep
+from cvflow_tui.backend.packages.downloads import KEPT_SECONDS, Downloads, sweep
+from cvflow_tui.backend.packages.downloads.wanted import Wanted
 from cvflow_tui.backend.packages.package import Package, load_package
 from cvflow_tui.backend.packages.weights import WeightFetcher, WeightStore
 from cvflow_tui.model.errors import PackageError, RefusedError, RemoteError
@@ -110,7 +111,7 @@ def test_a_connection_that_is_cut_goes_on_where_it_was(tmp_path: Path, fetcher: 
 def test_a_later_attempt_goes_on_with_what_an_earlier_one_got(
     tmp_path: Path, downloads: Downloads, trusted: FileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cvflow_tui.backend.packages.fetch.RETRIES", 0)
+    monkeypatch.setattr("cvflow_tui.backend.packages.downloads.fetching.RETRIES", 0)
     url = trusted.add("n", DATA)
     trusted.cut_after = [1_500_000, 0]
     with pytest.raises(RemoteError, match=r"https://127\.0\.0\.1:\d+/n cannot be fetched"):
@@ -145,7 +146,7 @@ def test_a_file_that_changed_between_two_attempts_is_not_mixed(
 def test_a_stale_piece_is_thrown_away_once_the_digest_shows_it(tmp_path: Path, downloads: Downloads, trusted: FileServer) -> None:
     url = trusted.add("n", DATA)
     downloads.folder.mkdir()
-    key = downloads._key(url, sha256(DATA))
+    key = Wanted(url, sha256(DATA), "n").key
     (downloads.folder / f"{key}.part").write_bytes(b"x" * 500_000)
     downloads.get(url, sha256(DATA), "n", tmp_path / "got", Progress())
     assert (tmp_path / "got").read_bytes() == DATA

@@ -12,7 +12,7 @@ from typing import IO
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.disk import require_space, writing
-from cvflow_tui.backend.packages.fetch import CHUNK, Received
+from cvflow_tui.backend.packages.downloads import CHUNK, Received
 from cvflow_tui.backend.packages.meter import Meter
 from cvflow_tui.model.errors import PackageError
 from cvflow_tui.model.text import one_line

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, canonicalize_name, parse_sdist_filename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from cvflow_tui.backend.packages.fetch import Downloads
+from cvflow_tui.backend.packages.downloads import Downloads
 from cvflow_tui.backend.packages.pip_config import PipConfig, hide_credentials
 from cvflow_tui.model.errors import PackageError, RemoteError
 from cvflow_tui.model.text import one_line

@@ -6,7 +6,7 @@ import logging
 import shutil
 from pathlib import Path
 
-from cvflow_tui.backend.packages.fetch import sweep as sweep_downloads
+from cvflow_tui.backend.packages.downloads import sweep as sweep_downloads
 from cvflow_tui.backend.packages.installer import Installer, Stores, aside_of
 from cvflow_tui.backend.packages.lock import installed_at
 

@@ -10,7 +10,7 @@ from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.check import Checker
 from cvflow_tui.backend.packages.describe import detail_of, summary_of
 from cvflow_tui.backend.packages.environment import Environments
-from cvflow_tui.backend.packages.fetch import Downloads
+from cvflow_tui.backend.packages.downloads import Downloads
 from cvflow_tui.backend.packages.freed import Usage
 from cvflow_tui.backend.packages.hub import FolderHub
 from cvflow_tui.backend.packages.installer import Installer, Stores

@@ -14,7 +14,7 @@ from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.archives import extract
 from cvflow_tui.backend.packages.describe import is_relative
 from cvflow_tui.backend.packages.disk import link_or_copy
-from cvflow_tui.backend.packages.fetch import Downloads, Received, wrong_digest
+from cvflow_tui.backend.packages.downloads import Downloads, Received, wrong_digest
 from cvflow_tui.backend.packages.manifest import ModelTable
 from cvflow_tui.backend.packages.meter import Meter
 from cvflow_tui.backend.packages.package import Package, inside

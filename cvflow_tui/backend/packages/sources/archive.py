@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote, urlsplit
 
 from cvflow_tui.backend.jobs import Progress
-from cvflow_tui.backend.packages.fetch import Downloads
+from cvflow_tui.backend.packages.downloads import Downloads
 from cvflow_tui.backend.packages.manifest import MANIFESTS, find_manifest
 from cvflow_tui.backend.packages.sources.base import Fetched
 from cvflow_tui.backend.packages.sources.folder import copy_folder

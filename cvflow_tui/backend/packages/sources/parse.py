@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from cvflow_tui.backend.packages.fetch import Downloads
+from cvflow_tui.backend.packages.downloads import Downloads
 from cvflow_tui.backend.packages.manifest import check_name
 from cvflow_tui.backend.packages.sources.archive import ArchiveSource
 from cvflow_tui.backend.packages.sources.base import Source

@@ -1,0 +1,110 @@
+"""The HTTP client of downloads: connects only where `Outbound` allows, through the user's proxy where there is one."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import urllib.request
+from collections.abc import Iterable
+from typing import Any
+
+import httpcore
+import httpx
+
+from cvflow_tui.backend.packages.downloads.outbound import Outbound, is_local
+
+REDIRECTS = 10
+CONNECT_SECONDS = 15.0
+
+
+def open_client(outbound: Outbound, seconds: float, cert: str | None = None) -> httpx.Client:
+    """A client for one download.
+
+    `seconds`: how long a server may be silent. `cert`: certificates to trust where SSL_CERT_FILE names none.
+    """
+    context = ssl.create_default_context(cafile=cert) if cert and not os.environ.get("SSL_CERT_FILE") else None
+    return httpx.Client(
+        transport=CheckedTransport(outbound, context),
+        timeout=httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS)),
+        follow_redirects=True,
+        max_redirects=REDIRECTS,
+        headers={"User-Agent": "cvflow", "Accept-Encoding": "identity"},
+    )
+
+
+class CheckedTransport(httpx.BaseTransport):
+    """Looks at every request, redirects included, before anything is sent; the direct way looks at every address too."""
+
+    def __init__(self, outbound: Outbound, context: ssl.SSLContext | None) -> None:
+        self._outbound = outbound
+        self._context = context
+        self._ways: dict[str | None, httpx.HTTPTransport] = {}
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request the way it has to go. Raises OutboundRefusedError, or what httpx raises."""
+        self._outbound.check(request.url)
+        proxy = _proxy(request.url)
+        way = self._ways.get(proxy)
+        if way is None:
+            way = self._ways.setdefault(proxy, self._open(proxy))
+        return way.handle_request(request)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        for way in self._ways.values():
+            way.close()
+
+    def _open(self, proxy: str | None) -> httpx.HTTPTransport:
+        context: ssl.SSLContext | bool = self._context or True
+        if proxy is not None:
+            # The proxy looks names up itself: what it may reach is its owner's rule. Literal addresses were checked above.
+            return httpx.HTTPTransport(verify=context, proxy=proxy)
+        transport = httpx.HTTPTransport(verify=context)
+        # httpx offers no way to choose the network backend; the pool it would make, made with ours.
+        ready = httpx.create_ssl_context(context)
+        transport._pool = httpcore.ConnectionPool(ssl_context=ready, max_connections=16, network_backend=_Backend(self._outbound))
+        return transport
+
+
+class _Backend(httpcore.SyncBackend):
+    """Connects to the addresses that were checked, never to a name: a second look-up could answer otherwise (DNS rebinding)."""
+
+    def __init__(self, outbound: Outbound) -> None:
+        self._outbound = outbound
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Connect to the first address that answers."""
+        failed: Exception | None = None
+        for _, place in self._outbound.addresses(host, port):
+            try:
+                # A literal address: nothing is looked up any more.
+                return super().connect_tcp(str(place[0]), port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failed = error
+        raise failed or httpcore.ConnectError(f"{host} has no address")
+
+
+def connected_socket(reply: httpx.Response) -> socket.socket | None:
+    """The socket a reply comes over."""
+    stream = reply.extensions.get("network_stream")
+    found = stream.get_extra_info("socket") if stream is not None else None
+    return found if isinstance(found, socket.socket) else None
+
+
+def _proxy(url: httpx.URL) -> str | None:
+    """The proxy that the environment names for an address, or None. Never for this machine: a proxy's loopback is another one."""
+    if is_local(url.host):
+        return None
+    proxies = urllib.request.getproxies()
+    chosen = proxies.get(url.scheme) or proxies.get("all")
+    if not chosen or urllib.request.proxy_bypass(url.host):
+        return None
+    return chosen if "://" in chosen else f"http://{chosen}"
