@@ -1,0 +1,1 @@
+"""MobileNetV2: what a picture shows, and numbers that tell pictures apart."""

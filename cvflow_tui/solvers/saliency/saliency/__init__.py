@@ -1,0 +1,1 @@
+"""What catches the eye in a picture."""

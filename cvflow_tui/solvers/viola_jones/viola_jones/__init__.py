@@ -1,0 +1,1 @@
+"""The Haar cascades of OpenCV: objects without a neural network."""
