@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @quiet_option
 @json_option
 @click.pass_obj
-def install(session: Session, source: str, yes: bool, quiet: bool, as_json: bool, **wishes: Any) -> None:
+def install(session: Session, /, source: str, yes: bool, quiet: bool, as_json: bool, **wishes: Any) -> None:
     """Install a package: shows what will happen, asks, then does it. Ctrl-C calls it off and keeps nothing.
 
     SOURCE is a name of the hub, hub:VENDOR/NAME, git+https:URL[@REVISION], git+file:FOLDER, file:FOLDER, or a folder.

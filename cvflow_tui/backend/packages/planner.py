@@ -39,12 +39,13 @@ def make_plan(
     disk = installed_size(package)
     if disk is None and download is not None:
         disk = files_size(package.root) + download
+    # While it is installed, an archive and what is unpacked from it are there both; uv unpacks as it receives.
+    unpacked = (disk or 0) + (download or 0)
     coming, added = outlook.download_bytes, environment_size(outlook)
     download = None if download is None or coming is None else download + coming
     disk = None if disk is None or added is None else disk + added
     problems = [finding.sentence for finding in outlook.findings if finding.blocks]
-    # While it is installed, an archive and what is unpacked from it are there both.
-    needed = (disk or 0) + (download or 0)
+    needed = unpacked + (added or 0)
     if needed > free:
         problems.append(f"no disk space: it needs {human(needed)}, and {home} has {human(free)} free")
     summary = summary_of(package, source=fetched.source, installed=replaces)

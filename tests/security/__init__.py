@@ -1,0 +1,1 @@
+"""The security checklist: one file a rule, named by its number."""
