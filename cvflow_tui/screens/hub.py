@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
 
 from cvflow_tui.keymap import DIGITS
-from cvflow_tui.screens.place import Place
+from cvflow_tui.model.packages import PackageSummary
+from cvflow_tui.screens.list_place import ListPlace
 from cvflow_tui.widgets.figures import bytes_of, task_of
-from cvflow_tui.widgets.filter_line import FilterLine
 from cvflow_tui.widgets.package_pane import PackagePane
 from cvflow_tui.widgets.virtual_table import Cell, Column, VirtualTable
-
-if TYPE_CHECKING:
-    from cvflow_tui.model.packages import PackageSummary
 
 EMPTY = "The hub offers nothing.\n\ns installs from another source: a folder, file:, git+https:, git+file:"
 
@@ -43,7 +38,7 @@ COLUMNS: tuple[Column[PackageSummary], ...] = (
 )
 
 
-class HubScreen(Place):
+class HubScreen(ListPlace[PackageSummary]):
     """The list of the hub, a filter, the package under the cursor beside it, and the way to an install."""
 
     PLACE = "hub"
@@ -56,41 +51,19 @@ class HubScreen(Place):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("i", "install", "install", tooltip="Show what installing this package will do (Enter too)", id="hub.install"),
         Binding("s", "source", "other source", tooltip="Install from a folder, file:, git+https: or git+file:", id="hub.source"),
-        Binding("slash", "filter", "filter", tooltip="Filter the list by name, task, licence and tagline", id="hub.filter"),
         Binding("o", "toggle_side", "details", tooltip="Bring the package's details over, or put them away", id="hub.side"),
         Binding("r", "reload", "reload", show=False, tooltip="Ask the hub again", id="hub.reload"),
-        Binding("escape", "clear", "clear", show=False, tooltip="Clear the filter", id="hub.clear"),
         *DIGITS,
     ]
 
     def compose_place(self) -> ComposeResult:
         """The list with its filter, and the pane."""
-        with Horizontal():
-            with Vertical(classes="list"):
-                table: VirtualTable[PackageSummary] = VirtualTable(
-                    COLUMNS,
-                    search=lambda package: " ".join((package.ref, *package.tasks, package.license, package.tagline)),
-                    key=lambda package: package.ref,
-                    empty="The daemon is starting …",
-                    id="packages",
-                )
-                yield table
-                yield FilterLine()
-            yield PackagePane("Choose a package to read about it.", classes="side")
-
-    @property
-    def table(self) -> VirtualTable[PackageSummary]:
-        """The list."""
-        return self.query_one("#packages", VirtualTable)
-
-    def on_client_ready(self) -> None:
-        """Ask the hub."""
-        self.action_reload()
-
-    def on_screen_resume(self) -> None:
-        """What is installed may have changed elsewhere."""
-        if self.cvflow.client_ready and self.stands.is_set():
-            self.action_reload()
+        table: VirtualTable[PackageSummary] = VirtualTable(
+            COLUMNS,
+            search=lambda package: " ".join((package.ref, *package.tasks, package.license, package.tagline)),
+            key=lambda package: package.ref,
+        )
+        yield from self.compose_list(table, PackagePane("Choose a package to read about it.", classes="side"))
 
     def arrive(self, install: str | None = None, **_: Any) -> None:
         """`install`: open the install dialog for this source."""
@@ -104,15 +77,16 @@ class HubScreen(Place):
 
     def action_reload(self) -> None:
         """Ask the hub again."""
-        self.attempt(self._load, group="load", exclusive=True)
+        self.look_soon()
 
-    async def _load(self) -> None:
+    async def look(self) -> None:
+        """Ask the hub."""
         packages = await self.cvflow.client.hub_packages()
         self.table.empty = EMPTY
         self.table.show(packages)
-        self._count()
+        self._filtered()
 
-    def _count(self) -> None:
+    def _filtered(self) -> None:
         table = self.table
         total, installed = len(table.items), sum(package.installed is not None for package in table.items)
         if not total:
@@ -121,39 +95,15 @@ class HubScreen(Place):
         shown = f"{table.shown} of {total}" if table.filter_words else f"{total}"
         self.summary(f"{shown} package{'s' if total != 1 else ''} · {installed} installed")
 
-    # -- the list
-
-    @on(VirtualTable.Moved)
-    def _moved(self, event: VirtualTable.Moved) -> None:
-        self.attempt(partial(self._describe, event.item), group="describe", exclusive=True)
+    def _moved_to(self, item: PackageSummary | None) -> None:
+        self.attempt(partial(self._describe, item), group="describe", exclusive=True)
 
     async def _describe(self, package: PackageSummary | None) -> None:
         pane = self.query_one(PackagePane)
         pane.show(await self.cvflow.client.hub_package(package.ref) if package else None)
 
-    @on(VirtualTable.Chosen)
-    def _chosen(self) -> None:
+    def _open(self) -> None:
         self.action_install()
-
-    def action_filter(self) -> None:
-        """Open the filter."""
-        self.query_one(FilterLine).open()
-
-    @on(FilterLine.Changed)
-    def _filtered(self, event: FilterLine.Changed) -> None:
-        self.table.filter_words = event.words
-        self._count()
-
-    @on(FilterLine.Closed)
-    def _filter_closed(self) -> None:
-        self.table.focus()
-
-    def action_clear(self) -> None:
-        """Clear the filter; or fold the pane away where it lies over the list."""
-        if self.has_class("-side"):
-            self.action_toggle_side()
-        else:
-            self.query_one(FilterLine).action_clear()
 
     # -- installing
 
@@ -180,6 +130,6 @@ class HubScreen(Place):
 
         client = await self.cvflow.when_ready()
         installed = await self.cvflow.run_dialog(InstallScreen(client, source, self.action_reload))
-        await self._load()
+        await self.look()
         if installed:
             self.note(f"{installed} is installed · F2 shows its solvers")

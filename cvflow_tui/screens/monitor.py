@@ -10,7 +10,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.timer import Timer
 from textual.widgets import Static
 
 from cvflow_tui.keymap import DIGITS
@@ -19,7 +18,7 @@ from cvflow_tui.model.solvers import RunningSolver
 from cvflow_tui.model.text import one_line
 from cvflow_tui.screens.annotate.words import plural
 from cvflow_tui.screens.log_follower import LogFollower
-from cvflow_tui.screens.place import Place
+from cvflow_tui.screens.looking_place import LookingPlace
 from cvflow_tui.widgets.figures import bytes_of, millis_of, seconds_of
 from cvflow_tui.widgets.filter_line import FilterLine
 from cvflow_tui.widgets.log_view import LogView
@@ -45,7 +44,7 @@ COLUMNS: tuple[Column[RunningSolver], ...] = (
 )
 
 
-class MonitorScreen(Place):
+class MonitorScreen(LookingPlace):
     """The running solvers above, the log of the one under the cursor below."""
 
     PLACE = "monitor"
@@ -55,6 +54,7 @@ class MonitorScreen(Place):
         "Below, its log: it follows the end, stands still once you scroll up, and follows again at End. Tab moves between the two."
     )
     CSS_PATH = "monitor.tcss"
+    LOOK_EVERY = 1.0
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("i", "infer", "infer", tooltip="Run a picture through the solver and look at the result (Enter too)", id="monitor.infer"),
         Binding("s", "stop", "stop", tooltip="Stop the solver", id="monitor.stop"),
@@ -70,7 +70,6 @@ class MonitorScreen(Place):
 
     def __init__(self) -> None:
         super().__init__()
-        self._timer: Timer | None = None
         self._follower: LogFollower | None = None
 
     def compose_place(self) -> ComposeResult:
@@ -106,22 +105,16 @@ class MonitorScreen(Place):
     # -- shown and not shown
 
     def on_client_ready(self) -> None:
-        """Look once a second while this place is shown."""
+        """Begin with the log."""
         self._follower = LogFollower(self.cvflow.client, self.log_view)
-        self._timer = self.set_interval(1.0, self._refresh, pause=not self.is_current)
-        self._refresh()
 
     def on_screen_resume(self) -> None:
-        """Look again, and go on with the log where it was left."""
-        if self._timer is not None:
-            self._timer.resume()
-            self._refresh()
+        """Go on with the log where it was left."""
+        if self._follower is not None:
             self._follow(self.table.current)
 
     def on_screen_suspend(self) -> None:
-        """A place that is not shown asks nothing."""
-        if self._timer is not None:
-            self._timer.pause()
+        """The log of a place that is not shown is not asked for."""
         self.workers.cancel_group(self, "log")
 
     def arrive(self, solver: str | None = None, **_: Any) -> None:
@@ -140,10 +133,8 @@ class MonitorScreen(Place):
 
     # -- the table
 
-    def _refresh(self) -> None:
-        self.attempt(self._load, group="load", exclusive=True)
-
-    async def _load(self) -> None:
+    async def look(self) -> None:
+        """Fetch the solvers."""
         solvers = await self.cvflow.client.solvers()
         table = self.table
         table.empty = EMPTY
@@ -245,7 +236,7 @@ class MonitorScreen(Place):
     async def _stop(self, solver: RunningSolver) -> None:
         self.note(f"stopping {solver.name} …")
         await self.cvflow.client.stop_solver(solver.name)
-        await self._load()
+        await self.look()
         self.note(f"{solver.name} stopped")
 
     def action_restart(self) -> None:
@@ -259,7 +250,7 @@ class MonitorScreen(Place):
         if solver.state.is_live:
             await client.stop_solver(solver.name)
         started = await client.start_solver(solver.name, port=solver.port)
-        await self._load()
+        await self.look()
         self.note(f"{started.name} serves on port {started.port}")
 
     def action_infer(self) -> None:

@@ -6,19 +6,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.timer import Timer
 
 from cvflow_tui.keymap import DIGITS
 from cvflow_tui.model.errors import CvflowError
 from cvflow_tui.model.packages import PackageSummary
 from cvflow_tui.model.solvers import RunningSolver, SolverState
-from cvflow_tui.screens.place import Place
+from cvflow_tui.screens.list_place import ListPlace
 from cvflow_tui.widgets.figures import bytes_of, task_of
-from cvflow_tui.widgets.filter_line import FilterLine
 from cvflow_tui.widgets.package_pane import PackagePane
 from cvflow_tui.widgets.solver_looks import state_cell
 from cvflow_tui.widgets.virtual_table import Cell, Column, VirtualTable
@@ -80,7 +76,7 @@ COLUMNS: tuple[Column[Line], ...] = (
 )
 
 
-class PackagesScreen(Place):
+class PackagesScreen(ListPlace[Line]):
     """What is installed; starts, stops, removes."""
 
     PLACE = "packages"
@@ -90,53 +86,22 @@ class PackagesScreen(Place):
         "unless you stop it. ● ready, ◉ busy, ◌ starting, ◐ waits before it tries again, ✗ failed, ○ stopped."
     )
     CSS_PATH = "hub.tcss"
+    LOOK_EVERY = 2.0
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "start_or_stop", "start/stop", tooltip="Start the solver, or stop it where it runs (Enter too)", id="packages.toggle"),
         Binding("x", "remove", "remove", tooltip="Remove the package; asks, and says what is freed", id="packages.remove"),
-        Binding("slash", "filter", "filter", tooltip="Filter the list", id="packages.filter"),
         Binding("o", "toggle_side", "details", tooltip="Bring the package's details over, or put them away", id="packages.side"),
-        Binding("escape", "clear", "clear", show=False, tooltip="Clear the filter", id="packages.clear"),
         *DIGITS,
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._timer: Timer | None = None
-
     def compose_place(self) -> ComposeResult:
         """The list with its filter, and the pane."""
-        with Horizontal():
-            with Vertical(classes="list"):
-                yield VirtualTable[Line](
-                    COLUMNS,
-                    search=lambda line: f"{line.name} {' '.join(line.package.tasks)} {line.package.tagline}",
-                    key=lambda line: line.name,
-                    empty="The daemon is starting …",
-                    id="installed",
-                )
-                yield FilterLine()
-            yield PackagePane("Choose a package to read about it.", classes="side")
-
-    @property
-    def table(self) -> VirtualTable[Line]:
-        """The list."""
-        return self.query_one("#installed", VirtualTable)
-
-    def on_client_ready(self) -> None:
-        """Look, and go on looking while this place is shown."""
-        self._timer = self.set_interval(2.0, self._refresh, pause=not self.is_current)
-        self._refresh()
-
-    def on_screen_resume(self) -> None:
-        """Look again."""
-        if self._timer is not None:
-            self._timer.resume()
-            self._refresh()
-
-    def on_screen_suspend(self) -> None:
-        """A place that is not shown asks nothing."""
-        if self._timer is not None:
-            self._timer.pause()
+        table: VirtualTable[Line] = VirtualTable(
+            COLUMNS,
+            search=lambda line: f"{line.name} {' '.join(line.package.tasks)} {line.package.tagline}",
+            key=lambda line: line.name,
+        )
+        yield from self.compose_list(table, PackagePane("Choose a package to read about it.", classes="side"))
 
     def explain(self) -> str:
         """The package or solver under the cursor."""
@@ -149,10 +114,8 @@ class PackagesScreen(Place):
             return f"{line.name} is stopped. s starts it."
         return line.running.error or f"{line.name} is {line.running.state.value} on port {line.running.port}. s stops it; F3 shows its log."
 
-    def _refresh(self) -> None:
-        self.attempt(self._load, group="load", exclusive=True)
-
-    async def _load(self) -> None:
+    async def look(self) -> None:
+        """Fetch what is installed and what of it runs."""
         client = self.cvflow.client
         lines = lines_of(await client.packages(), await client.solvers())
         table = self.table
@@ -171,39 +134,16 @@ class PackagesScreen(Place):
         else:
             self.summary("nothing installed · F1 goes to the hub")
 
-    # -- the list
-
-    @on(VirtualTable.Moved)
-    def _moved(self, event: VirtualTable.Moved) -> None:
-        self.attempt(partial(self._describe, event.item), group="describe", exclusive=True)
+    def _moved_to(self, item: Line | None) -> None:
+        self.attempt(partial(self._describe, item), group="describe", exclusive=True)
         self._count()
 
     async def _describe(self, line: Line | None) -> None:
         pane = self.query_one(PackagePane)
         pane.show(await self.cvflow.client.package(line.package.ref) if line else None)
 
-    @on(VirtualTable.Chosen)
-    def _chosen(self) -> None:
+    def _open(self) -> None:
         self.action_start_or_stop()
-
-    def action_filter(self) -> None:
-        """Open the filter."""
-        self.query_one(FilterLine).open()
-
-    @on(FilterLine.Changed)
-    def _filtered(self, event: FilterLine.Changed) -> None:
-        self.table.filter_words = event.words
-
-    @on(FilterLine.Closed)
-    def _filter_closed(self) -> None:
-        self.table.focus()
-
-    def action_clear(self) -> None:
-        """Clear the filter; or fold the pane away where it lies over the list."""
-        if self.has_class("-side"):
-            self.action_toggle_side()
-        else:
-            self.query_one(FilterLine).action_clear()
 
     # -- solvers
 
@@ -226,21 +166,21 @@ class PackagesScreen(Place):
     async def _start(self, name: str) -> None:
         self.note(f"starting {name} …")
         # So that the list says "starting" while the answer is still awaited.
-        self.set_timer(0.3, self._refresh)
+        self.set_timer(0.3, self.look_soon)
         try:
             solver = await self.cvflow.client.start_solver(name)
         except CvflowError as error:
-            await self._load()
+            await self.look()
             if error.detail is None:
                 raise
             raise type(error)(f"{error.message} (the rest: cvflow logs {name})", detail=error.detail) from error
-        await self._load()
+        await self.look()
         self.note(f"{name} serves on port {solver.port} · F3 shows its log")
 
     async def _stop(self, name: str) -> None:
         self.note(f"stopping {name} …")
         await self.cvflow.client.stop_solver(name)
-        await self._load()
+        await self.look()
         self.note(f"{name} stopped")
 
     # -- removing
@@ -260,5 +200,5 @@ class PackagesScreen(Place):
         if await self.cvflow.run_dialog(confirm(f"Remove {package.ref} {package.installed or package.version}?", text, "remove", "keep")):
             self.note(f"removing {package.ref} …")
             removal = await self.cvflow.client.remove(package.ref)
-            await self._load()
+            await self.look()
             self.note(f"{removal.package} removed, {bytes_of(removal.freed_bytes)} freed")

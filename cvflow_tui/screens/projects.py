@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.timer import Timer
 
 from cvflow_tui.keymap import DIGITS
 from cvflow_tui.model.errors import CvflowError
@@ -16,19 +14,16 @@ from cvflow_tui.model.text import one_line
 from cvflow_tui.screens.annotate import AnnotateScreen
 from cvflow_tui.screens.annotate.words import accuracy, plural
 from cvflow_tui.screens.dialogs import confirm
-from cvflow_tui.screens.place import Place
+from cvflow_tui.screens.list_place import ListPlace
 from cvflow_tui.screens.projects_export import export_project
 from cvflow_tui.screens.projects_new import NewProject, suggesting_solvers
 from cvflow_tui.screens.projects_pane import ProjectPane
-from cvflow_tui.widgets.filter_line import FilterLine
 from cvflow_tui.widgets.virtual_table import Cell, Column, VirtualTable
 
 EMPTY = "No project yet.\n\nn  makes one of your own pictures\ncvflow app --demo  opens one of real photographs that come with the program"
-LOOK_EVERY = 4.0
-"""Seconds between two looks at the list while it is shown."""
 
 
-class ProjectsScreen(Place):
+class ProjectsScreen(ListPlace[Project]):
     """Lists the projects; opens, makes, exports, trains and deletes them."""
 
     PLACE = "projects"
@@ -38,6 +33,7 @@ class ProjectsScreen(Place):
         "solver suggested when a picture was first opened with what you then stood behind, over the last 20 finished pictures."
     )
     CSS_PATH = "projects.tcss"
+    LOOK_EVERY = 4.0
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             "a", "annotate", "annotate", tooltip="Open the project at its first unfinished picture (Enter too)", id="projects.annotate"
@@ -48,8 +44,6 @@ class ProjectsScreen(Place):
         Binding(
             "x,delete", "remove", "delete", tooltip="Delete the project; asks first, and leaves the pictures alone", id="projects.remove"
         ),
-        Binding("slash", "filter", "filter", tooltip="Filter the list", id="projects.filter"),
-        Binding("escape", "clear", "clear", show=False, tooltip="Clear the filter", id="projects.clear"),
         *DIGITS,
     ]
 
@@ -57,8 +51,6 @@ class ProjectsScreen(Place):
         super().__init__()
         self._statuses: dict[str, tuple[Project, ProjectStatus]] = {}
         self._wanted: dict[str, Project] = {}
-        self._timer: Timer | None = None
-        self._looking = False
 
     def compose_place(self) -> ComposeResult:
         """The list with its filter, and the pane."""
@@ -70,56 +62,19 @@ class ProjectsScreen(Place):
             Column("rounds", lambda project: str(project.rounds or ""), 6, "right", sort=lambda project: project.rounds),
             Column("accuracy", self._accuracy, 26),
         )
-        with Horizontal():
-            with Vertical(classes="list"):
-                yield VirtualTable[Project](
-                    columns,
-                    search=lambda project: f"{project.name} {project.settings.solver or ''} {' '.join(project.labels)}",
-                    key=lambda project: project.name,
-                    empty="The daemon is starting …",
-                    id="projects",
-                )
-                yield FilterLine()
-            yield ProjectPane()
-
-    @property
-    def table(self) -> VirtualTable[Project]:
-        """The list."""
-        return self.query_one("#projects", VirtualTable)
+        table: VirtualTable[Project] = VirtualTable(
+            columns,
+            search=lambda project: f"{project.name} {project.settings.solver or ''} {' '.join(project.labels)}",
+            key=lambda project: project.name,
+        )
+        yield from self.compose_list(table, ProjectPane())
 
     # -- what is there
 
-    def on_client_ready(self) -> None:
-        """Look, and go on looking while this place is shown."""
-        self.table.empty = EMPTY
-        self._timer = self.set_interval(LOOK_EVERY, self.look, pause=not self.is_current)
-        self.look()
-
-    def on_screen_resume(self) -> None:
-        """Look again."""
-        if self._timer is not None:
-            self._timer.resume()
-            self.look()
-
-    def on_screen_suspend(self) -> None:
-        """Nothing is asked for a list that nobody sees."""
-        if self._timer is not None:
-            self._timer.pause()
-
-    def look(self) -> None:
+    async def look(self) -> None:
         """Fetch the list."""
-        if not self._looking:
-            self._looking = True
-            self.attempt(self._look_once(), group="look")
-
-    async def _look_once(self) -> None:
-        try:
-            await self._look()
-        finally:
-            self._looking = False
-
-    async def _look(self) -> None:
         projects = await self.cvflow.client.projects()
+        self.table.empty = EMPTY
         if list(self.table.items) != projects:
             self.table.show(projects)
         elif not projects:
@@ -163,8 +118,7 @@ class ProjectsScreen(Place):
         known = self._statuses.get(project.name) if project is not None else None
         self.query_one(ProjectPane).show(project, known[1] if known is not None else None)
 
-    def on_virtual_table_moved(self) -> None:
-        """The pane follows the cursor."""
+    def _moved_to(self, item: Project | None) -> None:
         self._show_pane()
         self.refresh_bindings()
 
@@ -181,9 +135,7 @@ class ProjectsScreen(Place):
 
     # -- keys
 
-    def on_virtual_table_chosen(self, event: VirtualTable.Chosen) -> None:
-        """Enter or a second click opens."""
-        event.stop()
+    def _open(self) -> None:
         self.action_annotate()
 
     def action_annotate(self) -> None:
@@ -199,7 +151,7 @@ class ProjectsScreen(Place):
         client = self.cvflow.client
         project = await self.cvflow.run_dialog(NewProject(client, await suggesting_solvers(client)))
         if project is not None:
-            await self._look()
+            await self.look()
             self.table.cursor = next((at for at, each in enumerate(self.table.items) if each.name == project.name), 0)
             self.status(one_line(f"{project.name}: {plural(project.pictures, 'picture')}; Enter annotates them"))
 
@@ -237,24 +189,8 @@ class ProjectsScreen(Place):
         if self.cvflow.current_project == project.name:
             self.cvflow.current_project = None
             self.cvflow.set_right_status("")
-        await self._look()
+        await self.look()
         self.status(one_line(f"{project.name} is deleted; its pictures are where they were"))
-
-    def action_filter(self) -> None:
-        """Type a filter."""
-        self.query_one(FilterLine).open()
-
-    def action_clear(self) -> None:
-        """Clear the filter."""
-        self.query_one(FilterLine).action_clear()
-
-    def on_filter_line_changed(self, event: FilterLine.Changed) -> None:
-        """Filter as it is typed."""
-        self.table.filter_words = event.words
-
-    def on_filter_line_closed(self, _: Any) -> None:
-        """The keys go back to the list."""
-        self.table.focus()
 
 
 def _name(project: Project) -> Cell:

@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.timer import Timer
 from textual.widgets import Static
 
 from cvflow_tui.keymap import DIGITS
@@ -19,18 +18,16 @@ from cvflow_tui.model.text import one_line
 from cvflow_tui.screens.annotate.rounds import RoundWatch
 from cvflow_tui.screens.annotate.words import accuracy, ap50, change, fraction, plural, round_ended, round_progress, spell_time
 from cvflow_tui.screens.dialogs import AskLine
-from cvflow_tui.screens.place import Place
+from cvflow_tui.screens.looking_place import LookingPlace
 from cvflow_tui.screens.projects_new import FormError, read_threshold
 from cvflow_tui.screens.training_curve import curve
 from cvflow_tui.widgets.virtual_table import Cell, Column, VirtualTable
 
-LOOK_EVERY = 4.0
-"""Seconds between two looks while the place is shown: rounds begin by themselves."""
 HEAD = 11
 LOOKS = {RoundState.PROMOTED: "good", RoundState.FAILED: "bad", RoundState.RUNNING: "accent"}
 
 
-class TrainingScreen(Place):
+class TrainingScreen(LookingPlace):
     """Shows rounds and accuracy of the current project; starts and cancels rounds, and says how often they come."""
 
     PLACE = "training"
@@ -40,6 +37,7 @@ class TrainingScreen(Place):
         "serves only if it is no worse on annotations held back from it: AP50 before and after stand in the table."
     )
     CSS_PATH = "training.tcss"
+    LOOK_EVERY = 4.0
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("T", "train", "train now", tooltip="Begin a fine-tuning round now", id="training.train"),
         Binding("c", "cancel", "cancel", tooltip="Cancel the round that runs; it leaves nothing behind", id="training.cancel"),
@@ -53,8 +51,6 @@ class TrainingScreen(Place):
         super().__init__()
         self._status: ProjectStatus | None = None
         self._watch: RoundWatch | None = None
-        self._timer: Timer | None = None
-        self._looking = False
 
     def compose_place(self) -> ComposeResult:
         """Accuracy above, rounds below."""
@@ -84,44 +80,19 @@ class TrainingScreen(Place):
         """Show a project (the current one without a name)."""
         if project is not None:
             self.cvflow.current_project = project
-        if self._timer is not None:
-            self.look()
+        self.look_soon()
 
     def on_client_ready(self) -> None:
-        """Look, and go on looking while this place is shown."""
+        """Follow the rounds."""
         self._watch = RoundWatch(self.cvflow.client, self._round_moved, self._round_ended, self.report)
-        self._timer = self.set_interval(LOOK_EVERY, self.look, pause=not self.is_current)
-        self.look()
-
-    def on_screen_resume(self) -> None:
-        """Look again."""
-        if self._timer is not None:
-            self._timer.resume()
-            self.look()
-
-    def on_screen_suspend(self) -> None:
-        """Nothing is asked for a place that nobody sees."""
-        if self._timer is not None:
-            self._timer.pause()
 
     def on_unmount(self) -> None:
         """Follow no more."""
         if self._watch is not None:
             self._watch.close()
 
-    def look(self) -> None:
+    async def look(self) -> None:
         """Fetch the project."""
-        if not self._looking:
-            self._looking = True
-            self.attempt(self._look_once(), group="look")
-
-    async def _look_once(self) -> None:
-        try:
-            await self._look()
-        finally:
-            self._looking = False
-
-    async def _look(self) -> None:
         name = self.cvflow.current_project
         if name is None:
             self._status = None
@@ -191,7 +162,7 @@ class TrainingScreen(Place):
 
     async def _round_ended(self, job: Job) -> None:
         self.query_one("#progress", Static).remove_class("-running")
-        await self._look()
+        await self.look()
         ended = RoundWatch.outcome(job, self._status.rounds if self._status else ())
         if ended is not None:
             good = ended.state is RoundState.PROMOTED
@@ -218,7 +189,7 @@ class TrainingScreen(Place):
         if self._status is not None and self._watch is not None:
             job = await self.cvflow.client.train(self._status.project.name)
             self._watch.follow(job.id)
-            await self._look()
+            await self.look()
 
     def action_cancel(self) -> None:
         """Cancel the round that runs."""
@@ -256,7 +227,7 @@ class TrainingScreen(Place):
     async def _change(self, settings: ProjectSettings) -> None:
         if self._status is not None:
             await self.cvflow.client.change_project(self._status.project.name, settings)
-            await self._look()
+            await self.look()
 
     def action_annotate(self) -> None:
         """Go on annotating."""

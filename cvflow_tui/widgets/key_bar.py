@@ -20,7 +20,7 @@ WIDE = 120
 SEVEN = 7
 TEN = 10
 HELP = "app.help"
-TAIL = ("toggle_side", HELP)
+TAIL = ("filter", "toggle_side", HELP)
 """Actions whose keys stand last: every place has them."""
 
 

@@ -60,7 +60,7 @@ async def test_states_have_a_sign_and_a_word(open_app: OpenApp, client: FakeClie
     async with open_app(client, "packages") as (app, pilot):
         for state, shown in ((SolverState.BUSY, "◉ busy"), (SolverState.BACKOFF, "◐ backoff"), (SolverState.FAILED, "✗ failed")):
             client.change_solver(name, lambda solver, state=state: replace(solver, state=state, error="out of memory"))  # type: ignore[misc]
-            app.screen.call_next(app.screen._refresh)  # type: ignore[attr-defined]
+            app.screen.call_next(app.screen.look_soon)  # type: ignore[attr-defined]
             await wait_until(pilot, lambda shown=shown: shown in screen_text(app))  # type: ignore[misc]
         assert "out of memory" in screen_text(app)
 
