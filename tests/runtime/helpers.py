@@ -93,6 +93,21 @@ class Slow:
         return {"caption": "slept"}
 
 
+class Late:
+    """Opens the picture, takes its time, then reads it; tells what it read the last time."""
+
+    before = ""
+
+    def infer(self, image, seconds: float = 0.2):
+        from PIL import Image
+
+        with open(image.path, "rb") as file:
+            time.sleep(seconds)
+            caption = "%dx%d" % Image.open(file).size
+        before, self.before = self.before, caption
+        return {"caption": caption, "before": before}
+
+
 class SlowStart:
     """Takes its time to start."""
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cvflow_tui.backend.runtime.runner.pictures import displayed_size
+from cvflow_tui.backend.runtime.runner.pictures import quick_facts, slow_facts
 from cvflow_tui.backend.runtime.worker import SDK
 
 
@@ -139,7 +139,8 @@ def read_size(data: bytes) -> tuple[int, int] | None:
     with tempfile.TemporaryFile() as file:
         file.write(data)
         file.flush()
-        return displayed_size(file.fileno())
+        facts = quick_facts(file.fileno(), 1 << 23) or slow_facts(file.fileno())
+        return facts.size if facts else None
 
 
 @given(

@@ -7,22 +7,26 @@ import os
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cvflow_tui.backend.runtime.runner.control import Control
-from cvflow_tui.backend.runtime.runner.describe import about, metrics, openapi
+from cvflow_tui.backend.runtime.runner.describe import about, openapi
 from cvflow_tui.backend.runtime.runner.faults import Fault, runner_failed
 from cvflow_tui.backend.runtime.runner.guard import Guard, fault_reply
 from cvflow_tui.backend.runtime.runner.infer import Infer
+from cvflow_tui.backend.runtime.runner.metrics import CONTENT_TYPE, metrics
+from cvflow_tui.backend.runtime.runner.protocols.batch import Batch
+from cvflow_tui.backend.runtime.runner.protocols.jobs import Jobs
 from cvflow_tui.backend.runtime.runner.service import Service
 from cvflow_tui.backend.runtime.runner.stats import memory_numbers
 
 
 def make_app(service: Service, host: str) -> ASGIApp:
     """The ASGI application of a runner that is bound to `host`."""
-    infer = Infer(service)
+    jobs = Jobs(service)
+    infer = Infer(service, jobs)
 
     async def answer_about(request: Request) -> Response:
         return JSONResponse(about(service))
@@ -35,7 +39,7 @@ def make_app(service: Service, host: str) -> ASGIApp:
         return JSONResponse(openapi(service))
 
     async def answer_metrics(request: Request) -> Response:
-        return PlainTextResponse(metrics(service), media_type="text/plain; version=0.0.4")
+        return Response(metrics(service), media_type=CONTENT_TYPE)
 
     app = Starlette(
         routes=[
@@ -45,6 +49,8 @@ def make_app(service: Service, host: str) -> ASGIApp:
             Route("/openapi.json", answer_openapi, methods=["GET"]),
             Route("/metrics", answer_metrics, methods=["GET"]),
             *Control(service).routes(),
+            *jobs.routes(),
+            *Batch(service, jobs).routes(),
         ],
         exception_handlers={HTTPException: _http_fault, Exception: _bug},
     )

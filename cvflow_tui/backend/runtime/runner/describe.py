@@ -1,11 +1,10 @@
-"""What a runner says of itself: `/`, `/openapi.json`, `/metrics`."""
+"""What a runner says of itself: `/`, `/openapi.json`."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from cvflow_tui.backend.runtime.runner.service import Service
-from cvflow_tui.backend.runtime.runner.stats import BUCKETS
 from cvflow_tui.model.packages import Parameter
 
 _SCHEMAS = {"bool": "boolean", "int": "integer", "float": "number", "str": "string"}
@@ -79,35 +78,3 @@ def _refusal(text: str) -> dict[str, Any]:
 def _simple(operation: str, summary: str) -> dict[str, Any]:
     reply = {"description": "as it stands", "content": {"application/json": {"schema": {"type": "object"}}}}
     return {"operationId": operation, "summary": summary, "responses": {"200": reply}}
-
-
-def metrics(service: Service) -> str:
-    """`GET /metrics`, Prometheus' text format."""
-    stats, (cpu, memory) = service.stats, service.usage()
-    label = f'{{solver="{service.spec.name}"}}'
-    lines = [
-        *_metric("cvflow_requests_total", "counter", "Infer requests answered", label, stats.requests),
-        *_metric("cvflow_errors_total", "counter", "Infer requests that ended with a status of 500 or more", label, stats.errors),
-        *_metric("cvflow_waiting", "gauge", "Infer requests under way", label, service.receiving),
-        *_metric("cvflow_worker_restarts_total", "counter", "Times the worker was started again", label, service.main.restarts),
-        *_metric("cvflow_up", "gauge", "1 while the solver takes requests", label, int(service.state in ("ready", "busy"))),
-        *_metric("cvflow_uptime_seconds", "gauge", "Seconds since the runner began", label, round(service.uptime, 3)),
-        *_metric("cvflow_cpu_percent", "gauge", "Per cent of one core, runner and workers", label, cpu),
-        *_metric("cvflow_resident_bytes", "gauge", "Resident memory, runner and workers", label, memory),
-        *_histogram(service),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _metric(name: str, kind: str, text: str, label: str, value: float) -> list[str]:
-    return [f"# HELP {name} {text}", f"# TYPE {name} {kind}", f"{name}{label} {value}"]
-
-
-def _histogram(service: Service) -> list[str]:
-    name, solver, stats = "cvflow_request_seconds", service.spec.name, service.stats
-    lines, below = [f"# HELP {name} Time from a request's first byte to its reply", f"# TYPE {name} histogram"], 0
-    for edge, count in zip(BUCKETS, stats.buckets, strict=True):
-        below += count
-        lines.append(f'{name}_bucket{{solver="{solver}",le="{edge}"}} {below}')
-    lines.append(f'{name}_bucket{{solver="{solver}",le="+Inf"}} {stats.requests}')
-    return [*lines, f'{name}_sum{{solver="{solver}"}} {stats.seconds:.6f}', f'{name}_count{{solver="{solver}"}} {stats.requests}']

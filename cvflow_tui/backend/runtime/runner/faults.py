@@ -46,6 +46,16 @@ def busy(error: str, retry_after: int = 1) -> Fault:
     return Fault(503, error, "remote", retry_after)
 
 
+def late(error: str) -> Fault:
+    """504: not in the time that the client gave it."""
+    return Fault(504, error, "remote")
+
+
+def gone() -> Fault:
+    """499, as others call it: there is nobody left to answer."""
+    return Fault(499, "the client went away", "usage")
+
+
 def solver_failed(error: str) -> Fault:
     """500: the solver raised."""
     return Fault(500, error, "package")

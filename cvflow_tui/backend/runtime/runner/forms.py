@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, cast
 
 from cvflow_tui.backend.runtime.runner.faults import bad_input, too_large
 from cvflow_tui.backend.runtime.runner.incoming import Incoming
@@ -25,75 +25,95 @@ async def receive_raw(incoming: Incoming, upload: Upload) -> None:
 
 async def receive_form(incoming: Incoming, upload: Upload, limits: Limits) -> dict[str, str]:
     """A multipart form: part `file` into the upload, the text fields returned. Raises Fault 400 for a form that is none."""
-    from python_multipart.exceptions import FormParserError
-    from python_multipart.multipart import parse_options_header
+    form = _OneFile(limits)
 
-    _, options = parse_options_header(incoming.header(b"content-type"))
-    boundary = options.get(b"boundary")
-    if not boundary:
-        raise bad_input("the form has no boundary")
-    form = _Form(limits)
-    parser = form.parser(boundary)
+    async def drain() -> None:
+        pieces, form.pieces = form.pieces, []
+        for piece in pieces:
+            await upload.write(piece)
+
+    await feed(incoming, form, drain)
+    if not form.has_file:
+        raise bad_input("the form has no part named 'file'")
+    return form.parameters
+
+
+async def feed(incoming: Incoming, form: Parts, drain: Callable[[], Awaitable[None]]) -> None:
+    """The body through the form, piece by piece; after each, `drain` takes out what came. Raises Fault 400 for a form that is none."""
+    from python_multipart.exceptions import FormParserError
+
+    parser = form.parser(incoming.header(b"content-type"))
     try:
         more = True
         while more:
             piece, more = await incoming.piece()
             if piece:
-                parser.write(piece)
-                await _drain(form, upload)
+                try:
+                    parser.write(piece)
+                finally:  # what came before a mistake came whole
+                    await drain()
         parser.finalize()
     except FormParserError as error:
         raise bad_input(f"the form is broken: {error}") from error
     if not form.complete:
         raise bad_input("the form is broken: it ends too early")
-    if not form.has_file:
-        raise bad_input("the form has no part named 'file'")
-    return {name: value.decode("utf-8", "replace") for name, value in form.fields.items()}
 
 
-async def _drain(form: _Form, upload: Upload) -> None:
-    pieces, form.pieces = form.pieces, []
-    for piece in pieces:
-        await upload.write(piece)
+class Parts:
+    """The parts of a multipart form as they come: their headers bounded, what they hold handed to whoever derives from this."""
 
+    def __init__(self, limits: Limits, most: int) -> None:
+        self.limits = limits
+        self.complete = False
+        self.name = ""
+        self.filename: str | None = None
+        self.content_type = ""
+        self._most = most
+        self._parts = 0
+        self._header = b""
+        self._value = b""
+        self._named = False
 
-@dataclass
-class _Form:
-    """What the parser's callbacks gather."""
+    def parser(self, content_type: str | None) -> MultipartParser:
+        """What feeds it. Raises Fault 400 for a form without a boundary."""
+        from python_multipart.exceptions import FormParserError
+        from python_multipart.multipart import MultipartParser, parse_options_header
 
-    limits: Limits
-    fields: dict[str, bytes] = field(default_factory=dict)
-    pieces: list[bytes] = field(default_factory=list)
-    has_file: bool = False
-    complete: bool = False
-    _parts: int = 0
-    _header: bytes = b""
-    _value: bytes = b""
-    _name: str | None = None
-    _is_file: bool = False
+        boundary = parse_options_header(content_type)[1].get(b"boundary")
+        if not boundary:
+            raise bad_input("the form has no boundary")
+        callbacks: dict[str, Any] = {
+            "on_part_begin": self._begin,
+            "on_header_begin": self._header_begin,
+            "on_header_field": self._header_field,
+            "on_header_value": self._header_value,
+            "on_header_end": self._header_end,
+            "on_headers_finished": self._headers_finished,
+            "on_part_data": self.data,
+            "on_part_end": self.ended,
+            "on_end": self._end,
+        }
+        try:
+            return MultipartParser(boundary, cast(Any, callbacks))
+        except FormParserError as error:
+            raise bad_input(f"the form is broken: {error}") from error
 
-    def parser(self, boundary: bytes) -> MultipartParser:
-        from python_multipart.multipart import MultipartParser
+    def began(self) -> None:
+        """A part begins: `name`, `filename` and `content_type` are its own."""
+        raise NotImplementedError
 
-        return MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begin,
-                "on_header_begin": self._header_begin,
-                "on_header_field": self._header_field,
-                "on_header_value": self._header_value,
-                "on_header_end": self._header_end,
-                "on_headers_finished": self._headers_finished,
-                "on_part_data": self._data,
-                "on_end": self._end,
-            },
-        )
+    def data(self, data: bytes, start: int, end: int) -> None:
+        """Some of a part."""
+        raise NotImplementedError
+
+    def ended(self) -> None:
+        """The part is whole."""
 
     def _begin(self) -> None:
         self._parts += 1
-        if self._parts > self.limits.fields:
-            raise too_large(f"the form has more than {self.limits.fields} parts")
-        self._name, self._is_file = None, False
+        if self._parts > self._most:
+            raise too_large(f"the form has more than {self._most} parts")
+        self._named, self.name, self.filename, self.content_type = False, "", None, ""
 
     def _header_begin(self) -> None:
         self._header = self._value = b""
@@ -111,33 +131,66 @@ class _Form:
             raise too_large("a part's header is longer than 8192 bytes")
 
     def _header_end(self) -> None:
-        if self._header.lower() == b"content-disposition":
-            from python_multipart.multipart import parse_options_header
+        from python_multipart.multipart import parse_options_header
 
+        header = self._header.lower()
+        if header == b"content-disposition":
             _, options = parse_options_header(self._value)
-            self._name = options.get(b"name", b"").decode("utf-8", "replace")
+            self._named, self.name = b"name" in options, options.get(b"name", b"").decode("utf-8", "replace")
+            self.filename = options[b"filename"].decode("utf-8", "replace") if b"filename" in options else None
+        elif header == b"content-type":
+            self.content_type = self._value.decode("latin-1").partition(";")[0].strip().lower()
 
     def _headers_finished(self) -> None:
-        if self._name is None:
+        if not self._named:
             raise bad_input("a part of the form has no name")
+        self.began()
+
+    def _end(self) -> None:
+        self.complete = True
+
+
+class Fields(Parts):
+    """Text fields, and what is kept of the parts that are files."""
+
+    def __init__(self, limits: Limits, most: int) -> None:
+        super().__init__(limits, most)
+        self.fields: dict[str, bytes] = {}
+
+    def text(self, data: bytes, start: int, end: int) -> None:
+        """Some of a text field."""
+        value = self.fields[self.name] + data[start:end]
+        if len(value) > self.limits.field:
+            raise too_large(f"field {self.name[:60]!r} is longer than {self.limits.field} bytes")
+        self.fields[self.name] = value
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The text fields."""
+        return {name: value.decode("utf-8", "replace") for name, value in self.fields.items()}
+
+
+class _OneFile(Fields):
+    """Fields and the part `file`."""
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__(limits, limits.fields)
+        self.pieces: list[bytes] = []
+        self.has_file = False
+        self._is_file = False
+
+    def began(self) -> None:
         # The file's own name is not looked at: what a client calls its file is no business of this machine's.
-        self._is_file = self._name == "file"
+        self._is_file = self.name == "file"
         if self._is_file:
             if self.has_file:
                 raise bad_input("the form has more than one part named 'file'")
             self.has_file = True
         else:
-            self.fields[self._name] = b""
+            self.fields[self.name] = b""
 
-    def _data(self, data: bytes, start: int, end: int) -> None:
+    def data(self, data: bytes, start: int, end: int) -> None:
         if self._is_file:
             self.pieces.append(data[start:end])
-            return
-        assert self._name is not None
-        value = self.fields[self._name] + data[start:end]
-        if len(value) > self.limits.field:
-            raise too_large(f"field {self._name[:60]!r} is longer than {self.limits.field} bytes")
-        self.fields[self._name] = value
-
-    def _end(self) -> None:
-        self.complete = True
+        else:
+            self.text(data, start, end)

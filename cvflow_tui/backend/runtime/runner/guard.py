@@ -6,9 +6,11 @@ import hmac
 import ipaddress
 import logging
 import socket
+from collections.abc import Awaitable, Callable
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cvflow_tui.backend.runtime.runner.faults import Fault, forbidden
@@ -98,6 +100,21 @@ def check_token(headers: Headers, token: str) -> None:
     kind, _, given = headers.get("authorization", "").partition(" ")
     if kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
         raise forbidden("this route needs the control token (Authorization: Bearer …)")
+
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def answering(handler: Handler) -> Handler:
+    """A handler whose faults become replies."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except Fault as fault:
+            return fault_reply(fault)
+
+    return answer
 
 
 def fault_reply(fault: Fault) -> JSONResponse:

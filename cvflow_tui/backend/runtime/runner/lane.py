@@ -105,6 +105,10 @@ class Lane:
         self._pump()
         return future
 
+    def takes_back(self, reply: asyncio.Future[Any]) -> bool:
+        """Whether a request still waits here, so that cancelling it keeps it from any worker."""
+        return any(item.reply is reply for item in self._pending)
+
     def why_not(self) -> str:
         """One line for a request that cannot be served."""
         cause = f" ({self.error})" if self.error else ""

@@ -1,27 +1,63 @@
-"""What a picture's header says, before anything decodes it: its size as displayed. JPEG and PNG here, the rest by Pillow."""
+"""What a picture's header says, before anything decodes it: its size as displayed, its frames. JPEG and PNG here, the rest by Pillow."""
 
 from __future__ import annotations
 
 import os
 import struct
+import zlib
+from typing import TYPE_CHECKING, NamedTuple
+
+from cvflow_tui.backend.runtime.runner.animated import ENDLESS, FRAMES, gif, webp
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 _FIRST = 2048
 _HEAD = 64 * 1024
 _ORIENTATION = 0x0112
+_COMPRESSED = (b"zTXt", b"iTXt", b"iCCP")
+_DEFLATE_MOST = 1032
+"""No byte of deflate's gives more bytes than this."""
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def displayed_size(descriptor: int) -> tuple[int, int] | None:
-    """Width and height in pixels, after EXIF rotation, of the open file; None for what is no picture that we know."""
+class Facts(NamedTuple):
+    """What is known of a picture before it is decoded."""
+
+    size: tuple[int, int]
+    """Width and height as displayed, after EXIF rotation."""
+    pixels: int
+    """Of all frames together."""
+    frames: int = 1
+
+
+def quick_facts(descriptor: int, inflated: int) -> Facts | None:
+    """Of a JPEG or PNG that reads like one, in some microseconds; None for anything else.
+
+    Raises Bomb where a PNG's side pieces (texts, a colour profile) inflate to more than `inflated` bytes.
+    """
     head = os.pread(descriptor, _FIRST, 0)
-    size: tuple[int, int] | None = None
     if head.startswith(b"\xff\xd8"):
         size = _jpeg(descriptor, head)
-    elif head.startswith(_PNG) and len(head) >= 24 and head[12:16] == b"IHDR":
-        size = _png(descriptor, head)
-    if size is None or min(size) < 1:
+        return Facts(size, size[0] * size[1]) if size is not None and min(size) > 0 else None
+    if head.startswith(_PNG) and len(head) >= 24 and head[12:16] == b"IHDR":
+        facts = _png(descriptor, head, inflated)
+        return facts if min(facts.size) > 0 else None
+    return None
+
+
+def slow_facts(descriptor: int) -> Facts | None:
+    """Of any other picture, read off the loop: it may have many frames. None for what is no picture that we know."""
+    animation = gif(descriptor) or webp(descriptor)
+    if animation is None:
         return _by_pillow(descriptor)
-    return size
+    width, height, frames, exif = animation
+    size = _turned(width, height, _exif_orientation(exif))
+    return Facts(size, width * height * frames, frames) if min(size) > 0 else None
+
+
+class Bomb(Exception):
+    """A picture that is far larger inside than out; the message says where."""
 
 
 def _jpeg(descriptor: int, head: bytes) -> tuple[int, int] | None:
@@ -54,19 +90,42 @@ def _jpeg(descriptor: int, head: bytes) -> tuple[int, int] | None:
         position += 2 + length
 
 
-def _png(descriptor: int, head: bytes) -> tuple[int, int]:
-    """Size from IHDR, orientation from an eXIf chunk wherever it stands."""
+def _png(descriptor: int, head: bytes, inflated: int) -> Facts:
+    """Size from IHDR, frames from acTL, orientation from an eXIf chunk wherever it stands."""
     width, height = struct.unpack_from(">II", head, 16)
-    end, position = os.fstat(descriptor).st_size, len(_PNG)
+    end, position, orientation, frames = os.fstat(descriptor).st_size, len(_PNG), 1, 1
     for _ in range(10_000):
-        chunk = os.pread(descriptor, 8, position)
-        if len(chunk) < 8 or position >= end or chunk[4:] == b"IEND":
+        chunk = os.pread(descriptor, 12, position)
+        kind = chunk[4:8]
+        if len(kind) < 4 or position >= end or kind == b"IEND":
             break
         length = int.from_bytes(chunk[:4], "big")
-        if chunk[4:] == b"eXIf":
-            return _turned(width, height, _exif_orientation(os.pread(descriptor, min(length, _HEAD), position + 8)))
+        if kind == b"eXIf":
+            orientation = _exif_orientation(os.pread(descriptor, min(length, _HEAD), position + 8))
+        elif kind == b"acTL" and len(chunk) == 12:
+            frames = max(1, int.from_bytes(chunk[8:], "big"))
+        elif kind in _COMPRESSED and length * _DEFLATE_MOST > inflated:
+            inflated -= _inflates_to(kind, os.pread(descriptor, length, position + 8), inflated)
+            if inflated < 0:
+                raise Bomb(f"its {kind.decode()} chunk of {length} bytes inflates to more than is taken")
         position += 12 + length
-    return width, height
+    return Facts(_turned(width, height, orientation), width * height * frames, frames)
+
+
+def _inflates_to(kind: bytes, chunk: bytes, limit: int) -> int:
+    """How many bytes the compressed part of a chunk gives, counted to just above the limit."""
+    keyword, _, rest = chunk.partition(b"\0")
+    if kind == b"iTXt":
+        if rest[:1] != b"\1":
+            return len(chunk)
+        language_and_more = rest[2:].split(b"\0", 2)
+        stream = language_and_more[2] if len(language_and_more) == 3 else b""
+    else:
+        stream = rest[1:]
+    try:
+        return len(keyword) + len(zlib.decompressobj().decompress(stream, limit + 1))
+    except zlib.error:
+        return len(chunk)  # what does not inflate is no bomb; the decoder says what it is
 
 
 def _exif_orientation(tiff: bytes) -> int:
@@ -93,7 +152,7 @@ def _turned(width: int, height: int, orientation: int) -> tuple[int, int]:
     return (height, width) if orientation in (5, 6, 7, 8) else (width, height)
 
 
-def _by_pillow(descriptor: int) -> tuple[int, int] | None:
+def _by_pillow(descriptor: int) -> Facts | None:
     """Any other format, and a JPEG or PNG that does not read like one. Pillow is imported for these only."""
     import PIL.Image
 
@@ -104,7 +163,19 @@ def _by_pillow(descriptor: int) -> tuple[int, int] | None:
             with PIL.Image.open(file) as picture:
                 width, height = picture.size
                 if picture.format == "TIFF":
-                    return width, height  # Pillow turns these by itself
-                return _turned(width, height, picture.getexif().get(_ORIENTATION, 1))
+                    return _tiff(picture)  # Pillow turns these by itself
+                return Facts(_turned(width, height, picture.getexif().get(_ORIENTATION, 1)), width * height)
         except (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, KeyError, TypeError, OverflowError):
             return None  # Pillow's readers raise all of these on damaged files
+
+
+def _tiff(picture: PIL.Image.Image) -> Facts:
+    """Each directory of a TIFF is a picture of a size of its own."""
+    size, pixels = picture.size, 0
+    for frame in range(FRAMES):
+        try:
+            picture.seek(frame)
+        except EOFError:
+            return Facts(size, pixels, frame)
+        pixels += picture.size[0] * picture.size[1]
+    return Facts(size, ENDLESS, FRAMES)

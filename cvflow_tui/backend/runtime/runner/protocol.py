@@ -9,6 +9,7 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from cvflow_tui.backend.runtime.outlet import Outlet
+from cvflow_tui.backend.runtime.runner.incoming import WAITING
 from cvflow_tui.backend.runtime.runner.limits import Limits
 
 log = logging.getLogger(__name__)
@@ -21,8 +22,23 @@ class BoundedProtocol(HttpToolsProtocol):
     """Ends a connection whose request line and headers grow beyond the limit."""
 
     _limit = Limits().header
+    _patience = Limits().header_seconds
     _in_headers = True
     _received = 0
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client has connected: its first request must begin."""
+        super().connection_made(transport)
+        self._timer = self.loop.call_later(self._patience, self._too_slow)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone; what it waits for need not be worked on."""
+        super().connection_lost(exc)
+        self._stop_timer()
+        waiting: Any = self.cycle.scope.get(WAITING) if self.cycle is not None else None
+        if waiting is not None:
+            waiting.cancel()
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; count what came while headers are still open."""
@@ -32,6 +48,19 @@ class BoundedProtocol(HttpToolsProtocol):
             if self._received > self._limit:
                 log.warning("a request's headers were longer than %d bytes", self._limit)
                 self.send_400_response("Request header fields too large.")
+            elif self._timer is None and self._received:
+                self._timer = self.loop.call_later(self._patience, self._too_slow)
+
+    def _too_slow(self) -> None:
+        """End a connection whose headers do not come to their end."""
+        self._timer = None
+        if self._in_headers:
+            self.transport.close()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -41,6 +70,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Its body begins."""
         self._in_headers = False
+        if self._timer is not None:
+            self._stop_timer()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

@@ -95,11 +95,26 @@ class Scratch:
         path = f"{self._overflow.path}/{self._number}"
         return Upload(self, path, limit, 0, _create(path), None)
 
+    async def keep(self, content: bytes, limit: int) -> Upload:
+        """A file of what is in memory already. Raises Fault 413 beyond the limit."""
+        upload = self.file(len(content), limit)
+        try:
+            await upload.write(content)
+            upload.complete()
+        except BaseException:
+            self.retire(upload)
+            raise
+        return upload
+
+    def give_back(self, count: int) -> None:
+        """Part of what was set aside is not needed."""
+        self._used -= count
+
     def retire(self, upload: Upload) -> None:
         """The request is over: the name of its file is gone at once, the file itself at once or, where pictures follow, within seconds."""
         self._used -= upload.reserved
         held = os.fstat(upload.descriptor)
-        if upload.in_memory and len(self._spares) < SPARES and held.st_size <= SPARE_BYTES and held.st_nlink == 1:
+        if upload.reusable and len(self._spares) < SPARES and held.st_size <= SPARE_BYTES and held.st_nlink == 1:
             path = f"{upload.path}.spare"
             with suppress(OSError):  # a solver may have moved or removed the file: then it is not ours to use again
                 os.rename(upload.path, path)  # noqa: PTH104 - once a request, as above
@@ -160,6 +175,7 @@ class Upload:
         self._scratch = scratch
         self._limit = limit
         self._old_size = old_size or 0
+        self._left = False
 
     def __enter__(self) -> Upload:
         return self
@@ -178,10 +194,22 @@ class Upload:
         else:
             await asyncio.to_thread(_write_all, self.descriptor, data, position)
 
+    @property
+    def reusable(self) -> bool:
+        """Whether nobody reads the file any more, so that the next picture may be written over it."""
+        return self.in_memory and not self._left
+
+    def leave(self) -> None:
+        """Whoever asked has gone while a worker may still read the picture: its file is not written over."""
+        self._left = True
+
     def complete(self) -> None:
         """The body is all there: the file ends where it does."""
         if self._old_size > self.size:
             os.ftruncate(self.descriptor, self.size)
+        if self.reserved > self.size:
+            self._scratch.give_back(self.reserved - self.size)
+            self.reserved = self.size
 
 
 def _create(path: str) -> int:

@@ -37,6 +37,8 @@ class Service:
         """Set when the runner shall end."""
         self.receiving = 0
         """Infer requests between their first byte and their reply."""
+        self.tasks: set[asyncio.Task[Any]] = set()
+        """What goes on after its request was answered; ends with the runner."""
         self._logfile = logfile
         self._usage = Usage()
         self._began = time.monotonic()
@@ -65,7 +67,7 @@ class Service:
     def retry_after(self, lane: Lane) -> int:
         """Seconds after which a lane that is full has probably worked off half of what waits."""
         seconds = lane.calls.seconds or 0.0
-        return max(1, min(60, math.ceil(seconds * lane.waiting / 2 / lane.ready.concurrency)))
+        return max(1, min(60, math.ceil(seconds * lane.waiting / 2 / (lane.ready.concurrency * len(lane.replicas)))))
 
     async def put_variant(self, name: str, checkpoint: Path) -> None:
         """Load a checkpoint beside what serves and give it a name, the last holder of which drains. Raises Fault where it does not load."""
@@ -97,6 +99,9 @@ class Service:
     async def close(self) -> None:
         """End everything: trainings, lanes, uploads."""
         lanes = [self.main, *self.variants.values(), *self._leaving.values()]
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
         await asyncio.gather(self.jobs.close(), *(lane.close() for lane in lanes))
         await asyncio.gather(*self._leaving)
         self.scratch.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from bisect import bisect_left
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 
 WINDOW = 10
@@ -51,19 +51,26 @@ class Stats:
     def __init__(self) -> None:
         self.requests = 0
         self.errors = 0
+        self.timed = 0
         self.seconds = 0.0
         self.buckets = [0] * len(BUCKETS)
+        self.answers: Counter[tuple[str, str, int]] = Counter()
+        """Requests by protocol, variant and status."""
         self._durations: deque[float] = deque(maxlen=SAMPLES)
         self._per_second: deque[tuple[int, int]] = deque(maxlen=WINDOW + 2)
 
-    def count(self, seconds: float, failed: bool) -> None:
-        """One request is over."""
+    def count(self, seconds: float | None, status: int, protocol: str, variant: str | None = None) -> None:
+        """One request is over; `seconds` for those that asked for one answer."""
         self.requests += 1
-        self.errors += failed
-        self.seconds += seconds
-        self._durations.append(seconds)
-        if (bucket := bisect_left(BUCKETS, seconds)) < len(BUCKETS):
-            self.buckets[bucket] += 1
+        self.errors += status >= 500
+        # A variant that was not there is not remembered: anyone could make up names without end.
+        self.answers[protocol, (variant or "") if status != 404 else "", status] += 1
+        if seconds is not None:
+            self.timed += 1
+            self.seconds += seconds
+            self._durations.append(seconds)
+            if (bucket := bisect_left(BUCKETS, seconds)) < len(BUCKETS):
+                self.buckets[bucket] += 1
         now = int(time.monotonic())
         if self._per_second and self._per_second[-1][0] == now:
             self._per_second[-1] = (now, self._per_second[-1][1] + 1)

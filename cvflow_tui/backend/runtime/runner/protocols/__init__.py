@@ -1,0 +1,1 @@
+"""The ways to ask that stand beside `POST /infer`, one a file."""

@@ -1,0 +1,406 @@
+"""`POST /batch`: many pictures of one form, answered line by line as they are done; or the original's CSV of rows.
+
+A form of pictures (each a part with a file name, after the text fields that hold for all): lines of JSON in the order of the parts, while
+the rest is still being sent. A form whose first file is a CSV: each row is one question, its cells the parameters, its picture the part of
+the form that the cell `image` (or `file`, `input_file_path`) names, or a data: URL there. A cell never names a file of this machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import binascii
+import logging
+from base64 import b64decode
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import ExitStack
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from cvflow_tui.backend.runtime.runner.asking import VARIANT, admit, encode, wishes
+from cvflow_tui.backend.runtime.runner.faults import Fault, bad_input, not_found, runner_failed, too_large
+from cvflow_tui.backend.runtime.runner.forms import Fields, feed
+from cvflow_tui.backend.runtime.runner.guard import answering, fault_reply
+from cvflow_tui.backend.runtime.runner.incoming import Incoming
+from cvflow_tui.backend.runtime.runner.limits import Limits
+from cvflow_tui.backend.runtime.runner.protocols.cells import read_rows, write_rows
+from cvflow_tui.backend.runtime.runner.protocols.jobs import Job, Jobs, job_reply
+from cvflow_tui.backend.runtime.runner.protocols.lines import Line, Pictures
+from cvflow_tui.backend.runtime.runner.scratch import Upload
+from cvflow_tui.backend.runtime.runner.service import Service
+
+log = logging.getLogger(__name__)
+
+NDJSON = "application/x-ndjson"
+CSV = "text/csv"
+PICTURE_CELLS = ("image", "file", "input_file_path")
+_CSV_BYTES = 64 * 1024 * 1024
+_CSV_TYPES = (CSV, "application/csv", "application/vnd.ms-excel")
+
+
+class Batch:
+    """The routes."""
+
+    def __init__(self, service: Service, jobs: Jobs) -> None:
+        self._service = service
+        self._jobs = jobs
+
+    def routes(self) -> list[Route]:
+        """Theirs."""
+        return [
+            Route("/batch", self._batch, methods=["POST"]),
+            Route("/static/{name}", answering(self._static), methods=["GET"]),
+        ]
+
+    async def _batch(self, request: Request) -> Response:
+        """Receive and answer."""
+        service = self._service
+        variant = request.headers.get(VARIANT.decode())
+        service.receiving += 1
+        status = 200
+        try:
+            incoming = Incoming(request.scope, request.receive)
+            if incoming.content_type != "multipart/form-data":
+                raise Fault(415, "send the pictures, or a CSV, as parts of a multipart form", "usage")
+            wished = wishes(incoming)
+            admit(service, service.lane(variant))
+            run = _Run(service, self._jobs, incoming, variant, request.headers.get("accept", ""))
+            reply = await (run.later() if wished.later else run.now())
+            status = reply.status_code
+            return reply
+        except Fault as fault:
+            status = fault.status
+            return fault_reply(fault)
+        finally:
+            service.receiving -= 1
+            service.stats.count(None, status, "batch", variant)
+
+    async def _static(self, request: Request) -> Response:
+        """The CSV that a batch made."""
+        name, _, ending = request.path_params["name"].rpartition(".")
+        job = self._jobs.result(name) if ending == "csv" else None
+        if job is None or job.media != CSV:
+            raise not_found("no such file")
+        return Response(job.body, media_type=CSV)
+
+
+class Stream(Response):
+    """Pieces as they come, while the request's body is still being read (Starlette's own would read it too, to see its end)."""
+
+    def __init__(self, pieces: AsyncGenerator[bytes, None], media: str) -> None:
+        super().__init__(media_type=media)
+        del self.headers["content-length"]
+        self._pieces = pieces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send them."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        try:
+            async for piece in self._pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        finally:
+            await self._pieces.aclose()
+        await send({"type": "http.response.body", "body": b""})
+
+
+class _Run:
+    """One request."""
+
+    def __init__(self, service: Service, jobs: Jobs, incoming: Incoming, variant: str | None, accept: str) -> None:
+        self._service = service
+        self._jobs = jobs
+        self._incoming = incoming
+        self._accept = accept
+        self._job: Job | None = None
+        self._pictures = Pictures(service, variant, self._told)
+        self._form = _Form(service, self._pictures)
+
+    async def now(self) -> Response:
+        """Answer on this connection: the kind of answer is known with the first file of the form."""
+        receiving = asyncio.create_task(self._receive())
+        self._service.tasks.add(receiving)
+        receiving.add_done_callback(self._service.tasks.discard)
+        try:
+            await self._form.decided.wait()
+        except BaseException:
+            receiving.cancel()
+            raise
+        if not self._form.is_csv and self._form.started:
+            self._incoming.when_gone(self._pictures.abandon)
+            return Stream(self._stream(receiving), NDJSON)
+        try:
+            await receiving
+        except BaseException:
+            self._form.files.close()
+            raise
+        if not self._form.is_csv:
+            return Response(b"", media_type=NDJSON)
+        with self._form.files:
+            if NDJSON in self._accept:
+                body = b"".join([line.encode() async for line, _ in self._rows()])
+                return Response(body, media_type=NDJSON)
+            table = write_rows([_joined(line, row) async for line, row in self._rows()])
+        if CSV in self._accept:
+            return Response(table, media_type=CSV)
+        return JSONResponse({"filename": f"{self._jobs.finished('batch', table, CSV).id}.csv"})
+
+    async def later(self) -> Response:
+        """Receive all of it, then answer with a job."""
+        job = self._job = self._jobs.make("batch")
+        reading = asyncio.create_task(self._collect())
+        try:
+            await self._receive()
+        except BaseException:
+            reading.cancel()
+            self._pictures.abandon()
+            self._form.files.close()
+            self._jobs.forget(job)
+            raise
+
+        async def work(job: Job) -> None:
+            try:
+                job.total = max(len(self._form.rows), self._pictures.count)
+                if self._form.is_csv:
+                    reading.cancel()
+                    with self._form.files:
+                        job.body, job.media = write_rows([_joined(line, row) async for line, row in self._rows()]), CSV
+                else:
+                    job.body, job.media = await reading, NDJSON
+            except asyncio.CancelledError:
+                reading.cancel()
+                self._pictures.abandon()
+                raise
+
+        self._jobs.run(job, work)
+        return job_reply(job, 202)
+
+    def _told(self, done: int, count: int) -> None:
+        if self._job is not None:
+            self._job.done = done
+            self._job.change()
+
+    async def _receive(self) -> None:
+        try:
+            async with asyncio.timeout(self._service.limits.batch_seconds):
+                await feed(self._incoming, self._form, self._form.drain)
+            await self._form.whole()
+        except TimeoutError:
+            raise Fault(408, "the body did not arrive in time", "usage") from None
+        finally:
+            self._form.give_up()
+            self._form.decided.set()
+            if not self._form.is_csv:
+                self._pictures.close()
+
+    async def _collect(self) -> bytes:
+        lines = []
+        async for line in self._pictures:
+            lines.append(encoded := line.encode())
+            self._pictures.held(len(encoded))
+        return b"".join(lines)
+
+    async def _stream(self, receiving: asyncio.Task[None]) -> AsyncGenerator[bytes, None]:
+        """Lines as they are done. They are gathered beside the sending, so that a client which sends all before it reads is no deadlock."""
+        lines: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+        async def gather() -> None:
+            try:
+                async for line in self._pictures:
+                    encoded = line.encode()
+                    self._pictures.held(len(encoded))
+                    lines.put_nowait(encoded)
+                lines.put_nowait(await _last_words(receiving))
+            finally:
+                lines.put_nowait(None)
+
+        gathering = asyncio.create_task(gather())
+        try:
+            while (line := await lines.get()) is not None:
+                self._pictures.taken(len(line))
+                if line:
+                    yield line
+        finally:
+            self._pictures.abandon()
+            receiving.cancel()
+            gathering.cancel()
+            await asyncio.gather(receiving, gathering, return_exceptions=True)
+
+    async def _rows(self) -> AsyncIterator[tuple[Line, dict[str, str]]]:
+        """Each row's answer, in order."""
+        pictures, rows = self._pictures, self._form.rows
+
+        async def ask_all() -> None:
+            try:
+                for row in rows:
+                    await self._ask_row(row)
+            finally:
+                pictures.close()
+
+        asking = asyncio.create_task(ask_all())
+        try:
+            number = 0
+            async for line in pictures:
+                yield line, rows[number]
+                number += 1
+            await asking
+        finally:
+            asking.cancel()
+            pictures.abandon()
+            await asyncio.gather(asking, return_exceptions=True)
+
+    async def _ask_row(self, row: dict[str, str]) -> None:
+        name = next((column for column in PICTURE_CELLS if row.get(column)), None)
+        parameters = {**self._form.parameters, **{key: value for key, value in row.items() if value != "" and key not in PICTURE_CELLS}}
+        try:
+            if name is None:
+                raise bad_input(f"the row names no picture: fill its cell {PICTURE_CELLS[0]!r}")
+            if (upload := self._form.uploads.get(row[name])) is not None:
+                await self._pictures.add(None, upload, parameters, keep=True)
+                return
+            if not row[name].startswith("data:"):
+                raise bad_input(f"the form has no part whose file name is {row[name][:100]!r}")
+            await self._pictures.add(None, await _decoded(self._service, row[name]), parameters)
+        except Fault as fault:
+            await self._pictures.refuse(None, fault)
+
+
+def _joined(line: Line, row: dict[str, str]) -> dict[str, Any]:
+    """The original's `row.update(result)`."""
+    cells: dict[str, Any] = {key: value if not value.startswith("data:") else "data:…" for key, value in row.items()}
+    if line.fault is not None:
+        return {**cells, "error": line.fault.error}
+    result = line.result if isinstance(line.result, dict) else {"result": line.result}
+    # Our results have an `image` of their own; which picture it was is what the row said.
+    return {**cells, **result, **{name: cells[name] for name in PICTURE_CELLS if name in cells}}
+
+
+async def _last_words(receiving: asyncio.Task[None]) -> bytes:
+    """A line for what went wrong with the form as a whole, once its first pictures were answered."""
+    try:
+        await receiving
+    except Fault as fault:
+        return encode({"index": None, **fault.body, "status": fault.status}) + b"\n"
+    except Exception:
+        log.exception("a batch failed")
+        return encode({"index": None, **runner_failed().body, "status": 500}) + b"\n"
+    return b""
+
+
+async def _decoded(service: Service, url: str) -> Upload:
+    """The picture in a data: URL, as a file. Raises Fault 400, 413."""
+    head, comma, data = url.partition(",")
+    if not comma or not head.endswith(";base64"):
+        raise bad_input("a picture in a cell is written data:image/…;base64,…")
+    if len(data) > service.limits.body * 4 // 3 + 4:
+        raise too_large(f"the picture is larger than {service.limits.body} bytes")
+    try:
+        content = b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        raise bad_input("the picture's base64 can't be read") from None
+    return await service.scratch.keep(content, service.limits.body)
+
+
+class _Form(Fields):
+    """The parts of a batch: fields first, then pictures (or a CSV and its pictures)."""
+
+    def __init__(self, service: Service, pictures: Pictures) -> None:
+        limits: Limits = service.limits
+        super().__init__(limits, limits.batch + limits.fields)
+        self.decided = asyncio.Event()
+        """Set once the first file's kind is known, or the form is over."""
+        self.is_csv = False
+        self.started = False
+        self.rows: list[dict[str, str]] = []
+        self.uploads: dict[str, Upload] = {}
+        self.files = ExitStack()
+        self._service = service
+        self._pictures = pictures
+        self._table = bytearray()
+        self._events: list[tuple[str, bytes | str | None]] = []
+        self._upload: Upload | None = None
+        self._upload_name: str | None = None
+        self._fault: Fault | None = None
+        self._state = "field"
+
+    def began(self) -> None:
+        if self.filename is None and self.name != "file":
+            if self.started or self.is_csv:
+                raise bad_input(f"field {self.name[:60]!r} comes after a file: fields come first, they hold for every picture")
+            if len(self.fields) >= self.limits.fields:
+                raise too_large(f"the form has more than {self.limits.fields} fields")
+            self._state = "field"
+            self.fields[self.name] = b""
+            return
+        table = self.content_type in _CSV_TYPES or (self.filename or "").lower().endswith(".csv")
+        if table and not self.started and not self.is_csv:
+            self.is_csv, self._state = True, "table"
+        else:
+            self._state = "picture"
+            self.started = True
+            self._events.append(("begin", self.filename))
+        self.decided.set()
+
+    def data(self, data: bytes, start: int, end: int) -> None:
+        if self._state == "field":
+            self.text(data, start, end)
+        elif self._state == "table":
+            self._table += data[start:end]
+            if len(self._table) > _CSV_BYTES:
+                raise too_large(f"the CSV is larger than {_CSV_BYTES} bytes")
+        else:
+            self._events.append(("data", data[start:end]))
+
+    def ended(self) -> None:
+        if self._state == "picture":
+            self._events.append(("end", None))
+
+    async def drain(self) -> None:
+        """Do what the parser has found."""
+        events, self._events = self._events, []
+        for kind, content in events:
+            if kind == "begin":
+                self._upload = self._service.scratch.file(self.limits.body, self.limits.body)
+                self._upload_name, self._fault = str(content) if content is not None else None, None
+            elif kind == "data" and self._upload is not None and self._fault is None:
+                assert isinstance(content, bytes)
+                try:
+                    await self._upload.write(content)
+                except Fault as fault:
+                    self._fault = fault
+            elif kind == "end":
+                await self._picture()
+
+    async def _picture(self) -> None:
+        upload, self._upload, name = self._upload, None, self._upload_name
+        assert upload is not None
+        upload.complete()
+        if self._fault is not None:
+            self._service.scratch.retire(upload)
+            if self.is_csv:
+                raise self._fault
+            await self._pictures.refuse(name, self._fault)
+        elif not self.is_csv:
+            await self._pictures.add(name, upload, self.parameters)
+        else:
+            self.files.enter_context(upload)
+            if name is None or name in self.uploads:
+                raise bad_input(f"two pictures of the form have the file name {str(name)[:100]!r}")
+            if len(self.uploads) >= self.limits.fields:
+                raise too_large(f"the form has more than {self.limits.fields} pictures beside its CSV")
+            self.uploads[name] = upload
+
+    async def whole(self) -> None:
+        """The form has come to its end."""
+        if not self.is_csv and not self.started:
+            raise bad_input("no file part!")
+        if self.is_csv:
+            self.rows = await asyncio.to_thread(read_rows, bytes(self._table), self.limits.batch)
+
+    def give_up(self) -> None:
+        """Remove a picture that did not come to its end."""
+        if self._upload is not None:
+            self._service.scratch.retire(self._upload)
+            self._upload = None
