@@ -10,7 +10,7 @@ from cvflow_tui.cli.lazy import examples
 from cvflow_tui.cli.options import agreed, json_option, quiet_option, yes_option
 from cvflow_tui.cli.output import print_json, print_table, remark, say, size
 from cvflow_tui.cli.session import Session
-from cvflow_tui.cli.wishes import environment_options
+from cvflow_tui.cli.wishes import environment_options, supply_options
 
 if TYPE_CHECKING:
     from cvflow_tui.backend.client import DaemonClient
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
         "cvflow install git+https://example.org/detector.git@v1.2 --yes",
         "cvflow install file:./my-package --json --yes",
         "cvflow install ./old-package --with opencv-python-headless --relax --python 3.9",
+        "cvflow install ./old-package --weights ~/weights --weights net.h5=pypi:net-weights==1.0#net/net.h5",
     )
 )
 @click.argument("source")
 @environment_options
+@supply_options
 @yes_option
 @quiet_option
 @json_option

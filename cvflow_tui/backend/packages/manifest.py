@@ -22,6 +22,15 @@ MANIFESTS = ("cvpm.toml", "aid.toml")
 NO_VERSION = "0"
 """The version of a package that names none (the original ones never did)."""
 
+ADAPTERS = (
+    *("caption", "cxcywh", "detections", "embedding", "interface", "keypoints", "labels", "mask"),
+    *("top-right-bottom-left", "xywh", "xyxy", "yxyx"),
+)
+"""What `result` may name (the worker has them: `cvflow_worker/adapters.py`)."""
+
+NORMALIZED = "-normalized"
+"""Ends an adapter's name where boxes and points are shares of the picture."""
+
 NAME_LIMIT = 100
 
 T = TypeVar("T", bound=BaseModel)
@@ -69,6 +78,15 @@ def _task(value: str) -> str:
     return value
 
 
+def _adapter(value: str) -> str:
+    if value.removesuffix(NORMALIZED) not in ADAPTERS:
+        known = ", ".join(ADAPTERS)
+        raise ValueError(
+            f"{one_line(value, 60)!r} is no adapter of results: use one of {known}; add {NORMALIZED!r} for shares of the picture"
+        )
+    return value
+
+
 def _file_name(value: str) -> str:
     if not _FILE_NAME.fullmatch(value) or len(value) > 200:
         raise ValueError(f"{one_line(value, 60)!r} is not a file name: use a plain name without slashes")
@@ -86,6 +104,10 @@ def _text(value: Any) -> Any:
     return "" if value is None else value
 
 
+def _vendor(value: Any) -> Any:
+    return None if value == "" else value
+
+
 Name = Annotated[str, AfterValidator(check_name)]
 
 
@@ -95,7 +117,7 @@ class PackageTable(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     name: Name
-    vendor: Name | None = None
+    vendor: Annotated[Name | None, BeforeValidator(_vendor)] = None
     version: Annotated[str, AfterValidator(_version)] = NO_VERSION
     tagline: Annotated[str, BeforeValidator(_text)] = ""
     description: Annotated[str, BeforeValidator(_text)] = ""
@@ -115,7 +137,7 @@ class SolverTable(BaseModel):
     labels: list[str] | str | None = None
     """The labels, or the file that holds them (one a line), relative to the package."""
     batch: int = Field(default=1, ge=1, le=4096)
-    result: str | None = None
+    result: Annotated[str, AfterValidator(_adapter)] | None = None
     """Name of the adapter that turns what the solver returns into the common shape."""
 
 
@@ -129,6 +151,8 @@ class ModelTable(BaseModel):
     sha256: Annotated[str, AfterValidator(_sha256)] | None = None
     size: int | None = Field(default=None, ge=0)
     """Bytes, where the author says so: the source itself may not tell."""
+    file: Annotated[str, AfterValidator(_file_name)] | None = None
+    """A further name under which the solver looks for it in `pretrained/`."""
 
 
 class Manifest(BaseModel):
@@ -172,22 +196,29 @@ _EXAMPLES = {
 
 
 def find_manifest(root: Path) -> Path | None:
-    """The manifest of a folder, or None."""
-    return next((root / name for name in MANIFESTS if (root / name).is_file()), None)
+    """The manifest of a folder, or None. Of two, one that is empty stands back."""
+    there = [root / name for name in MANIFESTS if (root / name).is_file()]
+    return next((path for path in there if path.stat().st_size), there[0] if there else None)
 
 
 def read_manifest(path: Path) -> Manifest:
     """Read and check a manifest. Raises PackageError that names the file and the line or the field, and the mend."""
-    return _checked(Manifest, path, path.name)
+    return check_manifest(read_toml(path), path.name)
 
 
-def read_weights_file(path: Path, shown: str) -> list[ModelTable]:
-    """The `[[models]]` of a `pretrained.toml`. Raises PackageError as `read_manifest` does."""
-    return _checked(_Weights, path, shown).models
+def check_manifest(tables: dict[str, Any], shown: str) -> Manifest:
+    """A manifest of the tables of the file `shown`. Raises PackageError as `read_manifest` does."""
+    if not tables:
+        raise PackageError(f"{shown} is empty: a manifest needs a [package] table and a [[solvers]] table")
+    return _checked(Manifest, tables, shown)
 
 
-def _checked(kind: type[T], path: Path, shown: str) -> T:
-    tables = read_toml(path, shown)
+def check_weights(tables: dict[str, Any], shown: str) -> list[ModelTable]:
+    """The `[[models]]` of the tables of a `pretrained.toml`. Raises PackageError as `read_manifest` does."""
+    return _checked(_Weights, tables, shown).models
+
+
+def _checked(kind: type[T], tables: dict[str, Any], shown: str) -> T:
     try:
         return kind.model_validate(tables)
     except ValidationError as error:

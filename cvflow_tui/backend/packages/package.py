@@ -11,18 +11,24 @@ from cvflow_tui.backend.packages.manifest import (
     Manifest,
     ModelTable,
     SolverTable,
+    check_manifest,
+    check_weights,
     find_manifest,
-    read_manifest,
-    read_weights_file,
 )
+from cvflow_tui.backend.packages.repair import last_part, repair_class, repair_manifest, repair_weights
 from cvflow_tui.backend.packages.requirements import read_requirements
 from cvflow_tui.backend.packages.signature import read_signature
+from cvflow_tui.backend.packages.toml_file import read_toml
 from cvflow_tui.model.errors import PackageError
 from cvflow_tui.model.packages import SolverInfo
 from cvflow_tui.model.text import one_line
 
 LABELS_LIMIT = 1 << 20
 """Bytes a label file may have."""
+
+
+class MissingFileError(PackageError):
+    """A package names a file that it does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +42,11 @@ class Package:
     solvers: tuple[SolverInfo, ...]
     models: tuple[ModelTable, ...]
     original_weights: bool
-    """Whether the weights are declared in a `pretrained.toml`, whose solvers look for `pretrained/<last part of the URL>`."""
+    """Whether the weights are declared in a `pretrained.toml`: its solvers look for `pretrained/<last part of the URL>`."""
     requirements: tuple[str, ...]
     warnings: tuple[str, ...]
+    repairs: tuple[str, ...] = ()
+    """What was mended to read it, a part of `warnings`: `--strict` refuses a package that needs any."""
 
     @property
     def name(self) -> str:
@@ -65,26 +73,29 @@ def load_package(root: Path, *, vendor: str = "local", commit: str | None = None
     path = find_manifest(root)
     if path is None:
         raise PackageError(f"{root.name or root}: there is no {MANIFESTS[0]} in this folder; a package needs one")
-    manifest = read_manifest(path)
+    tables, repairs = repair_manifest(read_toml(path))
+    manifest = check_manifest(tables, path.name)
     table = manifest.package
     if table.environment == "host" and not bundled:
         raise PackageError(
             f'{path.name}: package.environment: "host" is for the packages that cvflow brings itself; use "venv" or leave it out'
         )
-    models, original = _models(root, manifest)
+    models, original = _models(root, manifest, repairs)
+    solvers = tuple(_solver(root, path.name, index, solver, repairs) for index, solver in enumerate(manifest.solvers))
     requirements = read_requirements(root / "requirements.txt")
-    warnings = list(requirements.warnings)
+    warnings = [*repairs, *requirements.warnings]
     warnings += [f"{model.name} has no sha256: whatever its source sends is trusted" for model in models if model.sha256 is None]
     return Package(
         root=root,
         manifest=manifest,
         vendor=table.vendor or vendor,
         version=f"{NO_VERSION}+g{commit[:7]}" if table.version == NO_VERSION and commit else table.version,
-        solvers=tuple(_solver(root, path.name, index, solver) for index, solver in enumerate(manifest.solvers)),
+        solvers=solvers,
         models=models,
         original_weights=original,
         requirements=requirements.lines,
         warnings=tuple(warnings),
+        repairs=tuple(repairs),
     )
 
 
@@ -94,30 +105,44 @@ def inside(root: Path, relative: str, where: str) -> Path:
     if not path.resolve().is_relative_to(root.resolve()):
         raise PackageError(f"{where}: {one_line(relative, 80)!r} leads out of the package; give a path inside it")
     if not path.is_file():
-        raise PackageError(f"{where}: there is no file {one_line(relative, 80)!r} in the package")
+        raise MissingFileError(f"{where}: there is no file {one_line(relative, 80)!r} in the package")
     return path
 
 
-def _models(root: Path, manifest: Manifest) -> tuple[tuple[ModelTable, ...], bool]:
+def _models(root: Path, manifest: Manifest, repairs: list[str]) -> tuple[tuple[ModelTable, ...], bool]:
     if manifest.models:
         return tuple(manifest.models), False
     for shown in ("pretrained.toml", "pretrained/pretrained.toml"):
-        if (root / shown).is_file():
-            models = read_weights_file(root / shown, shown)
-            return tuple(models), bool(models)
+        if not (root / shown).is_file():
+            continue
+        tables = read_toml(root / shown, shown)
+        if isinstance(told := tables.get("models"), list):
+            tables["models"] = repair_weights(told, repairs)
+        if models := check_weights(tables, shown):
+            return tuple(_looked_for(model) for model in models), True
     return (), False
 
 
-def _solver(root: Path, file: str, index: int, solver: SolverTable) -> SolverInfo:
-    signature = read_signature(root, solver.class_path)
+def _looked_for(model: ModelTable) -> ModelTable:
+    """An original's weight, whose solver looks for it by the last part of its URL."""
+    return model if model.file else model.model_copy(update={"file": last_part(model.url) or None})
+
+
+def _solver(root: Path, file: str, index: int, solver: SolverTable, repairs: list[str]) -> SolverInfo:
+    class_path, repair = repair_class(root, solver.class_path)
+    if repair:
+        repairs.append(f"{file}: solvers[{index}]: {repair}")
+    signature = read_signature(root, class_path)
     return SolverInfo(
         name=solver.name,
-        class_path=solver.class_path,
+        class_path=class_path,
         task=solver.task,
         labels=_labels(root, f"{file}: solvers[{index}].labels", solver.labels),
         parameters=signature.parameters,
         trainable=signature.trainable,
         batch=solver.batch,
+        result=solver.result or "",
+        shape=signature.shape,
     )
 
 

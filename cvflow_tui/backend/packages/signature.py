@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cvflow_tui.backend.packages.originals import Method, fields_of, generation_of, shape_of
 from cvflow_tui.model.packages import Parameter
 from cvflow_tui.model.text import one_line
 
@@ -16,56 +17,59 @@ SOURCE_LIMIT = 4 << 20
 _DEPTH = 8
 """How many base classes are followed."""
 
-Method = ast.FunctionDef | ast.AsyncFunctionDef
-
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The parameters of `infer` beside the picture, and whether there is a `train`."""
+    """The parameters of `infer` beside the picture, whether there is a `train`, and how an original solver is called."""
 
     parameters: tuple[Parameter, ...] = ()
     trainable: bool = False
+    shape: str = ""
+
+
+@dataclass(slots=True)
+class _Class:
+    """A class as its source declares it, inherited methods included as far as the package itself defines them."""
+
+    methods: dict[str, Method] = field(default_factory=dict)
+    generation: str = ""
+    """Whose base class it derives from in the end."""
 
 
 def read_signature(root: Path, class_path: str) -> Signature:
     """Read a solver's class `folder/file/Class`; empty where the source cannot be found or parsed (the import check tells why)."""
     *module, name = class_path.split("/")
-    methods = _methods(root, root.joinpath(*module), name, _DEPTH)
-    infer = methods.get("infer")
-    return Signature(_parameters(infer) if infer else (), "train" in methods)
+    found = _class(root, root.joinpath(*module), name, _DEPTH) or _Class()
+    infer = found.methods.get("infer")
+    if infer is None:
+        return Signature((), "train" in found.methods)
+    if shape := shape_of(infer, found.generation):
+        return Signature(fields_of(infer, shape), False, shape)
+    return Signature(_parameters(infer), "train" in found.methods)
 
 
-def _methods(root: Path, module: Path, name: str, depth: int) -> dict[str, Method]:
-    """The methods of a class by name, inherited ones included as far as the package itself defines them."""
-    file = next((path for path in (module.with_name(f"{module.name}.py"), module / "__init__.py") if path.is_file()), None)
-    tree = _parse(file) if file is not None else None
-    if file is None or tree is None or depth == 0:
-        return {}
-    definition = next((node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == name), None)
-    if definition is None:
-        return _imported(root, file, tree, name, depth)
-    found: dict[str, Method] = {}
-    for base in reversed(definition.bases):
-        if isinstance(base, ast.Name) and base.id != name:
-            found |= _methods(root, module, base.id, depth - 1)
-    found |= {node.name: node for node in definition.body if isinstance(node, Method)}
-    return found
+def has_class(root: Path, class_path: str) -> bool:
+    """Whether the source of `folder/file/Class` defines or imports such a class."""
+    *module, name = class_path.split("/")
+    return _class(root, root.joinpath(*module), name, _DEPTH) is not None
 
 
-def _imported(root: Path, file: Path, tree: ast.Module, name: str, depth: int) -> dict[str, Method]:
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.ImportFrom):
-            continue
-        for alias in node.names:
-            if (alias.asname or alias.name) != name:
-                continue
-            folder = file.parents[node.level - 1] if node.level else root
-            module = folder.joinpath(*(node.module or "").split(".")) if node.module else folder
-            return _methods(root, module, alias.name, depth - 1) if module.is_relative_to(root) else {}
-    return {}
+def source_of(module: Path) -> Path | None:
+    """The file of a module: `NAME.py`, or a folder's `__init__.py`."""
+    return next((path for path in (module.with_name(f"{module.name}.py"), module / "__init__.py") if path.is_file()), None)
 
 
-def _parse(file: Path) -> ast.Module | None:
+def solver_classes(file: Path) -> list[str]:
+    """The classes of a file that look like solvers: those whose base is called `…Solver`, else those with an `infer`."""
+    tree = parse(file)
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)] if tree else []
+    answering = [node for node in classes if any(isinstance(each, Method) and each.name == "infer" for each in node.body)]
+    derived = [node for node in answering if any(ast.unparse(base).endswith("Solver") for base in node.bases)]
+    return [node.name for node in derived or answering]
+
+
+def parse(file: Path) -> ast.Module | None:
+    """A source file's tree; None for what is none."""
     try:
         if file.stat().st_size > SOURCE_LIMIT:
             return None
@@ -74,14 +78,46 @@ def _parse(file: Path) -> ast.Module | None:
         return None
 
 
+def _class(root: Path, module: Path, name: str, depth: int) -> _Class | None:
+    file = source_of(module)
+    tree = parse(file) if file is not None else None
+    if file is None or tree is None or depth == 0:
+        return None
+    definition = next((node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == name), None)
+    if definition is None:
+        return _imported(root, file, tree, name, depth)
+    found = _Class()
+    for base in reversed(definition.bases):
+        if isinstance(base, ast.Name) and base.id != name and (parent := _class(root, module, base.id, depth - 1)) is not None:
+            found.methods |= parent.methods
+            found.generation = parent.generation or found.generation
+        elif isinstance(base, ast.Attribute):
+            found.generation = generation_of(ast.unparse(base)) or found.generation
+    found.methods |= {node.name: node for node in definition.body if isinstance(node, Method)}
+    return found
+
+
+def _imported(root: Path, file: Path, tree: ast.Module, name: str, depth: int) -> _Class | None:
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        for alias in node.names:
+            if (alias.asname or alias.name) != name:
+                continue
+            if not node.level and (generation := generation_of(node.module or "")):
+                return _Class(generation=generation)
+            folder = file.parents[node.level - 1] if node.level else root
+            module = folder.joinpath(*(node.module or "").split(".")) if node.module else folder
+            return _class(root, module, alias.name, depth - 1) if module.is_relative_to(root) else None
+    return None
+
+
 def _parameters(infer: Method) -> tuple[Parameter, ...]:
-    """Every named argument after `self` and the picture; none for the original shapes `(image_file, config)` and `(data)`."""
+    """Every named argument after `self` and the picture."""
     arguments = infer.args
     positional = [*arguments.posonlyargs, *arguments.args]
     defaults: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults)) + list(arguments.defaults)
     pairs = list(zip(positional, defaults, strict=True))[2:]
-    if [argument.arg for argument, default in pairs if argument.annotation is None and default is None] == ["config"]:
-        return ()
     pairs += list(zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True))
     return tuple(_parameter(argument, default) for argument, default in pairs)
 

