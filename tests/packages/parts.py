@@ -156,6 +156,16 @@ class FileServer:
         self.stall = threading.Event()
         """While set, a body stops half-way and waits."""
         self.ignore_ranges = False
+        self.offers_ranges = False
+        """Whether replies say `Accept-Ranges: bytes`."""
+        self.has_tag = True
+        """Whether replies carry an ETag."""
+        self.shift = 0
+        """Bytes by which a range that is sent lies beside the one that was asked for."""
+        self.headers: dict[str, str] = {}
+        """Headers that take the place of the true ones in every reply with a body."""
+        self.slowness = 0.0
+        """Seconds between two pieces of 64 kB."""
         self.redirects: dict[str, str] = {}
         self.on_request: Callable[[int], object] = lambda number: None
         """Called with the number of each request before it is answered."""
@@ -225,19 +235,24 @@ class _Handler(BaseHTTPRequestHandler):
             self._head(404, 0, {})
             return
         data = path.read_bytes()
-        tag, start = f'"{sha256(data)[:16]}"', self._start(len(data), f'"{sha256(data)[:16]}"')
-        ranged = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"} if start else {}
-        content_type = files.types.get(self.path, "application/octet-stream")
-        self._head(206 if start else 200, len(data) - start, {"ETag": tag, "Content-Type": content_type} | ranged)
+        tag = f'"{sha256(data)[:16]}"'
+        span = self._span(len(data), tag)
+        start, end = span or (0, len(data))
+        headers = {"Content-Type": files.types.get(self.path, "application/octet-stream")}
+        headers |= {"ETag": tag} if files.has_tag else {}
+        headers |= {"Accept-Ranges": "bytes"} if files.offers_ranges else {}
+        headers |= {"Content-Range": f"bytes {start}-{end - 1}/{len(data)}"} if span else {}
+        self._head(206 if span else 200, end - start, headers | files.headers)
         if body:
-            self._send(data[start:])
+            self._send(data[start:end])
 
-    def _start(self, size: int, tag: str) -> int:
+    def _span(self, size: int, tag: str) -> tuple[int, int] | None:
         asked = self.headers.get("Range", "")
         if self.files.ignore_ranges or not asked or self.headers.get("If-Range", tag) != tag:
-            return 0
-        start = int(asked.removeprefix("bytes=").partition("-")[0])
-        return start if start < size else 0
+            return None
+        first, _, last = asked.removeprefix("bytes=").partition("-")
+        start = int(first) + self.files.shift
+        return (start, min(size, int(last) + 1) if last else size) if start < size else None
 
     def _head(self, status: int, length: int, headers: dict[str, str]) -> None:
         self.send_response(status)
@@ -248,6 +263,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, data: bytes) -> None:
         cut = self.files.cut_after.pop(0) if self.files.cut_after else len(data)
         try:
+            for start in range(0, min(cut, len(data)), 65536) if self.files.slowness else ():
+                self.wfile.write(data[start : min(cut, start + 65536)])
+                time.sleep(self.files.slowness)
+            if self.files.slowness:
+                return
             half = len(data) // 2
             self.wfile.write(data[: min(cut, half)])
             while self.files.stall.is_set():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import ssl
@@ -13,6 +14,10 @@ import httpcore
 import httpx
 
 from cvflow_tui.backend.packages.downloads.outbound import Outbound, is_local
+
+# They would log whole addresses: a password or a signature in one is nobody's to read in a log.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 REDIRECTS = 10
 CONNECT_SECONDS = 15.0

@@ -9,7 +9,7 @@ import httpx
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.downloads.calling_off import Shutter
 from cvflow_tui.backend.packages.downloads.client import open_client
-from cvflow_tui.backend.packages.downloads.journal import Journal, drop, read_journal
+from cvflow_tui.backend.packages.downloads.journal import Journal, drop, origin_of, read_journal
 from cvflow_tui.backend.packages.downloads.outbound import Outbound
 from cvflow_tui.backend.packages.downloads.pieces import Pieces, fits
 from cvflow_tui.backend.packages.downloads.received import Received, size_of
@@ -77,7 +77,7 @@ class Fetching:
 
     def _pieces(self, client: httpx.Client, journal: Journal) -> Received:
         try:
-            return Pieces(client, self._wanted, self._part, journal, self._progress).run()
+            return Pieces(client, self._wanted, self._url, self._part, journal, self._progress).run()
         except ChangedError:
             self._whole = True
             raise
@@ -86,10 +86,10 @@ class Fetching:
         """A parallel journal to go on with from this address, or None."""
         if not fits(journal) or size_of(self._part) != journal.size:
             return None
-        if journal.origin != self._url:
+        if journal.origin != origin_of(self._url):
             if self._wanted.sha256 is None:
                 return None
-            journal.origin, journal.validator = self._url, None
+            journal.origin, journal.validator = origin_of(self._url), None
         return journal
 
     def _there(self) -> int:

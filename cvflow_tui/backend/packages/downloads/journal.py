@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ class Journal:
     """Lies beside the part file, written whole or not at all. After a `kill -9` of either side it says where to go on."""
 
     origin: str
-    """The address it was written for: another one's validator means nothing."""
+    """`origin_of` the address it was written for: another one's validator means nothing."""
     validator: str | None = None
     """A strong ETag or a Last-Modified."""
     size: int | None = None
@@ -58,6 +59,11 @@ def read_journal(part: Path, *, digest_known: bool) -> Journal | None:
         return journal if digest_known or told["boot"] == boot_id() else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def origin_of(url: str) -> str:
+    """An address as a journal knows it: it may hold a password, which is not for the disk."""
+    return hashlib.sha256(url.encode()).hexdigest()
 
 
 def path_of(part: Path) -> Path:

@@ -35,10 +35,11 @@ _HASH_CHUNK = 1 << 20
 class Pieces:
     """Fetches a file whose size is known, piece by piece. What the journal says is there is not fetched again."""
 
-    def __init__(self, client: httpx.Client, wanted: Wanted, part: Path, journal: Journal, progress: Progress) -> None:
+    def __init__(self, client: httpx.Client, wanted: Wanted, url: str, part: Path, journal: Journal, progress: Progress) -> None:
         assert journal.size is not None
         self._client = client
         self._wanted = wanted
+        self._url = url
         self._part = part
         self._journal = journal
         self._size = journal.size
@@ -142,10 +143,10 @@ class Pieces:
         headers = {"Range": f"bytes={first}-{last}"}
         if self._journal.validator:
             headers["If-Range"] = self._journal.validator
-        with self._client.stream("GET", self._journal.origin, headers=headers) as reply, shutter.watching(reply):
+        with self._client.stream("GET", self._url, headers=headers) as reply, shutter.watching(reply):
             if reply.status_code == 416:
                 raise ChangedError("the file on the server became shorter")
-            refuse(reply, self._wanted, self._journal.origin)
+            refuse(reply, self._wanted, self._url)
             if reply.status_code != 206 or is_encoded(reply) or differs(reply, self._journal.validator):
                 raise ChangedError("the server does not send the piece that was asked for")
             if (told := range_of(reply)) is None or told[0] != first or told[1] > last or told[2] not in (None, self._size):

@@ -10,7 +10,7 @@ import httpx
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.disk import require_space, writing
 from cvflow_tui.backend.packages.downloads.calling_off import Shutter
-from cvflow_tui.backend.packages.downloads.journal import Journal, read_journal
+from cvflow_tui.backend.packages.downloads.journal import Journal, origin_of, read_journal
 from cvflow_tui.backend.packages.downloads.received import Received, hash_start, size_of
 from cvflow_tui.backend.packages.downloads.replies import differs, is_encoded, length_of, range_of, refuse, validator_of
 from cvflow_tui.backend.packages.downloads.wanted import ChangedError, CutError, Wanted
@@ -47,7 +47,7 @@ class Transfer:
                 raise ChangedError("the piece does not fit the file on the server")
             refuse(reply, self._wanted, self._url)
             start = self._start(reply, held)
-            journal = Journal(self._url, validator_of(reply), _total(reply, start))
+            journal = Journal(origin_of(self._url), validator_of(reply), _total(reply, start))
             self._wanted.check_size(journal.size)
             if not whole and not start and self._pays(reply, journal):
                 raise LargeError(journal)
@@ -63,7 +63,7 @@ class Transfer:
             return 0
         told = range_of(reply)
         journal = read_journal(self._part, digest_known=self._wanted.sha256 is not None)
-        of_same = journal is not None and journal.origin == self._url
+        of_same = journal is not None and journal.origin == origin_of(self._url)
         if not held or told is None or told[0] != held or is_encoded(reply):
             raise ChangedError("the server sent another range")
         if of_same and journal is not None and differs(reply, journal.validator):
@@ -74,7 +74,7 @@ class Transfer:
         """What is here already and may be gone on with, and how to ask for the rest."""
         size, known = size_of(self._part), self._wanted.sha256 is not None
         journal = read_journal(self._part, digest_known=known)
-        validator = journal.validator if journal is not None and journal.origin == self._url else None
+        validator = journal.validator if journal is not None and journal.origin == origin_of(self._url) else None
         if not size or not (known or validator):
             return 0, {}
         return size, {"Range": f"bytes={size}-"} | ({"If-Range": validator} if validator else {})
