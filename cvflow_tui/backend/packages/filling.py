@@ -11,6 +11,7 @@ from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.pip_config import hide_credentials, read_pip_config
 from cvflow_tui.backend.packages.resolution import Pin, Resolution
 from cvflow_tui.backend.packages.resolver import explain
+from cvflow_tui.backend.packages.sizes import measured
 from cvflow_tui.backend.packages.uv_program import build_arguments, index_arguments, run_uv
 from cvflow_tui.model.errors import PackageError
 
@@ -32,7 +33,7 @@ def fill(python: Path, resolution: Resolution, work: Path, progress: Progress, *
     progress.step(what, total=count, unit="packages")
     status, output = _install(python, resolution, work, progress, _Watch(progress, resolution, ()), offline=True)
     if status != 0 and not offline:
-        coming = missing(resolution, work, progress)
+        coming = measured(missing(resolution, work, progress))
         if coming and all(pin.size is not None for pin in coming):
             progress.step(what, total=sum(pin.size or 0 for pin in coming), unit="bytes")
         status, output = _install(python, resolution, work, progress, _Watch(progress, resolution, coming), offline=False)
@@ -41,7 +42,7 @@ def fill(python: Path, resolution: Resolution, work: Path, progress: Progress, *
         raise PackageError(f"the requirements were not installed within {SECONDS / 60:.0f} minutes", detail=output)
     if status != 0:
         raise PackageError(f"the requirements cannot be installed: {explain(output)}", detail=output)
-    progress.advance(count) if not offline else progress.check()
+    progress.check()
 
 
 def missing(resolution: Resolution, work: Path, progress: Progress) -> tuple[Pin, ...]:

@@ -1,0 +1,237 @@
+"""Resolution first: environments hold exact lists, shared by whoever needs the same; a lock needs no resolver."""
+
+from __future__ import annotations
+
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages import environment as environment_module
+from cvflow_tui.backend.packages.environment import Environments
+from cvflow_tui.backend.packages.interpreters import own_interpreter
+from cvflow_tui.backend.packages.lock import locked_resolution
+from cvflow_tui.backend.packages.requirements import merged, relaxed
+from cvflow_tui.backend.packages.resolution import Wish
+from cvflow_tui.backend.packages.resolver import UnresolvedError, explain
+from cvflow_tui.backend.packages.service import PackageService
+from cvflow_tui.home import Home
+from cvflow_tui.model.errors import PackageError, RefusedError, RemoteError, UsageError
+from cvflow_tui.model.packages import InstallRequest
+
+from .parts import FileServer, Watching, payload, sha256, write_package, write_wheel
+
+
+@pytest.fixture
+def environments(tmp_path: Path) -> Environments:
+    (tmp_path / "environments").mkdir()
+    return Environments(tmp_path / "environments")
+
+
+def lock_of(path: str | None) -> dict[str, object]:
+    assert path is not None
+    return tomllib.loads(Path(path, "cvflow.lock").read_text())
+
+
+def test_packages_that_ask_differently_share_what_is_the_same(
+    service: PackageService, home: Home, tmp_path: Path, pip_of_the_test: Path
+) -> None:
+    write_wheel(pip_of_the_test, "toy", "1.0", {"toy.py": b"x = 1"})
+    for name, asked in (("a", "toy\n"), ("b", "toy>=0.5,<2\n"), ("c", "Toy == 1.0\n")):
+        service.install(InstallRequest(str(write_package(tmp_path / name, requirements=asked))), Progress())
+    assert len(list(home.environments.iterdir())) == 1
+    write_wheel(pip_of_the_test, "toy", "1.1", {"toy.py": b"x = 2"})
+    service.install(InstallRequest(str(write_package(tmp_path / "d", requirements="toy\n"))), Progress())
+    assert len(list(home.environments.iterdir())) == 2, "another version is another environment"
+    for name in "abc":
+        service.remove(f"local/{name}")
+    assert len(list(home.environments.iterdir())) == 1
+
+
+def test_the_same_version_with_other_bytes_is_another_environment(
+    tmp_path: Path, environments: Environments, pip_of_the_test: Path
+) -> None:
+    keys = set()
+    for data in (b"x = 1", b"x = 2"):
+        write_wheel(pip_of_the_test, "toy", "1.0", {"toy.py": data})
+        keys.add(environments.resolve(Wish(("toy",)), tmp_path / "work", Progress()).key)
+    assert len(keys) == 2
+
+
+def test_what_was_planned_is_what_is_installed(service: PackageService, tmp_path: Path, pip_of_the_test: Path) -> None:
+    write_wheel(pip_of_the_test, "toy", "1.0", {"toy.py": b"x = 1"})
+    root = str(write_package(tmp_path / "p", requirements="toy\n"))
+    plan = service.plan(InstallRequest(root))
+    assert (plan.environment_packages, plan.environment_bytes) == (1, 0)
+    write_wheel(pip_of_the_test, "toy", "2.0", {"toy.py": b"x = 2"})
+    detail = service.install(InstallRequest(root), Progress())
+    assert [each["version"] for each in lock_of(detail.path)["distributions"]] == ["1.0"]  # type: ignore[attr-defined]
+
+
+def test_the_lock_holds_hashes_and_installs_without_a_resolver(
+    service: PackageService, environments: Environments, tmp_path: Path, pip_of_the_test: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = write_wheel(pip_of_the_test, "toy", "1.0", {"toy.py": b"x = 1"})
+    detail = service.install(InstallRequest(str(write_package(tmp_path / "p", requirements="toy\n"))), Progress())
+    lock = lock_of(detail.path)
+    own = own_interpreter()
+    assert lock["distributions"] == [
+        {
+            "name": "toy",
+            "version": "1.0",
+            "file": wheel.name,
+            "size": wheel.stat().st_size,
+            "hashes": [f"sha256:{sha256(wheel.read_bytes())}"],
+        }
+    ]
+    assert lock["environment"]["tag"] == own.tag and lock["environment"]["platform"] == own.platform  # type: ignore[index]
+    write_wheel(pip_of_the_test, "toy", "1.5", {"toy.py": b"x = 3"})
+    monkeypatch.setattr(environment_module, "resolve", None)
+    resolution = locked_resolution(Path(str(detail.path), "cvflow.lock"), own)
+    made = environments.ensure(resolution, _made(tmp_path / "work"), Progress(), offline=True)
+    assert made.resolved == ("toy==1.0",) and made.key == resolution.key
+    assert (environments.path(resolution.key) / f"lib/python{own.version.rpartition('.')[0]}/site-packages/toy.py").read_bytes() == b"x = 1"
+
+
+def test_a_lock_for_another_python_or_from_a_stranger(tmp_path: Path) -> None:
+    own = own_interpreter()
+    path = tmp_path / "cvflow.lock"
+
+    def lock(tag: str = own.tag, **told: object) -> Path:
+        pairs = {"name": '"toy"', "version": '"1.0"', "hashes": f'["sha256:{"0" * 64}"]'} | told
+        table = "\n".join(f"{key} = {value}" for key, value in pairs.items())
+        path.write_text(f'[environment]\ntag = "{tag}"\nplatform = "{own.platform}"\n[[distributions]]\n{table}\n')
+        return path
+
+    assert locked_resolution(lock(), own).resolved == ("toy==1.0",)
+    with pytest.raises(RefusedError, match="was made for cp27"):
+        locked_resolution(lock("cp27"), own)
+    for told in (
+        {"hashes": "[]"},
+        {"hashes": '["md5:00"]'},
+        {"name": '"toy\\n--index-url https://evil"'},
+        {"version": '"1.0 --pre"'},
+        {"url": '"ext::sh -c evil"'},
+        {"url": '"https://x/y.whl ; --pre"'},
+    ):
+        with pytest.raises(PackageError, match="distributions: "):
+            locked_resolution(lock(**told), own)
+    path.write_text("[package]\n")
+    with pytest.raises(PackageError, match="no lock that cvflow wrote"):
+        locked_resolution(path, own)
+
+
+def test_wheels_that_changed_since_are_not_installed(
+    environments: Environments, tmp_path: Path, pip_of_the_test: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = write_wheel(pip_of_the_test, "toy", "1.0", {"toy.py": b"x = 1"})
+    resolution = environments.resolve(Wish(("toy",)), tmp_path / "work", Progress())
+    wheel.unlink()
+    write_wheel(pip_of_the_test, "toy", "1.0", {"toy.py": b"evil = 1"})
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "fresh"))  # else uv takes what it kept, which is the right one
+    with pytest.raises(PackageError, match="Hash mismatch"):
+        environments.ensure(resolution, tmp_path / "work", Progress())
+    assert not environments.has(resolution.key)
+
+
+def test_with_adds_and_the_lock_remembers(service: PackageService, tmp_path: Path, pip_of_the_test: Path) -> None:
+    for name in ("toy", "forgotten"):
+        write_wheel(pip_of_the_test, name, "1.0", {f"{name}.py": b"x = 1"})
+    root = write_package(
+        tmp_path / "p", requirements="toy\n", source="import toy, forgotten\nclass Solver:\n    def infer(self, image): ...\n"
+    )
+    with pytest.raises(PackageError, match="No module named 'forgotten'"):
+        service.install(InstallRequest(str(root)), Progress())
+    detail = service.install(InstallRequest(str(root), requirements=("forgotten>=1",)), Progress())
+    assert lock_of(detail.path)["environment"]["added"] == ["forgotten>=1"]  # type: ignore[index]
+    manifest = root / "cvpm.toml"
+    manifest.write_text(manifest.read_text().replace('version = "1.0.0"', 'version = "1.1.0"'))
+    detail = service.install(InstallRequest(str(root)), Progress())
+    assert detail.summary.version == "1.1.0"
+    assert lock_of(detail.path)["environment"]["resolved"] == ["forgotten==1.0", "toy==1.0"], "kept by the new version"  # type: ignore[index]
+
+
+def test_what_is_added_must_be_a_requirement(service: PackageService, tmp_path: Path) -> None:
+    root = str(write_package(tmp_path / "p"))
+    for bad in ("--index-url=https://evil", "-r /etc/passwd", "a b"):
+        with pytest.raises(UsageError, match="is no requirement"):
+            service.plan(InstallRequest(root, requirements=(bad,)))
+
+
+def test_relax_is_offered_and_asks_for_names_alone(service: PackageService, tmp_path: Path, pip_of_the_test: Path) -> None:
+    write_wheel(pip_of_the_test, "toy", "2.0", {"toy.py": b"x = 1"})
+    root = str(write_package(tmp_path / "p", requirements=f"toy==1.0 --hash=sha256:{'0' * 64}\n"))
+    [problem] = service.plan(InstallRequest(root)).problems
+    assert "toy==1.0" in problem and problem.endswith("try --relax")
+    detail = service.install(InstallRequest(root, relax=True), Progress())
+    table = lock_of(detail.path)["environment"]
+    assert table["resolved"] == ["toy==2.0"] and table["relaxed"] is True  # type: ignore[index]
+
+
+def test_names_alone_and_the_users_word() -> None:
+    lines = ("Toy[x]==1.0 --hash=sha256:00", "other<2; python_version < '9'", "w @ https://h/w-1-py3-none-any.whl")
+    assert relaxed(lines) == ("Toy[x]", 'other; python_version < "9"', "w @ https://h/w-1-py3-none-any.whl")
+    assert merged(("Pillow==9", "numpy"), ("pillow>=10",)) == ("numpy", "pillow>=10")
+
+
+def test_sizes_come_from_an_index_that_tells_none(
+    service: PackageService, tmp_path: Path, trusted: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wheel has to come over https; its server is asked how large it is, and progress counts bytes until all are there."""
+    folder = tmp_path / "made"
+    folder.mkdir()
+    wheel = write_wheel(folder, "large", "1.0", {"large.bin": payload(3 << 20)})
+    trusted.add(f"large/{wheel.name}", wheel.read_bytes())
+    trusted.types["/large/"] = "text/html"
+    trusted.add("large/index.html", f'<a href="{wheel.name}#sha256={sha256(wheel.read_bytes())}">{wheel.name}</a>'.encode())
+    monkeypatch.setenv("PIP_INDEX_URL", trusted.url)
+    monkeypatch.setenv("PIP_TRUSTED_HOST", "127.0.0.1")  # uv takes no certificate that signed itself
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    root = str(write_package(tmp_path / "p", requirements="large\n"))
+    plan = service.plan(InstallRequest(root))
+    assert plan.problems == ()
+    size = wheel.stat().st_size
+    assert plan.environment == "a new virtualenv with 1 package, 1 to download: 3.1 MB"
+    assert plan.environment_bytes == plan.download_bytes == size
+    progress = Watching()
+    service.install(InstallRequest(root), progress)
+    assert ("installing 1 package", 0, size) in progress.reports and ("installing 1 package", size, None) in progress.reports
+
+
+def test_an_index_that_does_not_answer(service: PackageService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", "https://user:secret@127.0.0.1:9/simple")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    root = str(write_package(tmp_path / "p", requirements="toy\n"))
+    [finding] = service.plan(InstallRequest(root)).findings
+    assert finding.code == "remote" and "secret" not in finding.what + finding.detail
+    with pytest.raises(RemoteError, match="the index cannot be asked"):
+        service.install(InstallRequest(root), Progress())
+
+
+def test_uvs_reason_in_one_line() -> None:
+    told = (
+        "error: No solution found when resolving dependencies\n  cause: Because a==1 needs b\n         and b is gone, we can conclude that "
+        "your requirements are unsatisfiable.\n\nhint: Something\n      longer\n\nhint: Wheels are required for `a` because building from "
+        "source is disabled for all packages (i.e., with `--no-build`)\n"
+    )
+    assert explain(told) == "Because a==1 needs b and b is gone; Something longer"
+    assert explain("error: It broke\n") == "It broke"
+
+
+def test_requirements_that_cannot_be_had_say_what_might_help(environments: Environments, tmp_path: Path) -> None:
+    with pytest.raises(UnresolvedError) as caught:
+        environments.resolve(Wish(("toy==1",)), tmp_path / "work", Progress())
+    assert caught.value.mends == ("--relax",)
+    with pytest.raises(UnresolvedError) as caught:
+        environments.resolve(Wish(("toy==1",), relax=True), tmp_path / "work", Progress())
+    assert caught.value.mends == ()
+    shutil.rmtree(tmp_path / "work")
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
