@@ -10,7 +10,9 @@ import click
 
 from cvflow_tui.cli.lazy import examples
 from cvflow_tui.cli.options import json_option
+from cvflow_tui.cli.output import remark
 from cvflow_tui.cli.session import Session
+from cvflow_tui.model.errors import UsageError
 from cvflow_tui.model.text import clean
 
 if TYPE_CHECKING:
@@ -24,14 +26,31 @@ PATIENCE = 10.0
 """Seconds the daemon holds a request while a log does not grow."""
 
 
-@click.command(epilog=examples("cvflow logs nanodet", "cvflow logs nanodet -f", "cvflow logs nanodet -n 500 | grep -i warning"))
+@click.command(
+    epilog=examples(
+        "cvflow logs nanodet", "cvflow logs nanodet -f", "cvflow logs nanodet --level warning --since 2h", "cvflow logs nanodet --grep cuda"
+    )
+)
 @click.argument("name")
 @click.option("-f", "--follow", is_flag=True, help="Go on showing what is written, until Ctrl-C.")
 @click.option("-n", "--lines", type=click.IntRange(0), default=100, show_default=True, help="How many of the last lines.")
+@click.option("--since", metavar="TIME", help="Only what was written since: 30s, 5m, 2h, 1d ago, or 2026-01-31, 2026-01-31T12:00.")
+@click.option("--level", type=click.Choice(["debug", "info", "warning", "error"]), help="Only lines of that level and above.")
+@click.option("--grep", metavar="TEXT", help="Only lines that hold the text; capitals count where it has some.")
 @json_option
 @click.pass_obj
-def logs(session: Session, name: str, follow: bool, lines: int, as_json: bool) -> None:
-    """Show what a solver and its runner wrote. With --json, one object {"line"} a line."""
+def logs(
+    session: Session, name: str, follow: bool, lines: int, since: str | None, level: str | None, grep: str | None, as_json: bool
+) -> None:
+    """Show what a solver and its runner wrote. With --json, one object {"line"} a line.
+
+    With --since, --level or --grep the older files are searched too, and --json tells level and time of each line.
+    """
+    if since is not None or level is not None or grep is not None:
+        if follow:
+            raise UsageError("-f follows the whole log: leave out --since, --level and --grep, or pipe it into grep")
+        session.run(lambda client: _search(client, name, lines, _when(since), level or "debug", grep or "", as_json))
+        return
 
     async def work(client: DaemonClient) -> None:
         name_in_full = str(await client.resolve(name))
@@ -44,6 +63,34 @@ def logs(session: Session, name: str, follow: bool, lines: int, as_json: bool) -
             unfinished = _write(unfinished + chunk.text, as_json, hold=True)
 
     session.run(work)
+
+
+async def _search(client: DaemonClient, name: str, lines: int, since: float | None, level: str, text: str, as_json: bool) -> None:
+    found = await client.search_log(name, text, level=level, since=since, limit=max(1, lines))
+    for line in found.lines[len(found.lines) - min(lines, len(found.lines)) :]:
+        told = {"line": clean(line.text), "level": line.level, "time": line.time}
+        sys.stdout.write(f"{json.dumps(told) if as_json else told['line']}\n")
+    if not found.complete:
+        remark("the search took too long: the oldest part of the log was not looked through")
+
+
+def _when(since: str | None) -> float | None:
+    """Seconds since 1970. Raises UsageError."""
+    from datetime import datetime
+    from time import time
+
+    from cvflow_tui.model.settings import read_duration
+
+    if since is None:
+        return None
+    try:
+        return time() - read_duration(since)
+    except ValueError:
+        pass
+    try:
+        return datetime.fromisoformat(since).astimezone().timestamp()
+    except ValueError:
+        raise UsageError(f"--since {since[:40]}: give a time such as 30s, 5m, 2h or 2026-01-31T12:00") from None
 
 
 async def _last(client: DaemonClient, name: str, lines: int) -> tuple[str, int]:

@@ -23,6 +23,19 @@ class SolverState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """One worker of a solver. Memory in bytes."""
+
+    state: str
+    """A `SolverState`, or `asleep`."""
+    pid: int | None = None
+    rss: int = 0
+    requests: int = 0
+    restarts: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunningSolver:
     """A solver's process as seen from outside. Memory in bytes, times in milliseconds, uptime in seconds."""
 
@@ -50,6 +63,14 @@ class RunningSolver:
     """Fine-tuned checkpoints served beside the package's own weights, by project."""
     error: str | None = None
     """Why it failed or backs off: one line."""
+    replicas: int = 1
+    """Workers behind the port, as it was started."""
+    replicas_ready: int = 0
+    workers: tuple[WorkerStatus, ...] = ()
+    waiting: int = 0
+    """Requests that wait or are worked on."""
+    asleep: bool = False
+    """Its workers were unloaded because nothing was asked; the next request loads them again."""
 
     @property
     def name(self) -> str:
@@ -65,3 +86,48 @@ class LogChunk:
     start: int
     end: int
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a solver did in one second. Times in milliseconds, memory in bytes."""
+
+    age: float
+    """How long ago that second ended, in seconds."""
+    requests: int
+    errors: int
+    p50: float | None
+    p95: float | None
+    cpu: float
+    rss: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class SolverHistory:
+    """The last minutes of a solver, oldest second first. Seconds in which nobody looked are missing."""
+
+    solver: str
+    points: tuple[Figures, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line of a log that was searched for."""
+
+    text: str
+    level: str
+    """`debug`, `info`, `warning` or `error`, as far as the line tells."""
+    time: float | None
+    """When it was written (seconds since 1970); None where that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogSearch:
+    """What a search of a log and its older files found, oldest first."""
+
+    lines: tuple[LogLine, ...] = ()
+    searched: int = 0
+    """Bytes that were looked through."""
+    complete: bool = True
+    """Whether all there is was looked through; else the oldest part was not."""

@@ -89,7 +89,8 @@ for number in range(100):
     path = tmp_path / "a.log"
     subprocess.run([sys.executable, "-c", program, str(path)], check=True, timeout=30, cwd=Path(__file__).parents[2], env={**os.environ})
     names = sorted(file.name for file in tmp_path.iterdir())
-    assert names == ["a.log", "a.log.1", "a.log.2", "a.log.3", "a.log.4", "a.log.5"]
+    kept = ["a.log", "a.log.1", "a.log.2", "a.log.3", "a.log.4", "a.log.5"]
+    assert names == sorted([*kept, *(f"{name}.times" for name in kept)])
     newest_last = [path.with_name(name) for name in ("a.log.5", "a.log.4", "a.log.3", "a.log.2", "a.log.1", "a.log")]
     lines = "".join(file.read_text() for file in newest_last).splitlines()
     numbers = [int(line.split()[1]) for line in lines if line.startswith("line")]

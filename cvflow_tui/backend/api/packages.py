@@ -51,4 +51,6 @@ def remove(rooms: Rooms, body: RefBody) -> Removal:
     running = [solver.name for solver in rooms.supervisor.solvers() if solver.package == package.ref]
     for name in running:
         rooms.supervisor.stop(name)
-    return replace(rooms.packages.remove(package.ref), stopped=tuple(running))
+    removed = replace(rooms.packages.remove(package.ref), stopped=tuple(running))
+    rooms.supervisor.settings.forget(package.ref)
+    return removed

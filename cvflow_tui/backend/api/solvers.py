@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
@@ -11,11 +11,12 @@ from cvflow_tui.backend.api.jobs import Wait
 from cvflow_tui.backend.api.services import Rooms
 from cvflow_tui.model.errors import UsageError
 from cvflow_tui.model.packages import SolverName
-from cvflow_tui.model.solvers import LogChunk, RunningSolver
+from cvflow_tui.model.solvers import LogChunk, LogSearch, RunningSolver, SolverHistory
 
 router = APIRouter(prefix="/solvers", tags=["solvers"])
 
 LOG_LIMIT = 1024 * 1024
+LINES_LIMIT = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,35 @@ def start(rooms: Rooms, vendor: str, package: str, solver: str, how: Start) -> R
 def stop(rooms: Rooms, vendor: str, package: str, solver: str) -> RunningSolver:
     """Stop a solver: no process and no port is left."""
     return rooms.supervisor.stop(str(_name(vendor, package, solver)))
+
+
+@router.post("/{vendor}/{package}/{solver}/restart")
+def restart(rooms: Rooms, vendor: str, package: str, solver: str) -> RunningSolver:
+    """Stop a solver and start it with its settings as they are now; reply when it is ready."""
+    return rooms.supervisor.restart(rooms.packages.run_spec(_name(vendor, package, solver)))
+
+
+@router.get("/{vendor}/{package}/{solver}/history")
+def history(rooms: Rooms, vendor: str, package: str, solver: str) -> SolverHistory:
+    """The last ten minutes of a running solver, second by second."""
+    return rooms.supervisor.history(str(_name(vendor, package, solver)))
+
+
+@router.get("/{vendor}/{package}/{solver}/log/search")
+def search_log(
+    rooms: Rooms,
+    vendor: str,
+    package: str,
+    solver: str,
+    text: Annotated[str, Query(max_length=1000)] = "",
+    level: Annotated[Literal["debug", "info", "warning", "error"], Query()] = "debug",
+    since: float | None = None,
+    limit: Annotated[int, Query(ge=1, le=LINES_LIMIT)] = 1000,
+) -> LogSearch:
+    """The last lines, older files included, that hold `text` (capitals count where it has some), are of `level` or above, and were
+    written after `since` (seconds since 1970).
+    """
+    return rooms.supervisor.search_log(str(_name(vendor, package, solver)), text, level, since, limit)
 
 
 @router.get("/{vendor}/{package}/{solver}/log")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ from cvflow_tui.model.projects import (
     ProjectStatus,
 )
 from cvflow_tui.model.results import Result
-from cvflow_tui.model.solvers import LogChunk, RunningSolver
+from cvflow_tui.model.settings import LONGEST_START, SettingsReport, Variable
+from cvflow_tui.model.solvers import LogChunk, LogSearch, RunningSolver, SolverHistory
 
 START_LIMIT = 300.0
 """Seconds a start may take before the client gives up waiting (a large model on a slow disk)."""
@@ -156,8 +157,49 @@ class DaemonClient:
         """Start a solver (or find it running). With `wait`, returns when it is ready; raises PackageError with why if it failed."""
         full = await self.resolve(name)
         return await self._daemon.call(
-            RunningSolver, "POST", f"/solvers/{full}/start", body={"port": port, "wait": wait}, timeout=START_LIMIT
+            RunningSolver, "POST", f"/solvers/{full}/start", body={"port": port, "wait": wait}, timeout=LONGEST_START + 60.0
         )
+
+    async def restart_solver(self, name: str) -> RunningSolver:
+        """Stop a solver and start it with its settings as they are now; returns when it is ready. Raises as `start_solver`."""
+        full = await self.resolve(name)
+        return await self._daemon.call(RunningSolver, "POST", f"/solvers/{full}/restart", timeout=LONGEST_START + 60.0)
+
+    async def solver_history(self, name: str) -> SolverHistory:
+        """A running solver's last ten minutes, second by second."""
+        full = await self.resolve(name)
+        return await self._daemon.call(SolverHistory, "GET", f"/solvers/{full}/history")
+
+    async def search_log(
+        self, name: str, text: str = "", *, level: str = "debug", since: float | None = None, limit: int = 1000
+    ) -> LogSearch:
+        """The last lines of a solver's log, rotated files included, that hold `text`, are of `level` or above, written after `since`."""
+        full = await self.resolve(name)
+        return await self._daemon.call(
+            LogSearch, "GET", f"/solvers/{full}/log/search", text=text or None, level=level, since=since, limit=limit, timeout=60.0
+        )
+
+    async def settings(self, name: str) -> SettingsReport:
+        """A solver's settings, and what of them it does not run with yet."""
+        full = await self.resolve(name)
+        return await self._daemon.call(SettingsReport, "GET", f"/solvers/{full}/settings")
+
+    async def change_settings(self, name: str, changes: Mapping[str, str]) -> SettingsReport:
+        """Set some of a solver's settings, all or none (`{"memory": "2G"}`; an empty text takes one back). Raises UsageError."""
+        full = await self.resolve(name)
+        return await self._daemon.call(SettingsReport, "PATCH", f"/solvers/{full}/settings", body={"changes": dict(changes)})
+
+    async def variables(self, ref: str) -> list[Variable]:
+        """The environment variables of a package (and its solvers) or of one solver; their values are never told."""
+        return await self._daemon.call(list[Variable], "GET", "/variables", ref=ref)
+
+    async def set_variable(self, ref: str, name: str, value: str) -> list[Variable]:
+        """Give the workers of a package or a solver an environment variable, from their next start on."""
+        return await self._daemon.call(list[Variable], "PUT", "/variables", body={"ref": ref, "name": name, "value": value})
+
+    async def unset_variable(self, ref: str, name: str) -> list[Variable]:
+        """Forget an environment variable. Raises NotFoundError."""
+        return await self._daemon.call(list[Variable], "DELETE", "/variables", body={"ref": ref, "name": name})
 
     async def stop_solver(self, name: str) -> RunningSolver:
         """Stop a solver; when this returns, no process and no port is left."""

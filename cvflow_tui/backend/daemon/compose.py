@@ -7,6 +7,7 @@ from cvflow_tui.backend.annotation.solver_provider import Endpoint, SolverProvid
 from cvflow_tui.backend.jobs import JobBoard
 from cvflow_tui.backend.learning.service import LearningService
 from cvflow_tui.backend.packages.service import PackageService
+from cvflow_tui.backend.runtime.revival import Revival
 from cvflow_tui.backend.runtime.supervisor import Supervisor
 from cvflow_tui.backend.store import Database
 from cvflow_tui.home import Home
@@ -22,6 +23,7 @@ class Rooms:
         self.jobs = JobBoard()
         self.packages = PackageService(home, state)
         self.supervisor = Supervisor(home, state)
+        self._revival = Revival(self.supervisor, lambda solver: self.packages.run_spec(SolverName.parse(solver)))
         self._provider = provider = SolverProvider(self._endpoint, self._running)
         self.projects = ProjectService(home, state, provider)
         self.learning = LearningService(self.projects, provider, self.jobs)
@@ -32,16 +34,19 @@ class Rooms:
         self.supervisor.adopt()
         self.projects.recover()
         self.learning.recover()
+        self._revival.begin(self.supervisor.rebooted)
 
     def let_go(self) -> None:
         """Answer every request that waits for something: the daemon is about to end. From here on no solver is started."""
         self._ending = True
+        self._revival.let_go()
         self.jobs.let_go()
         self.supervisor.let_go()
 
     def close(self, *, stop_solvers: bool = False) -> None:
         """Call off what runs, then stop the solvers if they shall not go on serving, then close the files."""
         self.jobs.close()
+        self._revival.join(5.0)
         if stop_solvers:  # not before: a job would find its solver gone and start it anew
             self.supervisor.stop_all()
         self.projects.close()

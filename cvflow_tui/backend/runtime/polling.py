@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from cvflow_tui.backend.runtime.records import Run
-from cvflow_tui.model.solvers import RunningSolver, SolverState
+from cvflow_tui.model.errors import RemoteError
+from cvflow_tui.model.solvers import Figures, RunningSolver, SolverHistory, SolverState, WorkerStatus
 
 TIMEOUT = 1.0
 """Seconds a runner may take to say how it is."""
@@ -32,12 +33,27 @@ class Poller:
 
 def status_of(port: int, timeout: float = TIMEOUT) -> dict[str, Any] | None:
     """A runner's `/_status`, or None where it does not answer."""
+    told = _ask(port, "/_status", {}, timeout)
+    return told if told is not None and {"state", "package", "solver"} <= told.keys() else None
+
+
+def history_of(run: Run) -> SolverHistory:
+    """A runner's last minutes. Raises RemoteError where it does not tell."""
+    told = _ask(run.port, "/_cvflow/history", {"Authorization": f"Bearer {run.token}"}, 5.0)
+    if told is None:
+        raise RemoteError(f"{run.name} does not tell its history")
+    names = ("age", "requests", "errors", "p50", "p95", "cpu", "rss", "waiting")
+    return SolverHistory(run.name, tuple(Figures(*values) for values in zip(*(told[name] for name in names), strict=True)))
+
+
+def _ask(port: int, path: str, headers: dict[str, str], timeout: float) -> dict[str, Any] | None:
+    """A runner's JSON object at a path, or None where it does not answer with one."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
-        connection.request("GET", "/_status")
+        connection.request("GET", path, headers=headers)
         reply = connection.getresponse()
         told = json.loads(reply.read()) if reply.status == 200 else None
-        return told if isinstance(told, dict) and {"state", "package", "solver"} <= told.keys() else None
+        return told if isinstance(told, dict) else None
     except (OSError, http.client.HTTPException, ValueError):
         return None
     finally:
@@ -67,6 +83,12 @@ def as_solver(run: Run, told: dict[str, Any] | None) -> RunningSolver:
         version=str(told["version"]),
         variants=tuple(told["variants"]),
         error=told["error"],
+        # a runner that an older version started, and that serves on, does not tell these
+        replicas=int(told.get("replicas", 1)),
+        replicas_ready=int(told.get("replicas_ready", 0)),
+        workers=tuple(WorkerStatus(**worker) for worker in told.get("workers", ())),
+        waiting=int(told.get("waiting", 0)),
+        asleep=bool(told.get("asleep", False)),
     )
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cvflow_tui.backend.processes import is_same_process
 from cvflow_tui.backend.store.database import Database
+from cvflow_tui.model.space import is_full
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +52,23 @@ class Run:
 
 
 class Runs:
-    """Reads and writes the rows."""
+    """Reads and writes the rows. A full disk keeps nobody from ending a run: its row is not seen any more, and goes once there is room."""
 
     def __init__(self, state: Database) -> None:
         self._state = state
+        self._owed: set[tuple[str, int | None]] = set()
 
     def all(self) -> list[Run]:
         """Every row, oldest first."""
-        return [_run(row) for row in self._state.rows("SELECT * FROM runs ORDER BY started_at, name")]
+        for name, pid in list(self._owed):
+            self.delete(name, pid)
+        found = [_run(row) for row in self._state.rows("SELECT * FROM runs ORDER BY started_at, name")]
+        return [run for run in found if (run.name, run.pid) not in self._owed]
 
     def get(self, name: str) -> Run | None:
         """A solver's row."""
         row = self._state.row("SELECT * FROM runs WHERE name = ?", (name,))
-        return None if row is None else _run(row)
+        return None if row is None or (name, row["pid"]) in self._owed else _run(row)
 
     def insert(self, name: str, version: str, spec: str, token: str, port: int) -> None:
         """A run that is about to begin, in place of one that is over."""
@@ -67,6 +77,7 @@ class Runs:
                 "INSERT OR REPLACE INTO runs (name, version, spec, token, port, started_at) VALUES (?, ?, ?, ?, ?, ?)",
                 (name, version, spec, token, port, time.time()),
             )
+        self._owed = {(owed, pid) for owed, pid in self._owed if owed != name}
 
     def record_process(self, name: str, pid: int, started: float, boot: str) -> None:
         """Which process it is."""
@@ -75,13 +86,27 @@ class Runs:
 
     def fail(self, name: str, pid: int | None, error: str) -> None:
         """No process stands behind it any more, and why. Leaves a row alone that another process has taken over."""
-        with self._state.write() as connection:
+        with suppress_full(), self._state.write() as connection:  # a row with a dead process is looked at again
             connection.execute("UPDATE runs SET pid = NULL, error = ? WHERE name = ? AND pid IS ?", (error, name, pid))
 
     def delete(self, name: str, pid: int | None) -> None:
         """Forget it. Leaves a row alone that another process has taken over."""
-        with self._state.write() as connection:
-            connection.execute("DELETE FROM runs WHERE name = ? AND pid IS ?", (name, pid))
+        self._owed.add((name, pid))
+        with suppress_full():
+            with self._state.write() as connection:
+                connection.execute("DELETE FROM runs WHERE name = ? AND pid IS ?", (name, pid))
+            self._owed.discard((name, pid))
+
+
+@contextmanager
+def suppress_full() -> Iterator[None]:
+    """Go on where the disk is full: what is to be written can be written later, what is to be ended must end now."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if not is_full(error):
+            raise
+        log.warning("the disk is full: a run's end will be written down later")
 
 
 def _run(row: sqlite3.Row) -> Run:

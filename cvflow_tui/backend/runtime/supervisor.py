@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import socket
@@ -11,25 +12,32 @@ import sys
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from cvflow_tui.backend.processes import boot_id, start_time
 from cvflow_tui.backend.runtime import logs, ports, sessions
-from cvflow_tui.backend.runtime.polling import Poller, as_solver, status_of, without_process
+from cvflow_tui.backend.runtime.log_search import search
+from cvflow_tui.backend.runtime.marks import bearers
+from cvflow_tui.backend.runtime.polling import Poller, as_solver, history_of, status_of, without_process
 from cvflow_tui.backend.runtime.records import Run, Runs
 from cvflow_tui.backend.runtime.runner.scratch import SHARED_MEMORY, sweep
+from cvflow_tui.backend.runtime.settings import Settings
 from cvflow_tui.backend.runtime.spec import RunSpec
 from cvflow_tui.backend.runtime.worker import RUN_MARK
 from cvflow_tui.backend.store.database import Database
 from cvflow_tui.home import Home
-from cvflow_tui.model.errors import NotFoundError, PackageError, RefusedError
-from cvflow_tui.model.solvers import LogChunk, RunningSolver, SolverState
+from cvflow_tui.model.errors import CvflowError, NotFoundError, PackageError, RefusedError
+from cvflow_tui.model.settings import SettingsReport, differing
+from cvflow_tui.model.solvers import LogChunk, LogSearch, RunningSolver, SolverHistory, SolverState
 from cvflow_tui.model.space import full_disk
 
-READY_SECONDS = 290.0
-"""How long a solver may take to become ready."""
+SPARE_SECONDS = 10.0
+"""How much longer than its start may take we wait for a solver: its runner knows best why it is not ready."""
+
+log = logging.getLogger(__name__)
 
 CACHED_SECONDS = 0.5
 _PACKAGE_ROOT = Path(__file__).resolve().parents[3]
@@ -39,8 +47,13 @@ _DIED = "its runner ended unexpectedly (see the log)"
 class Supervisor:
     """The runners of one home folder. All methods block and may be called from any thread."""
 
-    def __init__(self, home: Home, state: Database) -> None:
+    def __init__(self, home: Home, state: Database, on_first_ready: Callable[[str, str], None] | None = None) -> None:
+        """`on_first_ready` is told the package and the version of whatever became ready, once for each in our life."""
+        self.settings = Settings(state)
         self._home = home
+        self._on_first_ready = on_first_ready
+        self._proven: set[tuple[str, str]] = set()
+        self.rebooted: list[Run] = []
         self._runs = Runs(state)
         self._poller = Poller()
         self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
@@ -52,12 +65,17 @@ class Supervisor:
         self._failures: dict[str, PackageError] = {}
 
     def adopt(self) -> list[RunningSolver]:
-        """Find again what an earlier daemon left running; forget what did not survive. Returns what runs."""
+        """Find again what an earlier daemon left running; forget what did not survive. Returns what runs.
+
+        `rebooted` then holds what ran when the machine went down.
+        """
         for run in self._runs.all():
             with self._lock(run.name):
                 if run.pid is None and run.error is None:
                     run = self._recognise(run)  # noqa: PLW2901 - the same row, read anew
                 if not run.lives():
+                    if run.error in (None, _DIED) and run.boot_id not in (None, boot_id()):
+                        self.rebooted.append(run)
                     self._clean(run)
         self._sweep()
         return self.solvers()
@@ -72,6 +90,8 @@ class Supervisor:
             live = {run.name: run for run in runs if run.lives()}
             told = dict(zip(live, self._poller.ask(live.values()), strict=True))
             found = [as_solver(run, told[run.name]) if run.name in live else self._dead(run) for run in runs]
+            for solver in found:
+                self._note(solver)
             shown = [solver if solver.state.is_live else replace(solver, pid=None, port=None, url=None) for solver in found]
             self._seen = (time.monotonic(), changes, shown)
         for solver in found:
@@ -83,7 +103,8 @@ class Supervisor:
     def start(self, spec: RunSpec, port: int | None = None, wait: bool = True) -> RunningSolver:
         """Start a solver, or find it running. With `wait`, returns when it is ready.
 
-        Raises RefusedError for a port in use (and by whom), PackageError where the solver fails to start: nothing of it is left then.
+        Without, it is followed until it is ready or has failed; a failure stays to be seen. Raises RefusedError for a port in use (and
+        by whom), PackageError where the solver fails to start: nothing of it is left then.
         """
         with self._lock(spec.name):
             run = self._runs.get(spec.name)
@@ -91,8 +112,64 @@ class Supervisor:
                 self._clean(run)
                 run = None
             if run is None:
-                run = self._spawn(spec, port)
-        return self._wait(run) if wait else self._look(run)
+                spec = self.settings.apply(spec)
+                run = self._spawn(spec, port or spec.settings.port)
+        if wait:
+            return self._wait(run)
+        threading.Thread(target=self.settle, args=(run.name,), name=f"settle-{run.name}", daemon=True).start()
+        return self._look(run)
+
+    def restart(self, spec: RunSpec) -> RunningSolver:
+        """Stop a solver that runs, and start it with its settings as they are now, at its old port if that is still free."""
+        with self._lock(spec.name):
+            run = self._runs.get(spec.name)
+            if run is not None:
+                self._clean(run)
+            return self.start_near(spec, run.port if run is not None else None)
+
+    def start_near(self, spec: RunSpec, port: int | None, wait: bool = True) -> RunningSolver:
+        """Start a solver at the port it had; at any other where somebody has taken that, unless it is set to have it."""
+        with self._lock(spec.name):
+            try:
+                return self.start(spec, port if self.settings.get(spec.name).port is None else None, wait)
+            except RefusedError:
+                if port is None or self.settings.get(spec.name).port is not None or self._runs.get(spec.name) is not None:
+                    raise
+                log.warning("%s had port %d, which somebody else has now", spec.name, port)
+                return self.start(spec, None, wait)
+
+    def settle(self, name: str) -> None:
+        """Return once a solver that is starting is ready, has failed (which stays to be seen) or was stopped."""
+        run = self._runs.get(name)
+        if run is None:
+            return
+        try:
+            self._wait(run, keep=True)
+        except CvflowError as error:
+            log.info("%s", error.message)
+        except sqlite3.Error as error:
+            log.info("%s is not followed any more: %s", name, error)  # the daemon has closed its files
+
+    def failed(self, name: str, version: str, why: str) -> None:
+        """Remember, to be seen, that a solver which should run could not even be started."""
+        with self._lock(name):
+            if self._runs.get(name) is None:
+                self._runs.insert(name, version, str(self._spec_file(name)), "", 0)
+                self._runs.fail(name, None, why)
+        self._forget_seen()
+
+    def report(self, name: str, package: str) -> SettingsReport:
+        """A solver's settings, and what of them it does not run with yet."""
+        settings, run = self.settings.get(name), self._runs.get(name)
+        variables = sorted(self.settings.environment(package, name))
+        pending: tuple[str, ...] = ()
+        if run is not None and run.lives():
+            started = RunSpec.load(Path(run.spec))
+            pending = differing(started.settings, settings)
+            if started.environment != self.settings.environment(package, name):
+                pending += ("env",)
+        chosen = tuple(self.settings.chosen(name))
+        return SettingsReport(name, settings, chosen, tuple(variables), run is not None and run.lives(), pending)
 
     def stop(self, name: str) -> RunningSolver:
         """End a solver, or dismiss a failed one; when this returns no process and no port is left. Raises NotFoundError."""
@@ -123,6 +200,17 @@ class Supervisor:
         """A piece of a solver's log; see `logs.read_log`."""
         return logs.read_log(logs.log_path(self._home.logs, name), offset, limit, wait, self._let_go)
 
+    def search_log(self, name: str, text: str, level: str, since: float | None, limit: int) -> LogSearch:
+        """Lines of a solver's log and its older files; see `log_search.search`."""
+        return search(logs.log_path(self._home.logs, name), text, level, since, limit)
+
+    def history(self, name: str) -> SolverHistory:
+        """A running solver's last minutes. Raises NotFoundError where it does not run, RemoteError where its runner does not tell."""
+        run = self._runs.get(name)
+        if run is None or not run.lives():
+            raise NotFoundError(f"{name} is not running")
+        return history_of(run)
+
     def let_go(self) -> None:
         """Answer at once whoever waits for a log to grow: the daemon is about to end."""
         self._let_go.set()
@@ -146,7 +234,7 @@ class Supervisor:
         listening = ports.listen(port)
         try:
             token = secrets.token_urlsafe(32)
-            file = self._home.runs / f"{spec.name.replace('/', '.')}.json"
+            file = self._spec_file(spec.name)
             replace(spec, token=token).save(file)
             bound = int(listening.getsockname()[1])
             try:
@@ -171,6 +259,8 @@ class Supervisor:
         if told is None or (told["package"], told["solver"]) != (run.package, run.solver):
             return run
         pid = int(told["id"])
+        if pid not in bearers(RUN_MARK, run.spec):
+            return run  # somebody else has the port now, whatever it says it is
         self._runs.record_process(run.name, pid, start_time(pid), boot_id())
         return self._runs.get(run.name) or run
 
@@ -203,23 +293,38 @@ class Supervisor:
         process.wait()
         self._sweep(process.pid)
 
-    def _wait(self, run: Run) -> RunningSolver:
-        """The solver once it is ready. Raises PackageError with why it is not."""
-        deadline = time.monotonic() + READY_SECONDS
+    def _wait(self, run: Run, *, keep: bool = False) -> RunningSolver:
+        """The solver once it is ready. Raises PackageError with why it is not; `keep` leaves its row then, to be seen."""
+        limit = self.settings.get(run.name).start_timeout
+        deadline = time.monotonic() + limit + SPARE_SECONDS
         pause = 0.02
         while time.monotonic() < deadline:
             told = status_of(run.port, timeout=5.0)
             solver = as_solver(run, told)
             if solver.state in (SolverState.READY, SolverState.BUSY):
                 self._forget_seen()
+                self._note(solver)
                 return solver
             if solver.state is SolverState.FAILED:
-                raise self._end_failed(run, solver.error or "failed", keep=False)
+                raise self._end_failed(run, solver.error or "failed", keep=keep)
             if not run.lives():
-                raise self._gone(run)
+                raise self._gone(run, keep)
+            if keep and self._let_go.is_set():
+                return solver  # nobody waits, and the daemon is about to end
             time.sleep(pause)
             pause = min(0.1, pause * 1.2)
-        raise self._end_failed(run, f"it was not ready after {READY_SECONDS:.0f} s", keep=False)
+        raise self._end_failed(run, f"it was not ready after {limit:g} s (setting start_timeout)", keep=keep)
+
+    def _note(self, solver: RunningSolver) -> None:
+        """A version of a package has shown that it starts."""
+        proven = (solver.package, solver.version)
+        if solver.state in (SolverState.READY, SolverState.BUSY) and proven not in self._proven:
+            self._proven.add(proven)
+            if self._on_first_ready is not None:
+                self._on_first_ready(*proven)
+
+    def _spec_file(self, name: str) -> Path:
+        return self._home.runs / f"{name.replace('/', '.')}.json"
 
     def _look(self, run: Run) -> RunningSolver:
         return as_solver(run, status_of(run.port, timeout=0.2))
@@ -240,16 +345,17 @@ class Supervisor:
         self._forget_seen()
         return error
 
-    def _gone(self, run: Run) -> PackageError | RefusedError:
+    def _gone(self, run: Run, keep: bool) -> PackageError | RefusedError:
         """Why a runner that we waited for is no more."""
         with self._lock(run.name):
             if (known := self._failures.get(run.name)) is not None:
-                self._clean(run)
+                if not keep:
+                    self._clean(run)
                 return known
             current = self._runs.get(run.name)
             if current is None or current.pid != run.pid:
                 return RefusedError(f"{run.name} was stopped while it started")
-        return self._end_failed(run, _DIED, keep=False)
+        return self._end_failed(run, _DIED, keep=keep)
 
     def _end(self, run: Run) -> None:
         """No process of the run, and no upload."""

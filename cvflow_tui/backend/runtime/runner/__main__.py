@@ -8,6 +8,7 @@ import socket
 import sys
 from pathlib import Path
 
+from cvflow_tui.backend.runtime.confine import no_new_privileges
 from cvflow_tui.backend.runtime.spec import RunSpec
 from cvflow_tui.backend.runtime.worker import Spawned, spawn
 from cvflow_tui.model.errors import CvflowError, RefusedError
@@ -39,6 +40,7 @@ def run(
     """
     listening = _inherited(fd) if fd is not None else _bind(host, port or 0)
     os.umask(0o077)
+    no_new_privileges()
     if fd is not None and os.getsid(0) != os.getpid():
         os.setsid()
     spawned: Spawned | None

@@ -38,6 +38,7 @@ class Control:
             Route("/_cvflow/variants/{name}", self._behind(self.put_variant), methods=["PUT"]),
             Route("/_cvflow/variants/{name}/promote", self._behind(self.promote), methods=["POST"]),
             Route("/_cvflow/variants/{name}", self._behind(self.remove_variant), methods=["DELETE"]),
+            Route("/_cvflow/history", self._behind(self.history), methods=["GET"]),
             Route("/_cvflow/stop", self._behind(self.stop), methods=["POST"]),
         ]
 
@@ -92,6 +93,10 @@ class Control:
         """Unload a variant."""
         self._service.remove_variant(_name(request))
         return self._variants()
+
+    async def history(self, request: Request) -> Response:
+        """The last ten minutes, second by second."""
+        return JSONResponse(self._service.history.told())
 
     async def stop(self, request: Request) -> Response:
         """Drain and end."""

@@ -1,4 +1,4 @@
-"""A solver's log: whole lines, appended, rotated at 10 MB with five old ones kept."""
+"""A solver's log: whole lines without secrets, appended, rotated at 10 MB with five old ones kept; beside it, when they were written."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import asyncio
 import logging
 import os
 import sys
+import time
 from pathlib import Path
+
+from cvflow_tui.backend.runtime.log_search import times_path
+from cvflow_tui.backend.runtime.redaction import Redactor
 
 ROTATE_BYTES = 10_000_000
 KEPT = 5
@@ -19,8 +23,11 @@ class LogFile:
     Our own stdout and stderr are moved onto the file with it, so that a last traceback lands there too.
     """
 
-    def __init__(self, path: Path | None, rotate_bytes: int = ROTATE_BYTES) -> None:
+    def __init__(self, path: Path | None, rotate_bytes: int = ROTATE_BYTES, redactor: Redactor | None = None) -> None:
+        self.redactor = redactor or Redactor()
         self._path = path
+        self._times = -1
+        self._second = 0
         self._rotate_bytes = rotate_bytes
         self._size = 0
         self._descriptor = 2
@@ -30,10 +37,12 @@ class LogFile:
 
     def write(self, data: bytes) -> None:
         """Append whole lines. Never raises: where there is no room a solver serves on without a log, which says later what it lacks."""
+        data = self.redactor.data(data)
         view = memoryview(self._gap() + data)
         try:
             if self._path is not None and self._size + len(view) > self._rotate_bytes and self._size:
                 self._rotate()
+            self._stamp()
             while view:
                 written = os.write(self._descriptor, view)
                 self._size += written
@@ -45,6 +54,12 @@ class LogFile:
             self._why = error.strerror or str(error)
         else:
             self._lost = 0
+
+    def _stamp(self) -> None:
+        """Note beside the log which second its next byte was written in."""
+        if self._times >= 0 and (second := int(time.time())) != self._second:
+            os.write(self._times, b"%d %d\n" % (self._size, second))
+            self._second = second
 
     def _gap(self) -> bytes:
         """What to say of bytes that could not be written; nothing where none were lost."""
@@ -60,17 +75,27 @@ class LogFile:
         sys.stderr.flush()
         os.dup2(self._descriptor, 1)
         os.dup2(self._descriptor, 2)
+        if self._times >= 0:
+            os.close(self._times)
+        self._second = 0
+        self._times = os.open(times_path(self._path), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
     def _rotate(self) -> None:
         assert self._path is not None
         for number in range(KEPT - 1, 0, -1):
-            older = self._path.with_name(f"{self._path.name}.{number}")
-            if older.exists():
-                older.replace(self._path.with_name(f"{self._path.name}.{number + 1}"))
-        self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+            self._rename(f"{self._path.name}.{number}", f"{self._path.name}.{number + 1}")
+        self._rename(self._path.name, f"{self._path.name}.1")
         old = self._descriptor
         self._open()  # if there is no room for a new file, the old one goes on
         os.close(old)
+
+    def _rename(self, name: str, new: str) -> None:
+        """A log with its times."""
+        assert self._path is not None
+        old, to = self._path.with_name(name), self._path.with_name(new)
+        for source, target in ((old, to), (times_path(old), times_path(to))):
+            if source.exists():
+                source.replace(target)
 
 
 class LogHandler(logging.Handler):
@@ -79,10 +104,11 @@ class LogHandler(logging.Handler):
     def __init__(self, file: LogFile) -> None:
         super().__init__()
         self._file = file
-        self.setFormatter(logging.Formatter("%(asctime)s cvflow: %(message)s", "%Y-%m-%d %H:%M:%S"))
+        self.setFormatter(logging.Formatter("%(asctime)s cvflow%(mark)s: %(message)s", "%Y-%m-%d %H:%M:%S"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record."""
+        """Write one record; those that are more than news say so."""
+        record.mark = "" if record.levelno <= logging.INFO else f" {record.levelname}"
         self._file.write((self.format(record) + "\n").encode("utf-8", "backslashreplace"))
 
 
@@ -106,13 +132,16 @@ class Pump(asyncio.Protocol):
         if newline:
             self._file.write(whole + b"\n")
         if len(self._rest) > _LINE_LIMIT:
-            self._flush()
+            self._flush(self._file.redactor.longest)
 
     def connection_lost(self, error: Exception | None) -> None:
         """The last, unfinished line."""
         if self._rest:
             self._flush()
 
-    def _flush(self) -> None:
-        self._file.write(self._rest + b"\n")
-        self._rest = b""
+    def _flush(self, held_back: int = 0) -> None:
+        """Write what there is; all but its end where that may be the beginning of a secret."""
+        data = self._file.redactor.data(self._rest)
+        whole = len(data) - held_back
+        self._file.write(data[:whole] + b"\n")
+        self._rest = data[whole:]

@@ -11,6 +11,7 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
+from cvflow_tui.backend.runtime.redaction import Redactor
 from cvflow_tui.backend.runtime.runner.limits import Limits
 from cvflow_tui.backend.runtime.runner.logfile import LogFile, LogHandler
 from cvflow_tui.backend.runtime.runner.scratch import Scratch
@@ -30,7 +31,7 @@ def run_service(
 ) -> int:
     """Serve until told to stop; the exit status. The worker may have been started already: it loads while we import."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    logfile = LogFile(log)
+    logfile = LogFile(log, redactor=Redactor(spec.environment.values()))
     logging.basicConfig(level=logging.INFO, handlers=[LogHandler(logfile)])
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     uploads = Scratch(scratch)

@@ -57,6 +57,7 @@ async def serve(service: Service, listening: socket.socket, *, by_hand: bool) ->
         loop.add_signal_handler(signal.SIGHUP, service.stop.set)
     service.main.open()
     watching = [asyncio.create_task(_stop(service, server)), asyncio.create_task(_announce(service, listening, by_hand))]
+    watching.append(asyncio.create_task(service.history.run()))
     try:
         await server.serve(sockets=[listening])
     finally:

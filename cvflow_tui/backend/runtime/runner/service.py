@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cvflow_tui.backend.runtime.runner.faults import Fault, not_found
+from cvflow_tui.backend.runtime.runner.history import History
 from cvflow_tui.backend.runtime.runner.jobs import TrainJobs
 from cvflow_tui.backend.runtime.runner.lane import Lane
 from cvflow_tui.backend.runtime.runner.limits import Limits
@@ -39,7 +40,9 @@ class Service:
         """Infer requests between their first byte and their reply."""
         self.tasks: set[asyncio.Task[Any]] = set()
         """What goes on after its request was answered; ends with the runner."""
+        self.history = History(self.stats, self._used, lambda: self.main.waiting)
         self._logfile = logfile
+        self._usage_of_seconds = Usage()
         self._usage = Usage()
         self._began = time.monotonic()
         self._leaving: dict[asyncio.Task[None], Lane] = {}
@@ -108,8 +111,15 @@ class Service:
 
     def usage(self) -> tuple[float, int]:
         """CPU in per cent of one core and resident bytes, runner and workers together."""
+        return self._usage.sample(self._pids())
+
+    def _used(self) -> tuple[float, int]:
+        """The same, measured apart: who else looks does not cut the seconds short."""
+        return self._usage_of_seconds.sample(self._pids())
+
+    def _pids(self) -> list[int]:
         lanes = [self.main, *self.variants.values(), *self._leaving.values()]
-        return self._usage.sample(pid for pid in (*(pid for lane in lanes for pid in lane.pids), self.jobs.pid) if pid is not None)
+        return [pid for pid in (*(pid for lane in lanes for pid in lane.pids), self.jobs.pid) if pid is not None]
 
     def status(self) -> dict[str, Any]:
         """Our part of `GET /_status`."""

@@ -83,6 +83,10 @@ class Stats:
         now = time.monotonic()
         return sum(count for second, count in self._per_second if second > now - WINDOW) / WINDOW
 
+    def latest(self, count: int) -> list[float]:
+        """The durations of the last requests (of a thousand at most), in seconds."""
+        return [self._durations[-number] for number in range(1, min(count, len(self._durations)) + 1)]
+
     def percentile(self, share: float) -> float | None:
         """A percentile of the last durations, in milliseconds; None before the first request."""
         if not self._durations:
