@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -14,11 +15,12 @@ from textual.widgets import Static
 
 from cvflow_tui.model.errors import CvflowError
 from cvflow_tui.model.jobs import Job, JobState
-from cvflow_tui.model.packages import InstallPlan
+from cvflow_tui.model.packages import InstallPlan, InstallRequest
 from cvflow_tui.model.text import clean, one_line
+from cvflow_tui.screens.install_script import ScriptScreen
 from cvflow_tui.widgets.figures import bar, bytes_of, seconds_of
-from cvflow_tui.widgets.hanging import hang
 from cvflow_tui.widgets.key_words import KeyWords
+from cvflow_tui.widgets.plan_text import plan_text
 
 if TYPE_CHECKING:
     from cvflow_tui.backend.client import DaemonClient
@@ -40,14 +42,15 @@ class InstallScreen(ModalScreen[str | None]):
         Binding("down,j", "scroll(1)", "down", show=False, tooltip="Further down in the plan", id="install.down"),
         Binding("up,k", "scroll(-1)", "up", show=False, tooltip="Further up in the plan", id="install.up"),
         Binding("escape,c,n,q", "back", "cancel", tooltip="Cancel; nothing is kept", id="install.cancel"),
+        Binding("s", "script", "script", show=False, tooltip="Read a script of the package, and allow it to run", id="install.script"),
         Binding("t", "rest", "the rest", show=False, tooltip="All that is known of a failure: its traceback; and back", id="install.rest"),
     ]
 
-    def __init__(self, client: DaemonClient, source: str, installed: Callable[[], None] | None = None) -> None:
+    def __init__(self, client: DaemonClient, request: InstallRequest | str, installed: Callable[[], None] | None = None) -> None:
         """`installed` is called as soon as it is, while the dialog still says so."""
         super().__init__()
         self._installed = installed
-        self._client, self._source = client, source
+        self._client, self._request = client, InstallRequest.of(request)
         self._plan: InstallPlan | None = None
         self._job: Job | None = None
         self._over = False
@@ -58,7 +61,7 @@ class InstallScreen(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """Title, what is known, the keys."""
         with Vertical(classes="dialog"):
-            yield Static(one_line(f"Install {self._source}", 120), classes="dialog-title", markup=False)
+            yield Static(one_line(f"Install {self._request.source}", 120), classes="dialog-title", markup=False)
             with VerticalScroll(classes="install-text", can_focus=False):
                 yield Static("Looking at what it needs …", id="text", markup=False)
             yield KeyWords("Esc back", classes="dialog-keys")
@@ -73,14 +76,32 @@ class InstallScreen(ModalScreen[str | None]):
 
     async def _look(self) -> None:
         try:
-            self._plan = await self._client.plan_install(self._source)
+            self._plan = await self._client.plan_install(self._request)
         except CvflowError as error:
             self._end(error.message, "$error", error.detail)
             return
         summary = self._plan.package.summary
-        self.query_one(".dialog-title", Static).update(one_line(f"Install {summary.ref} {summary.version}", 120))
-        keys = "Esc back" if self._plan.problems else "Enter install   Esc back"
-        self._say(plan_text(self._plan, self._width()), keys)
+        does = f"Replace {summary.ref} {self._plan.replaces} by" if self._plan.replaces else f"Install {summary.ref}"
+        self.query_one(".dialog-title", Static).update(one_line(f"{does} {summary.version}", 120))
+        self._show_plan(self._plan)
+
+    def _show_plan(self, plan: InstallPlan) -> None:
+        keys = [] if plan.problems else ["Enter install"]
+        keys += ["s script"] if plan.scripts else []
+        self._say(plan_text(plan, self._width()), "   ".join([*keys, "Esc back"]))
+
+    def action_script(self) -> None:
+        """Read the next script that is not allowed yet (or the first), and allow it."""
+        if self._plan is not None and self._plan.scripts and self._job is None:
+            scripts = self._plan.scripts
+            script = next((each for each in scripts if not each.allowed), scripts[0])
+            self.app.push_screen(ScriptScreen(script), self._allow)
+
+    def _allow(self, digest: str | None) -> None:
+        if digest is not None and digest not in self._request.scripts:
+            self._request = replace(self._request, scripts=(*self._request.scripts, digest))
+            self._say(Content("Looking again …"), "Esc back")
+            self.run_worker(self._look(), group="plan", exclusive=True)
 
     def _width(self) -> int:
         """Cells of a line of the text, one left for a scrollbar."""
@@ -104,7 +125,7 @@ class InstallScreen(ModalScreen[str | None]):
 
     async def _install(self) -> None:
         try:
-            self._job = await self._client.install(self._source)
+            self._job = await self._client.install(self._request)
             async for job in self._client.follow(self._job.id):
                 self._job = job
                 self._show_job(job)
@@ -150,34 +171,6 @@ class InstallScreen(ModalScreen[str | None]):
             await self._client.cancel_job(job_id)
         except CvflowError as error:
             self._end(error.message, "$error", error.detail)
-
-
-def plan_text(plan: InstallPlan, width: int) -> Content:
-    """What the install will do, a line each, in lines of `width` cells."""
-    network = "nothing, all is at hand" if plan.download_bytes == 0 else bytes_of(plan.download_bytes)
-    if plan.download_bytes is None:
-        network = "the source does not tell"
-    weights = ", ".join(f"{each.name} ({bytes_of(each.size)})" if each.size is not None else each.name for each in plan.package.weights)
-    facts = [
-        ("source", plan.source),
-        ("download", network),
-        ("disk", f"{bytes_of(plan.disk_bytes)} of {bytes_of(plan.free_bytes)} free"),
-        ("environment", plan.environment),
-        ("weights", weights or "none"),
-        *([("replaces", f"version {plan.replaces}, installed now")] if plan.replaces else []),
-    ]
-    lines = [Content.styled(f"{word:<12}", MUTED) + Content(hang(12, one_line(value, 300), width)) for word, value in facts]
-    if plan.steps:
-        lines.append(Content(""))
-        lines += [
-            Content.styled(f"{number:>2}  ", MUTED) + Content(hang(4, one_line(step), width)) for number, step in enumerate(plan.steps, 1)
-        ]
-    lines += [Content.styled(f"note: {one_line(warning)}", "$warning") for warning in plan.package.warnings]
-    if plan.problems:
-        wrong = [Content.styled("It cannot be installed here:", "bold $error")]
-        wrong += [Content.styled(f"  {hang(2, one_line(problem, 400), width)}", "$error") for problem in plan.problems]
-        lines = [*wrong, Content(""), *lines]
-    return Content("\n").join(lines)
 
 
 def progress_text(job: Job) -> Content:

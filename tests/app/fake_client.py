@@ -12,15 +12,19 @@ from typing import Any
 
 from cvflow_tui.backend.client import DaemonClient
 from cvflow_tui.model.daemon import DaemonStatus
+from cvflow_tui.model.diagnosis import Finding
 from cvflow_tui.model.errors import NotFoundError, UsageError
 from cvflow_tui.model.geometry import Box, Size
 from cvflow_tui.model.jobs import Job, JobState
 from cvflow_tui.model.packages import (
+    Changes,
     InstallPlan,
+    InstallRequest,
     PackageDetail,
     PackageSummary,
     Parameter,
     Removal,
+    Script,
     SolverInfo,
     SolverName,
     WeightInfo,
@@ -138,6 +142,10 @@ class FakeClient(DaemonClient):
         self.plan_environment = "a new virtualenv with 2 requirements"
         self.plan_steps: tuple[str, ...] = ("fetch the files", "fetch 1 weight", "make the environment", "check the solvers")
         self.problems: tuple[str, ...] = ()
+        self.changes: Changes | None = None
+        self.scripts: tuple[Script, ...] = ()
+        self.findings: tuple[Finding, ...] = ()
+        self.installed_as: InstallRequest | None = None
         self.install_gate: asyncio.Event | None = None
         self.result = Result(
             raw={},
@@ -194,8 +202,10 @@ class FakeClient(DaemonClient):
             raise NotFoundError(f"no package {ref} on the hub")
         return self.hub[ref]
 
-    async def plan_install(self, source: str) -> InstallPlan:
+    async def plan_install(self, request: InstallRequest | str) -> InstallPlan:
         """A plan for `hub:REF`; anything else is not found."""
+        request = InstallRequest.of(request)
+        source = request.source
         self._call("plan_install", source)
         detail = self._detail(source.removeprefix("hub:"))
         size = detail.summary.size or 0
@@ -209,10 +219,15 @@ class FakeClient(DaemonClient):
             self.plan_steps,
             self.problems,
             detail.summary.installed,
+            self.changes,
+            tuple(replace(script, allowed=script.sha256 in request.scripts) for script in self.scripts),
+            self.findings,
         )
 
-    async def install(self, source: str) -> Job:
+    async def install(self, request: InstallRequest | str) -> Job:
         """Begin the fake install: three steps, each waiting for the gate where there is one."""
+        self.installed_as = InstallRequest.of(request)
+        source = self.installed_as.source
         self._call("install", source)
         ref = source.removeprefix("hub:")
         job = Job(f"job{next(self._ids)}", "install", ref, JobState.RUNNING, "fetch the files", revision=1)
