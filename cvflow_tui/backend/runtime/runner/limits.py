@@ -31,6 +31,8 @@ class Limits:
     """Bytes of a batch's results that may wait for a client which does not read them."""
     ahead: int = 32
     """Pictures of one batch that are received but not answered; then its body is not read on."""
+    memory: int = 256 * 1024 * 1024
+    """Bytes of JSON bodies that are held at a time, all requests together."""
     tensors: int = 64
     """Pictures of one v2 request, tasks of one Label Studio request."""
     jobs: int = 256
