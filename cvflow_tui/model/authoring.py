@@ -49,6 +49,9 @@ class CheckRequest:
     picture: str | None = None
     """The picture to infer on (absolute); None = the package's own, or one that is drawn."""
     strict: bool = False
+    """Warnings fail too."""
+    allow_build: tuple[str, ...] = ()
+    """Distributions whose code may run to install them, as `install` takes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ class Elsewhere:
     native: tuple[str, ...] = ()
     """Distributions with compiled code: each must exist for the other machine."""
     built: tuple[str, ...] = ()
-    """Distributions without a wheel for this machine, built from source here: a compiler is needed."""
+    """Distributions that were built from source here: their authors' code ran, and elsewhere it must too."""
     gpu: tuple[str, ...] = ()
     """Distributions made for a GPU."""
     environment_bytes: int | None = None

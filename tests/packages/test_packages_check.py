@@ -15,6 +15,7 @@ from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.home import Home
 from cvflow_tui.model.authoring import CheckReport, CheckRequest, Finding, Level
 from cvflow_tui.model.errors import NotFoundError, PackageError, UsageError
+from tests.security.test_rule_10_code_at_install import write_sdist
 
 from .parts import sha256, tree, weight, write_package
 
@@ -120,13 +121,14 @@ def test_all_that_is_wrong_with_a_manifest_is_told_at_once_with_lines(service: P
     (root / "cvpm.toml").write_text("\n".join(tables))
     report = check(service, root)
     assert not report.passed and report.package == ""
-    assert [(finding.where, finding.topic) for finding in report.findings] == [
-        ("cvpm.toml:2 package.name", "manifest"),
-        ("cvpm.toml:3 package.version", "manifest"),
-        ("cvpm.toml:7 solvers[0].class", "manifest"),
-        ("cvpm.toml:9 solvers[1].class", "manifest"),
-        ("cvpm.toml:12 models[0].url", "manifest"),
+    assert [(finding.where, finding.level) for finding in report.findings] == [
+        ("cvpm.toml:3 package.version", Level.FAULT),
+        ("cvpm.toml:7 solvers[0].class", Level.FAULT),
+        ("cvpm.toml:9 solvers[1].class", Level.FAULT),
+        ("cvpm.toml:12 models[0].url", Level.FAULT),
+        ("cvpm.toml", Level.WARNING),
     ]
+    assert report.findings[-1].message == "package.name: 'Bad Name' is not a name: read as 'Bad-Name'", "what can be mended is told too"
     (root / "cvpm.toml").write_text("[package]\nname = \n")
     (broken,) = check(service, root).findings
     assert "line 2" in broken.message
@@ -161,6 +163,18 @@ def test_requirements_that_cannot_be_had_and_a_python_that_is_not_here(service: 
     add(root, 'python = "<3"')
     (fault,) = found(check(service, root, picture), "elsewhere")
     assert "it needs Python <3" in fault.message
+
+
+def test_a_requirement_that_must_be_built_is_told_and_can_be_allowed(
+    service: PackageService, tmp_path: Path, picture: str, pip_of_the_test: Path
+) -> None:
+    write_sdist(pip_of_the_test, "built", tmp_path / "mark")
+    root = write_package(tmp_path / "it", source=GOOD, more=MORE, requirements="built\n")
+    assert "--allow-build built" in found(check(service, root, picture), "requirements")[0].message
+    assert not (tmp_path / "mark").exists()
+    report = service.check(CheckRequest(str(root), picture, allow_build=("built",)), Progress())
+    (warning,) = found(report, "requirements", Level.WARNING)
+    assert report.passed and "no wheel of built" in warning.message and report.elsewhere.built == ("built",)
 
 
 def test_what_cannot_be_had_at_all_is_an_error(service: PackageService, home: Home, tmp_path: Path) -> None:

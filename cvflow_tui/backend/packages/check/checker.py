@@ -16,6 +16,7 @@ from cvflow_tui.backend.packages.check.elsewhere import elsewhere_findings, look
 from cvflow_tui.backend.packages.check.manifest import manifest_findings
 from cvflow_tui.backend.packages.check.results import result_findings
 from cvflow_tui.backend.packages.check.trial import Trial, batch_complaint, try_solver
+from cvflow_tui.backend.packages.diagnosis import gpu_findings, library_findings
 from cvflow_tui.backend.packages.environment import Environment, Environments, host_environment
 from cvflow_tui.backend.packages.import_check import check_imports
 from cvflow_tui.backend.packages.installer import Stores
@@ -85,14 +86,15 @@ class Checker:
         """Everything that needs more than reading."""
         picture, size, notes.picture = pictures.choose(package, request.picture, work)
         weights = self._weights(package, work, notes, progress)
-        problems = problems_of(package, _wish(package))
+        wish = Wish(package.requirements, package.manifest.package.python, allow_build=request.allow_build)
+        problems = problems_of(package, wish)
         for problem in problems:
             notes.add(Level.FAULT, "elsewhere", f"it cannot run here: {problem}")
         environments = Environments(work / "environments")
-        environment = None if problems else self._environment(package, environments, work, notes, progress)
+        environment = None if problems else self._environment(package, wish, environments, work, notes, progress)
         if environment is None:
             return
-        notes.elsewhere = look_around(package, environments.path(environment.key) if environment.key else None, weights or ())
+        notes.elsewhere = look_around(package, environment, environments, weights or ())
         notes.findings += elsewhere_findings(package, notes.elsewhere)
         for solver in package.solvers:
             if not _imports(package, solver, environment.python, notes, progress) or weights is None:
@@ -115,16 +117,24 @@ class Checker:
         return weights
 
     def _environment(
-        self, package: Package, environments: Environments, work: Path, notes: _Notes, progress: Progress
+        self, package: Package, wish: Wish, environments: Environments, work: Path, notes: _Notes, progress: Progress
     ) -> Environment | None:
+        """The environment, made; None where it cannot be."""
+        found = list(gpu_findings(package))
+        environment = None
         if package.environment == "host":
-            return host_environment(package.requirements)
-        environments.folder.mkdir()
-        try:
-            return environments.ensure(environments.resolve(_wish(package), work, progress), work, progress)
-        except (PackageError, RefusedError) as error:
-            notes.add(Level.FAULT, "requirements", error.message, "mend requirements.txt", "requirements.txt")
-            return None
+            environment = host_environment(package.requirements)
+        else:
+            environments.folder.mkdir()
+            try:
+                resolution = environments.resolve(wish, work, progress)
+                environment = environments.ensure(resolution, work, progress)
+                found += library_findings(resolution)
+            except (PackageError, RefusedError) as error:
+                notes.add(Level.FAULT, "requirements", error.message, where="requirements.txt")
+        for told in found:
+            notes.add(Level.WARNING, "elsewhere", told.what, told.mend)
+        return environment
 
     @contextmanager
     def _workspace(self) -> Iterator[Path]:
@@ -134,11 +144,6 @@ class Checker:
             yield work
         finally:
             shutil.rmtree(work, ignore_errors=True)
-
-
-def _wish(package: Package) -> Wish:
-    """What the author asks for, and nothing that a user could add."""
-    return Wish(package.requirements, package.manifest.package.python)
 
 
 def _imports(package: Package, solver: SolverInfo, python: Path, notes: _Notes, progress: Progress) -> bool:

@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from cvflow_tui.backend.packages.describe import files_size
+from cvflow_tui.backend.packages.environment import Environment, Environments
 from cvflow_tui.backend.packages.package import Package
 from cvflow_tui.backend.packages.weights import Weight
 from cvflow_tui.model.authoring import Elsewhere, Finding, Level
@@ -23,17 +24,18 @@ LARGE = 2_000_000_000
 _GPU = ("nvidia-", "cupy", "onnxruntime-gpu", "tensorrt", "triton", "jax-cuda", "torch-directml", "rocm")
 
 
-def look_around(package: Package, environment: Path | None, weights: Sequence[Weight]) -> Elsewhere:
-    """Read an environment's folder (None: the app's own Python, of which only the package's requirements count)."""
-    held = sorted(_held(package, environment), key=lambda told: told.metadata["Name"].lower())
+def look_around(package: Package, environment: Environment, environments: Environments, weights: Sequence[Weight]) -> Elsewhere:
+    """Read an environment; of the app's own Python only what the package asks for counts."""
+    folder = environments.path(environment.key) if environment.key is not None else None
+    held = sorted(_held(package, folder), key=lambda told: told.metadata["Name"].lower())
     names = {told.metadata["Name"]: _tags(told) for told in held}
     return Elsewhere(
         pythons=_pythons([package.manifest.package.python or "", *(str(told.metadata.json.get("requires_python") or "") for told in held)]),
         distributions=len(held),
         native=tuple(name for name, tags in names.items() if any(not tag.endswith("-any") for tag in tags)),
-        built=tuple(name for name, tags in names.items() if any(tag.rpartition("-")[2].startswith("linux_") for tag in tags)),
+        built=tuple(sorted(pin.name for pin in environment.pins if pin.source)),
         gpu=tuple(name for name in names if name.lower().startswith(_GPU)),
-        environment_bytes=files_size(environment) if environment is not None else None,
+        environment_bytes=files_size(folder) if folder is not None else None,
         weights_bytes=sum(weight.size for weight in weights),
     )
 
@@ -47,8 +49,8 @@ def elsewhere_findings(package: Package, found: Elsewhere) -> Iterator[Finding]:
     if not found.pythons:
         yield Finding(Level.WARNING, "elsewhere", "no single Python suits the manifest and all that was installed", "widen python = …")
     if found.built:
-        message = f"no wheel for this machine: {', '.join(found.built)} had to be built, elsewhere that needs a compiler too"
-        yield Finding(Level.WARNING, "elsewhere", message, "pin a version with wheels")
+        message = f"no wheel of {', '.join(found.built)}: who installs it must allow its author's code to run (--allow-build)"
+        yield Finding(Level.WARNING, "requirements", message, "pin a version that has wheels", "requirements.txt")
     if found.gpu:
         message = f"made for a GPU: {', '.join(found.gpu[:4])}{' …' if len(found.gpu) > 4 else ''}"
         yield Finding(Level.NOTE, "elsewhere", message, "say in the README whether it runs without one")

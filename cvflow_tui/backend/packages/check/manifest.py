@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from cvflow_tui.backend.packages.manifest import NO_VERSION, Manifest, ModelTable, PackageTable, SolverTable, complaints, find_manifest
+from cvflow_tui.backend.packages.repair import repair_manifest
 from cvflow_tui.backend.packages.toml_file import read_toml
 from cvflow_tui.model.authoring import Finding, Level
 from cvflow_tui.model.errors import PackageError
@@ -30,15 +31,18 @@ def manifest_findings(root: Path) -> list[Finding]:
     path = find_manifest(root)
     if path is None:
         return [Finding(Level.FAULT, "manifest", "there is no cvpm.toml in the folder", "cvflow new NAME writes one to begin with")]
+    repairs: list[str] = []
     try:
-        tables = read_toml(path)
+        tables, repairs = repair_manifest(read_toml(path))
         manifest = Manifest.model_validate(tables)
     except PackageError as error:
         return [Finding(Level.FAULT, "manifest", error.message)]
     except ValidationError as error:
         lines = lines_of(path)
         told = complaints(error)
-        return [Finding(Level.FAULT, "manifest", message, where=place_of(path.name, field, lines)) for field, message in told]
+        faults = [Finding(Level.FAULT, "manifest", message, where=place_of(path.name, field, lines)) for field, message in told]
+        # Of a manifest that can be read, its package tells what was mended.
+        return faults + [Finding(Level.WARNING, "manifest", one_line(repair, 400), where=path.name) for repair in repairs]
     return [*_unknown(path, manifest), *_poor(path, manifest)]
 
 
