@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import ssl
 import subprocess
+import tarfile
 import threading
 import time
 import zipfile
@@ -17,6 +19,9 @@ from typing import Any
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.home import Home
+
+MODES = {"p.tar": "w", "p.tar.gz": "w:gz", "p.tgz": "w:gz", "p.tar.xz": "w:xz", "p.tar.bz2": "w:bz2"}
+"""Kinds of tar archives, and how each is opened."""
 
 SOLVER = '''
 class Solver:
@@ -92,6 +97,21 @@ def write_wheel(folder: Path, name: str, version: str, files: dict[str, bytes]) 
             archive.writestr(file, data)
         archive.writestr(f"{info}/RECORD", record + f"{info}/RECORD,,\n")
     return path
+
+
+def packed(folder: Path, name: str, top: str = "p-1.0/") -> bytes:
+    """An archive of a folder."""
+    out = io.BytesIO()
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in files:
+                archive.write(path, f"{top}{path.relative_to(folder)}")
+    else:
+        with tarfile.open(fileobj=out, mode=MODES[name]) as archive:  # type: ignore[call-overload]
+            for path in files:
+                archive.add(path, f"{top}{path.relative_to(folder)}")
+    return out.getvalue()
 
 
 def git(folder: Path, *arguments: str) -> str:

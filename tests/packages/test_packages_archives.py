@@ -22,25 +22,9 @@ from cvflow_tui.backend.packages.sources.unpack import unpack
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import NotFoundError, PackageError, RemoteError
 
-from .parts import FileServer, Watching, payload, sha256, tree, write_package
+from .parts import MODES, FileServer, Watching, packed, payload, sha256, tree, write_package
 
 HUB = FolderHub(Path("/nonexistent"))
-MODES = {"p.tar": "w", "p.tar.gz": "w:gz", "p.tgz": "w:gz", "p.tar.xz": "w:xz", "p.tar.bz2": "w:bz2"}
-
-
-def packed(folder: Path, name: str, top: str = "p-1.0/") -> bytes:
-    """An archive of a folder."""
-    out = io.BytesIO()
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    if name.endswith(".zip"):
-        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in files:
-                archive.write(path, f"{top}{path.relative_to(folder)}")
-    else:
-        with tarfile.open(fileobj=out, mode=MODES[name]) as archive:  # type: ignore[call-overload]
-            for path in files:
-                archive.add(path, f"{top}{path.relative_to(folder)}")
-    return out.getvalue()
 
 
 @pytest.mark.parametrize("name", ["p.zip", *MODES])

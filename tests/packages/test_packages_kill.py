@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,7 @@ from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.backend.store import open_state
 from cvflow_tui.home import Home
 
-from .parts import FileServer, payload, sha256, tree, weight, write_package, write_wheel
+from .parts import FileServer, packed, payload, sha256, tree, weight, write_package, write_wheel
 
 KILLED = """
 import os, signal, sys
@@ -23,11 +26,12 @@ from pathlib import Path
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.records import Records
 from cvflow_tui.backend.packages.service import PackageService
-from cvflow_tui.backend.packages import installer
+from cvflow_tui.backend.packages import installer, versions
 from cvflow_tui.backend.store import open_state
 from cvflow_tui.home import Home
+from cvflow_tui.model.packages import InstallRequest
 
-home, source, where, hub = sys.argv[1:]
+home, source, where, hub, *options = sys.argv[1:]
 
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -47,9 +51,16 @@ if where == "before-the-row":
     Records.put = die
 if where == "after-the-row":
     put = Records.put
-    Records.put = lambda *given: (put(*given), die())
+    Records.put = lambda *given, **named: (put(*given, **named), die())
 if where == "before-the-rename":
-    installer.sync_tree = die
+    versions.sync_tree = die
+if where == "before-the-rows-go":
+    Records.delete = die
+if where == "after-the-rows-went":
+    delete = Records.delete
+    Records.delete = lambda *given: (delete(*given), die())
+if where == "before-the-sweep":
+    installer.Installer.sweep = die
 if where == "between-the-renames":
     rename = Path.rename
     def renamed(self, target):
@@ -60,16 +71,22 @@ if where == "between-the-renames":
     Path.rename = renamed
 from cvflow_tui.backend.packages import meter
 meter.INTERVAL = 0.0
-PackageService(Home(Path(home)), open_state(Home(Path(home))), Path(hub)).install(source, Deadly())
+service = PackageService(Home(Path(home)), open_state(Home(Path(home))), Path(hub))
+if source == "rollback":
+    service.roll_back("boxed")
+elif source == "remove":
+    service.remove("boxed")
+else:
+    service.install(InstallRequest(source, editable="editable" in options), Deadly())
 print("was not killed")
 """
 
 DATA = payload(2_000_000)
 
 
-def killed(home: Home, source: Path, where: str, hub: Path) -> None:
+def killed(home: Home, source: Path | str, where: str, hub: Path, *options: str) -> None:
     """Install in a process of its own that is killed at `where`."""
-    command = [sys.executable, "-c", KILLED, str(home.root), str(source), where, str(hub)]
+    command = [sys.executable, "-c", KILLED, str(home.root), str(source), where, str(hub), *options]
     done = subprocess.run(command, cwd=Path(__file__).resolve().parents[2], capture_output=True, text=True, timeout=120)
     assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
 
@@ -107,7 +124,7 @@ def test_a_killed_install_leaves_nothing(home: Home, boxed: Path, hub_folder: Pa
     state.close()
 
 
-def _install_anew(service: PackageService, home: Home, boxed: Path) -> None:
+def _install_anew(service: PackageService, home: Home, boxed: Path | str) -> None:
     detail = service.install(str(boxed), Progress())
     assert (Path(str(detail.path)) / "pretrained/n.bin").read_bytes() == DATA
     assert list((home.staging / "downloads").iterdir()) == []
@@ -116,7 +133,15 @@ def _install_anew(service: PackageService, home: Home, boxed: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "version"),
-    [("between-the-renames", "1.0.0"), ("before-the-row", "1.0.0"), ("after-the-row", "1.0.0"), ("after-the-row", "1.1.0")],
+    [
+        ("between-the-renames", "1.0.0"),
+        ("before-the-row", "1.0.0"),
+        ("after-the-row", "1.0.0"),
+        ("before-the-rename", "1.1.0"),
+        ("before-the-row", "1.1.0"),
+        ("after-the-row", "1.1.0"),
+        ("before-the-sweep", "1.1.0"),
+    ],
 )
 def test_a_killed_replacement_leaves_the_old_or_the_new(home: Home, boxed: Path, hub_folder: Path, where: str, version: str) -> None:
     state = open_state(home)
@@ -130,14 +155,101 @@ def test_a_killed_replacement_leaves_the_old_or_the_new(home: Home, boxed: Path,
     service = PackageService(home, state, hub_folder)
     service.recover()
     (summary,) = service.installed()
-    new = where == "after-the-row"
+    new = where in ("after-the-row", "before-the-sweep")
     assert summary.version == (version if new else "1.0.0")
     assert (service.detail("boxed").readme == "# new") == new
     assert Path(service.run_spec(service.resolve("boxed")).weights["n.bin"]).read_bytes() == DATA
-    assert [path.name for path in (home.packages / "local/boxed").iterdir()] == [summary.version]
+    assert {path.name for path in (home.packages / "local/boxed").iterdir()} == {"1.0.0", summary.version}
+    assert service.kept("boxed") == ("1.0.0" if summary.version == "1.1.0" else None)
     assert len(list(home.environments.iterdir())) == len(list(home.weights.iterdir())) == 1
     assert list(home.staging.glob("work-*")) == []
     state.close()
+
+
+@contextmanager
+def recovered(home: Home, hub_folder: Path) -> Iterator[PackageService]:
+    """The packages of a home after the next daemon has put it in order."""
+    state = open_state(home)
+    service = PackageService(home, state, hub_folder)
+    service.recover()
+    yield service
+    state.close()
+
+
+def upgraded(home: Home, boxed: Path, hub_folder: Path, *numbers: str) -> None:
+    """Install several versions after one another, each of which has started once."""
+    with recovered(home, hub_folder) as service:
+        manifest = boxed / "cvpm.toml"
+        for number in numbers:
+            manifest.write_text(re.sub(r'^version = ".*"$', f'version = "{number}"', manifest.read_text(), flags=re.MULTILINE))
+            (boxed / "README.md").write_text(f"# {number}")
+            service.install(str(boxed), Progress())
+            service.prove("local/boxed", number)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("where", "rolled"), [("before-the-row", False), ("after-the-row", True)])
+def test_a_killed_rollback_leaves_the_one_or_the_other(home: Home, boxed: Path, hub_folder: Path, where: str, rolled: bool) -> None:
+    upgraded(home, boxed, hub_folder, "1.0.0", "1.1.0")
+    killed(home, "rollback", where, hub_folder)
+    with recovered(home, hub_folder) as service:
+        versions = [service.installed()[0].version, service.kept("boxed")]
+        assert versions == (["1.0.0", "1.1.0"] if rolled else ["1.1.0", "1.0.0"])
+        assert service.detail("boxed").readme == f"# {versions[0]}"
+        assert Path(service.run_spec(service.resolve("boxed")).weights["n.bin"]).read_bytes() == DATA
+        assert service.roll_back("boxed")[0].readme == f"# {versions[1]}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["between-the-renames", "before-the-row", "after-the-row"])
+def test_a_killed_install_of_the_version_that_is_kept(home: Home, boxed: Path, hub_folder: Path, where: str) -> None:
+    """The folder of the way back is the one that is replaced."""
+    upgraded(home, boxed, hub_folder, "1.0.0", "1.1.0")
+    manifest = boxed / "cvpm.toml"
+    manifest.write_text(manifest.read_text().replace("1.1.0", "1.0.0"))
+    (boxed / "README.md").write_text("# 1.0.0 again")
+    killed(home, boxed, where, hub_folder)
+    with recovered(home, hub_folder) as service:
+        versions = [service.installed()[0].version, service.kept("boxed")]
+        new = where == "after-the-row"
+        assert versions == (["1.0.0", "1.1.0"] if new else ["1.1.0", "1.0.0"])
+        there = {service.detail("boxed").readme, service.roll_back("boxed")[0].readme}
+        assert there == {"# 1.1.0", "# 1.0.0 again" if new else "# 1.0.0"}
+        assert {path.name for path in (home.packages / "local/boxed").iterdir()} == {"1.0.0", "1.1.0"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["before-the-rows-go", "after-the-rows-went", "before-the-sweep"])
+def test_a_killed_removal_leaves_nothing_or_all_of_it(home: Home, boxed: Path, hub_folder: Path, where: str) -> None:
+    upgraded(home, boxed, hub_folder, "1.0.0", "1.1.0")
+    killed(home, "remove", where, hub_folder)
+    with recovered(home, hub_folder) as service:
+        assert service.installed() == [] and tree(home) == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["copying", "installing", "middle", "before-the-rename", "before-the-row", "after-the-row"])
+def test_a_killed_install_of_a_linked_folder_leaves_the_folder_as_it_was(home: Home, boxed: Path, hub_folder: Path, where: str) -> None:
+    (boxed / "own.bin").write_bytes(b"own")
+    (boxed / "cvpm.toml").write_text((boxed / "cvpm.toml").read_text() + weight("own", "own.bin"))
+    before = {path: path.read_bytes() for path in boxed.rglob("*") if path.is_file()}
+    killed(home, boxed, where, hub_folder, "editable")
+    with recovered(home, hub_folder) as service:
+        assert [each.version for each in service.installed()] == (["1.0.0"] if where == "after-the-row" else [])
+    assert {path: path.read_bytes() for path in boxed.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["downloading", "middle", "unpacking", "copying", "before-the-row"])
+def test_a_killed_install_of_an_archive_leaves_nothing(home: Home, boxed: Path, hub_folder: Path, trusted: FileServer, where: str) -> None:
+    (boxed / "large").write_bytes(payload(1_500_000, seed=7))
+    url = trusted.add("boxed.tar.gz", packed(boxed, "p.tar.gz"))
+    killed(home, url, where, hub_folder)
+    with recovered(home, hub_folder) as service:
+        assert service.installed() == []
+        left = {Path(name).parts[0] for name in tree(home)}
+        assert left <= {"staging"} and not list(home.staging.glob("work-*"))
+        _install_anew(service, home, url)
 
 
 def test_recover_mends_what_a_hand_has_broken(home: Home, service: PackageService) -> None:

@@ -8,31 +8,36 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.changes import changes_between
 from cvflow_tui.backend.packages.describe import files_size
-from cvflow_tui.backend.packages.disk import sync_folder, sync_tree
-from cvflow_tui.backend.packages.environment import Environment, Environments, host_environment
 from cvflow_tui.backend.packages.downloads import Downloads
+from cvflow_tui.backend.packages.environment import Environment, Environments, host_environment
+from cvflow_tui.backend.packages.fetched import Job, installed_spec, read_package
 from cvflow_tui.backend.packages.hub import FolderHub
 from cvflow_tui.backend.packages.import_check import check_imports
-from cvflow_tui.backend.packages.lock import write_lock
-from cvflow_tui.backend.packages.package import Package, load_package
+from cvflow_tui.backend.packages.interpreters import choose_interpreter
+from cvflow_tui.backend.packages.lock import LOCK, locked_resolution, write_lock
+from cvflow_tui.backend.packages.locked import Lock, follow, read_lock, remember, told
+from cvflow_tui.backend.packages.package import load_package
 from cvflow_tui.backend.packages.planner import make_plan, problems_of
 from cvflow_tui.backend.packages.records import Record, Records
-from cvflow_tui.backend.packages.resolution import Wish
+from cvflow_tui.backend.packages.resolution import Resolution
 from cvflow_tui.backend.packages.runner_file import write_runner
-from cvflow_tui.backend.packages.sources import Fetched, parse_source
-from cvflow_tui.backend.packages.specs import spec_of
-from cvflow_tui.backend.packages.weights import FOLDER, Weight, WeightFetcher, WeightStore
+from cvflow_tui.backend.packages.scripts import AFTER, BEFORE, find_scripts, not_run, run_scripts
+from cvflow_tui.backend.packages.sources import parse_source
+from cvflow_tui.backend.packages.supplied import as_asked
+from cvflow_tui.backend.packages.versions import commit, roll_back, way_back
+from cvflow_tui.backend.packages.weights import Weight, WeightFetcher, WeightStore
 from cvflow_tui.backend.packages.wishes import wish_of
 from cvflow_tui.home import Home
-from cvflow_tui.model.errors import RefusedError
-from cvflow_tui.model.packages import InstallPlan, InstallRequest
+from cvflow_tui.model.errors import PackageError, RefusedError
+from cvflow_tui.model.packages import Changes, InstallPlan, InstallRequest
 
 log = logging.getLogger(__name__)
 
@@ -58,25 +63,28 @@ class Installer:
         self._guard = threading.Lock()
         self._busy: set[str] = set()
         self._held: Counter[str] = Counter()
-        """Environments of installs in progress, which no sweep may take."""
+        """Environments and weights of installs in progress, which no sweep may take."""
         self._commit_lock = threading.Lock()
+        self.in_use: Callable[[str], Collection[str]] = lambda ref: ()
+        """Which versions of a package somebody serves right now."""
 
     def plan(self, request: InstallRequest) -> InstallPlan:
         """What installing would do; fetches the package's files, leaves nothing."""
         progress = Progress()
         with self._workspace() as work:
-            fetched, package = self._fetch(request, work, progress)
-            installed = self._stores.records.get(package.vendor, package.name)
-            return make_plan(
+            job = self._fetch(request, work, progress)
+            package, installed = job.package, job.installed
+            plan = make_plan(
                 package,
-                fetched,
-                wish=wish_of(package, request, installed.path if installed else None),
+                job.fetched,
+                wish=job.wish,
                 work=work,
                 home=self._stores.home.root,
                 environments=self._stores.environments,
                 weights=self._fetcher,
                 replaces=installed.version if installed else None,
             )
+            return replace(plan, changes=self._changes(job), scripts=job.scripts)
 
     def install(self, request: InstallRequest, progress: Progress) -> Record:
         """Install a package. When this returns the package is there; when it raises, nothing of it is.
@@ -84,22 +92,49 @@ class Installer:
         Raises Cancelled when called off, else a CvflowError with the reason.
         """
         with self._workspace() as work:
-            fetched, package = self._fetch(request, work, progress)
-            with self.working_on(package.ref):
+            job = self._fetch(request, work, progress)
+            with self.working_on(job.package.ref):
                 try:
-                    return self._install(request, fetched, package, work, progress)
+                    return self._install(job, progress)
                 except BaseException:
                     self.sweep()  # the environment that was made for it
                     raise
 
+    def roll_back(self, record: Record) -> Record:
+        """Make the version that was kept the installed one. Raises RefusedError where none was, PackageError where a part of it is gone.
+
+        Touches no network and moves no file. The caller holds `working_on`.
+        """
+        with self._commit_lock:
+            target = way_back(self._stores.records.kept_of(record.vendor, record.name))
+            if target is None:
+                raise RefusedError(
+                    f"{record.ref}: no version before {record.version} is kept; install one: cvflow install {record.ref}==VERSION"
+                )
+            environment = target.record.environment
+            if not target.record.path.is_dir() or not (environment is None or self._stores.environments.has(environment)):
+                raise PackageError(f"{record.ref}: a part of version {target.record.version} is gone; install it again")
+            return roll_back(record, self._stores.records) or record
+
     def remove(self, record: Record) -> None:
         """Take a package's files away, then its rows, then what nothing else uses. The caller holds `working_on`."""
+        with self._workspace() as work, self._commit_lock:
+            kept = [each.record for each in self._stores.records.kept_of(record.vendor, record.name)]
+            for number, each in enumerate([record, *kept]):
+                if each.path.exists():
+                    work.mkdir(parents=True, exist_ok=True)
+                    each.path.rename(work / f"removed-{number}")
+            self._tidy(record.path)
+            self._stores.records.delete(record.vendor, record.name)
+        self.sweep()
+
+    def drop_kept(self, record: Record) -> None:
+        """Delete a version that an upgrade kept: after this there is no way back to it."""
         with self._workspace() as work, self._commit_lock:
             if record.path.exists():
                 work.mkdir(parents=True, exist_ok=True)
                 record.path.rename(work / "removed")
-                self._tidy(record.path)
-            self._stores.records.delete(record.vendor, record.name)
+            self._stores.records.drop_kept(record.vendor, record.name, record.version)
         self.sweep()
 
     def sweep(self) -> None:
@@ -108,7 +143,7 @@ class Installer:
             with self._guard:
                 held = {key for key, count in self._held.items() if count}
             self._stores.environments.sweep(self._stores.records.used_environments() | held)
-            self._stores.weights.sweep(self._stores.records.used_weights())
+            self._stores.weights.sweep(self._stores.records.used_weights() | held)
 
     @contextmanager
     def working_on(self, ref: str) -> Iterator[None]:
@@ -123,78 +158,132 @@ class Installer:
             with self._guard:
                 self._busy.discard(ref)
 
-    def _fetch(self, request: InstallRequest, work: Path, progress: Progress) -> tuple[Fetched, Package]:
+    def _fetch(self, request: InstallRequest, work: Path, progress: Progress) -> Job:
+        """Bring the package's files and read them."""
         work.mkdir(mode=0o700, parents=True)
         staged = work / "package"
-        fetched = parse_source(request.source, self._stores.hub, self._stores.downloads, editable=request.editable).fetch(staged, progress)
-        return fetched, load_package(staged, vendor=fetched.vendor, commit=fetched.commit, bundled=fetched.bundled)
-
-    def _install(self, request: InstallRequest, fetched: Fetched, package: Package, work: Path, progress: Progress) -> Record:
+        request, lock = self._followed(request)
+        source = parse_source(request.source, self._stores.hub, self._stores.downloads, editable=request.editable)
+        fetched = source.fetch(staged, progress)
+        package = as_asked(read_package(fetched, staged), request)
+        if request.locked:
+            lock = lock or read_lock(staged / LOCK)
+            request = replace(request, scripts=lock.scripts)
+            # What its scripts made is in the lock too: then it is compared after they have run.
+            package = package if lock.scripts else follow(lock, package)
         installed = self._stores.records.get(package.vendor, package.name)
         wish = wish_of(package, request, installed.path if installed else None)
-        if problems := problems_of(package, wish):
-            raise RefusedError(f"{package.ref} cannot be installed here: {'; '.join(problems)}")
-        resolution = None if package.environment == "host" else self._stores.environments.resolve(wish, work, progress)
-        with self._holding(resolution.key if resolution else None):
+        return Job(request, fetched, package, staged, work, wish, find_scripts(package, request.scripts), installed, lock)
+
+    def _followed(self, request: InstallRequest) -> tuple[InstallRequest, Lock | None]:
+        """A request for a lock (its file, or an installed package) as one for the source that stands in it."""
+        if not request.locked:
+            return request, None
+        file = Path(request.source.removeprefix("file:"))
+        record = next((each for each in self._stores.records.all() if request.source in (each.ref, each.name)), None)
+        if file.is_file():
+            lock = read_lock(file)
+        elif record is not None:
+            lock = read_lock(record.path / LOCK)
+        else:
+            return request, None
+        return replace(request, source=lock.source), lock
+
+    def _install(self, job: Job, progress: Progress) -> Record:
+        if problems := problems_of(job.package, job.wish):
+            raise RefusedError(f"{job.package.ref} cannot be installed here: {'; '.join(problems)}")
+        job = self._run_scripts(job, BEFORE, None, progress)
+        resolution = self._resolve(job, progress)
+        digests = [model.sha256 for model in job.package.models if model.sha256]
+        with self._holding([*([resolution.key] if resolution else []), *digests]):
             environment = (
-                host_environment(package.requirements)
+                host_environment(job.package.requirements)
                 if resolution is None
-                else self._stores.environments.ensure(resolution, work, progress, offline=wish.offline)
+                else self._stores.environments.ensure(resolution, job.work, progress, offline=job.wish.offline)
             )
-            weights = self._fetcher.place(package, work / "weights", progress)
-            record = self._finish(fetched, package, environment, weights, wish)
-            check_imports(package, environment.python, progress)
+            job = self._run_scripts(job, AFTER, environment.python, progress)
+            if job.lock is not None and job.lock.scripts:
+                job = replace(job, package=follow(job.lock, job.package))
+            own = job.own(progress)
+            weights = self._fetcher.place(own, job.work / "weights", progress, job.request.source)
+            record = self._record(job, environment)
+            write_lock(own, job.fetched, weights, environment, record.installed_at, job.wish)
+            remember(job.staged, job.request, job.scripts)
+            for solver in job.package.solvers:
+                write_runner(job.staged, installed_spec(record, job.package, solver, environment.python, [each.name for each in weights]))
+            check_imports(job.package, environment.python, progress)
             progress.step("finishing")
-            record = replace(record, size=files_size(package.root))
-            self._commit(package.root, record, weights)
+            record = replace(record, size=files_size(job.staged))
+            self._commit(job.staged, record, weights)
         return record
 
-    def _finish(self, fetched: Fetched, package: Package, environment: Environment, weights: list[Weight], wish: Wish) -> Record:
-        """Write what an installed package has beside its author's files."""
-        record = Record(
+    def _resolve(self, job: Job, progress: Progress) -> Resolution | None:
+        """What its environment will hold: as its lock says, or else as the index says. None: the app's own Python."""
+        if job.package.environment == "host":
+            return None
+        if job.lock is not None:
+            resolution = locked_resolution(job.lock.path, choose_interpreter(job.wish.python, job.wish.interpreter))
+        else:
+            resolution = self._stores.environments.resolve(job.wish, job.work, progress)
+        ran = tuple(script.sha256 for script in job.scripts if script.allowed and script.when == AFTER)
+        # What such a script does to the environment is nobody else's: one of its own.
+        return replace(resolution, scripts=ran) if ran else resolution
+
+    def _run_scripts(self, job: Job, when: str, python: Path | None, progress: Progress) -> Job:
+        """Run what is allowed and due; the package as it is after that."""
+        if not any(script.allowed and script.when == when for script in job.scripts):
+            return job
+        if job.fetched.editable is not None:
+            raise RefusedError(f"{job.package.ref} is linked: run its scripts in its folder yourself, or install a copy of it")
+        log = self._stores.home.logs / f"{job.package.vendor}.{job.package.name}.install.log"
+        run_scripts(job.scripts, when, job.staged, job.work, progress, python=python, log=log)
+        package = as_asked(read_package(job.fetched, job.staged), job.request)
+        if (package.ref, package.version) != (job.package.ref, job.package.version):
+            raise PackageError(f"a script of {job.package.ref} {job.package.version} made it {package.ref} {package.version}")
+        wish = replace(job.wish, requirements=package.requirements, python=package.manifest.package.python)
+        return replace(job, package=package, wish=wish)
+
+    def _record(self, job: Job, environment: Environment) -> Record:
+        package = job.package
+        warnings = [*job.fetched.warnings, *package.warnings, *not_run(job.scripts)]
+        return Record(
             vendor=package.vendor,
             name=package.name,
             version=package.version,
-            source=fetched.source,
-            commit=fetched.commit,
+            source=job.fetched.source,
+            commit=job.fetched.commit,
             path=self._stores.records.folder(package.vendor, package.name, package.version),
             environment=environment.key,
             size=0,
-            warnings=tuple(dict.fromkeys([*fetched.warnings, *package.warnings])),
+            warnings=tuple(dict.fromkeys(warnings)),
             installed_at=time.time(),
+            request=told(replace(job.request, locked=False)),
+            editable=job.fetched.editable,
+            proven=False,
         )
-        write_lock(package, fetched, weights, environment, record.installed_at, wish)
-        for solver in package.solvers:
-            write_runner(package.root, spec_of(package, solver, record.path, environment.python, [weight.name for weight in weights]))
-        return record
 
     def _commit(self, staged: Path, record: Record, weights: list[Weight]) -> None:
-        """Make the install real: weights kept, one rename, then the row. From here on it is not called off any more."""
-        final = record.path
-        aside = aside_of(final)
+        """Make the install real. From here on it is not called off any more."""
+        in_use = self.in_use(record.ref)
         with self._commit_lock:
-            sync_tree(staged)
-            for weight in weights:
-                self._stores.weights.adopt(staged / FOLDER / weight.name, weight.sha256)
-            final.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            previous = self._stores.records.get(record.vendor, record.name)
-            if final.exists():
-                # The same version again: the old folder stays beside it until the row is written (`recover` puts it back).
-                final.rename(aside)
-            try:
-                staged.rename(final)
-                sync_folder(final.parent)
-                self._stores.records.put(record, weights)
-            except BaseException:
-                shutil.rmtree(final, ignore_errors=True)
-                if aside.exists():
-                    aside.rename(final)
-                raise
-        shutil.rmtree(aside, ignore_errors=True)
-        if previous is not None:
-            if previous.path != final:
-                shutil.rmtree(previous.path, ignore_errors=True)
+            leftover = commit(staged, record, weights, records=self._stores.records, store=self._stores.weights, in_use=in_use)
+        for folder in leftover:
+            shutil.rmtree(folder, ignore_errors=True)
+        if leftover:
             self.sweep()
+
+    def _changes(self, job: Job) -> Changes | None:
+        """What is another than in the version that is installed; None where none is, or it cannot be read."""
+        if job.installed is None:
+            return None
+        try:
+            record = job.installed
+            old = load_package(record.root, vendor=record.vendor, commit=record.commit, bundled=record.environment is None)
+        except PackageError as error:
+            log.warning("%s: what is installed cannot be read: %s", job.installed.ref, error.message)
+            return None
+        weights = self._stores.records.weights(job.installed.vendor, job.installed.name)
+        return changes_between(job.installed, old, weights, job.package, job.fetched)
 
     @contextmanager
     def _workspace(self) -> Iterator[Path]:
@@ -206,25 +295,17 @@ class Installer:
             shutil.rmtree(work, ignore_errors=True)
 
     @contextmanager
-    def _holding(self, key: str | None) -> Iterator[None]:
-        if key is None:
-            yield
-            return
+    def _holding(self, keys: Sequence[str]) -> Iterator[None]:
         with self._guard:
-            self._held[key] += 1
+            self._held.update(keys)
         try:
             yield
         finally:
             with self._guard:
-                self._held[key] -= 1
+                self._held.subtract(keys)
 
     def _tidy(self, path: Path) -> None:
         """Delete the folders above a package that are empty now."""
         for folder in (path.parent, path.parent.parent):
-            if folder.is_relative_to(self._stores.home.packages) and folder != self._stores.home.packages and not any(folder.iterdir()):
+            if folder.is_relative_to(self._stores.home.packages) and folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
-
-
-def aside_of(path: Path) -> Path:
-    """Where the old folder of a version waits while the new one takes its place."""
-    return path.with_name(f".{path.name}.old")

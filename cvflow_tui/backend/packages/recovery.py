@@ -7,8 +7,10 @@ import shutil
 from pathlib import Path
 
 from cvflow_tui.backend.packages.downloads import sweep as sweep_downloads
-from cvflow_tui.backend.packages.installer import Installer, Stores, aside_of
+from cvflow_tui.backend.packages.installer import Installer, Stores
 from cvflow_tui.backend.packages.lock import installed_at
+from cvflow_tui.backend.packages.records import Record
+from cvflow_tui.backend.packages.versions import aside_of
 
 log = logging.getLogger(__name__)
 
@@ -29,19 +31,27 @@ def recover(stores: Stores, installer: Installer) -> None:
 
 def _rows_without_folder(stores: Stores) -> None:
     for record in stores.records.all():
-        if installed_at(record.path) == record.installed_at:
+        if _there(record):
             continue
-        if installed_at(aside_of(record.path)) == record.installed_at:
-            log.warning("%s: the installed version is put back; its replacement was never finished", record.ref)
-            shutil.rmtree(record.path, ignore_errors=True)
-            aside_of(record.path).rename(record.path)
-        elif not record.path.is_dir():
-            log.warning("%s: its folder is gone; it is not installed any more", record.ref)
-            stores.records.delete(record.vendor, record.name)
+        log.warning("%s: its folder is gone; it is not installed any more", record.ref)
+        stores.records.delete(record.vendor, record.name)
+    for kept in stores.records.kept():
+        if not _there(kept.record):
+            stores.records.drop_kept(kept.record.vendor, kept.record.name, kept.record.version)
+
+
+def _there(record: Record) -> bool:
+    """Whether a version's folder is there; one that was put aside for a replacement that was never finished is put back."""
+    aside = aside_of(record.path)
+    if installed_at(record.path) != record.installed_at and installed_at(aside) == record.installed_at:
+        log.warning("%s: version %s is put back; its replacement was never finished", record.ref, record.version)
+        shutil.rmtree(record.path, ignore_errors=True)
+        aside.rename(record.path)
+    return record.path.is_dir()
 
 
 def _folders_without_row(stores: Stores) -> None:
-    kept = {record.path for record in stores.records.all()}
+    kept = {record.path for record in stores.records.all()} | {each.record.path for each in stores.records.kept()}
     for vendor in _folders(stores.home.packages):
         for package in _folders(vendor):
             for version in _folders(package):

@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.check import Checker
 from cvflow_tui.backend.packages.describe import detail_of, summary_of
-from cvflow_tui.backend.packages.environment import Environments
 from cvflow_tui.backend.packages.downloads import Downloads
+from cvflow_tui.backend.packages.environment import Environments
+from cvflow_tui.backend.packages.fetched import installed_spec
 from cvflow_tui.backend.packages.freed import Usage
 from cvflow_tui.backend.packages.hub import FolderHub
 from cvflow_tui.backend.packages.installer import Installer, Stores
+from cvflow_tui.backend.packages.lock import LOCK
 from cvflow_tui.backend.packages.manifest import find_manifest
 from cvflow_tui.backend.packages.names import resolve_package, resolve_solver
 from cvflow_tui.backend.packages.package import Package, load_package
 from cvflow_tui.backend.packages.pip_config import read_pip_config
 from cvflow_tui.backend.packages.records import Record, Records
 from cvflow_tui.backend.packages.recovery import recover
-from cvflow_tui.backend.packages.specs import spec_of
+from cvflow_tui.backend.packages.upgrading import upgrade_request
+from cvflow_tui.backend.packages.versions import way_back
 from cvflow_tui.backend.packages.weights import WeightStore
 from cvflow_tui.backend.runtime.spec import RunSpec
 from cvflow_tui.backend.store import Database
 from cvflow_tui.home import Home
 from cvflow_tui.model.authoring import CheckReport, CheckRequest
 from cvflow_tui.model.errors import NotFoundError, PackageError
-from cvflow_tui.model.packages import InstallPlan, InstallRequest, PackageDetail, PackageSummary, Removal, SolverName
+from cvflow_tui.model.packages import InstallPlan, InstallRequest, PackageDetail, PackageSummary, PackageUses, Removal, SolverName
 from cvflow_tui.model.text import one_line
 
 BUNDLED = Path(__file__).resolve().parents[2] / "solvers"
@@ -100,7 +105,7 @@ class PackageService:
             raise NotFoundError(f"{record.ref} has no solver {name.solver!r}; it has {there}")
         python = self._stores.environments.python(record.environment)
         weights = [weight.name for weight in self._stores.records.weights(record.vendor, record.name)]
-        spec = spec_of(package, solver, record.path, python, weights)
+        spec = installed_spec(record, package, solver, python, weights)
         for file in (python, *map(Path, spec.weights.values())):
             if not file.exists():
                 raise PackageError(f"{record.ref}: {file} is gone; install the package again")
@@ -119,6 +124,67 @@ class PackageService:
     def check(self, request: CheckRequest, progress: Progress) -> CheckReport:
         """Look at a package from every side without installing it; nothing of it is left."""
         return Checker(self._stores).check(request, progress)
+
+    def upgrade_request(self, ref: str) -> InstallRequest:
+        """What brings the newest version of an installed package, or the one that `NAME==VERSION` names; with all that was asked before."""
+        return upgrade_request(ref, self._record)
+
+    def roll_back(self, ref: str) -> tuple[PackageDetail, str]:
+        """Make the version that was kept the installed one; also the version it was before. Raises RefusedError where none is kept."""
+        record = self._record(ref)
+        with self._installer.working_on(record.ref):
+            return self._detail(self._installer.roll_back(record)), record.version
+
+    def kept(self, ref: str) -> str | None:
+        """The version that a rollback of a package leads to, or None."""
+        record = self._record(ref)
+        back = way_back(self._stores.records.kept_of(record.vendor, record.name))
+        return back.record.version if back else None
+
+    def kept_versions(self) -> list[Record]:
+        """Every version that an upgrade kept."""
+        return [kept.record for kept in self._stores.records.kept()]
+
+    def prove(self, ref: str, version: str) -> None:
+        """Note that a version has started once: from now on it is one that an upgrade keeps as the way back."""
+        vendor, _, name = ref.partition("/")
+        self._stores.records.prove(vendor, name, version)
+
+    @contextmanager
+    def starting(self, name: SolverName) -> Iterator[None]:
+        """A solver's start: when a version fails the first time it is started, the way back is named."""
+        try:
+            yield
+        except PackageError as error:
+            record = self._stores.records.get(name.vendor, name.package)
+            back = way_back(self._stores.records.kept_of(name.vendor, name.package)) if record and not record.proven else None
+            if record is None or back is None:
+                raise
+            hint = f"it is the first start of {record.version}, and {back.record.version} is kept: cvflow rollback {record.ref}"
+            raise PackageError(f"{error.message}; {hint}", detail=error.detail) from error
+
+    def watch_versions(self, in_use: Callable[[str], Collection[str]]) -> None:
+        """Be told which versions of a package are being served: an upgrade leaves them where they are."""
+        self._installer.in_use = in_use
+
+    def uses(self, ref: str) -> PackageUses:
+        """Which packages share an environment and weights with a package. Who runs it and asks it, others know."""
+        record = self._record(ref)
+        records = self._stores.records
+        own = {weight.sha256 for weight in records.weights(record.vendor, record.name)}
+        others = [each for each in records.all() if each.ref != record.ref]
+        return PackageUses(
+            package=record.ref,
+            environment=tuple(each.ref for each in others if each.environment is not None and each.environment == record.environment),
+            weights=tuple(each.ref for each in others if own & {weight.sha256 for weight in records.weights(each.vendor, each.name)}),
+        )
+
+    def lock(self, ref: str) -> str:
+        """The text of an installed package's lock."""
+        try:
+            return (self._record(ref).path / LOCK).read_text("utf-8")
+        except OSError as error:
+            raise PackageError(f"{ref}: its {LOCK} is gone; install the package again") from error
 
     def remove(self, ref: str) -> Removal:
         """Remove a package, and the environment and weights that nothing else uses. Its solvers must not be running."""
@@ -143,6 +209,8 @@ class PackageService:
 
     def _package(self, record: Record) -> Package:
         """An installed package, read once: its files do not change."""
+        if record.editable is not None:  # its author's folder, which does change
+            return load_package(record.root, vendor=record.vendor, commit=record.commit)
         path = find_manifest(record.path)
         stamp = path.stat().st_mtime_ns if path else 0
         with self._guard:

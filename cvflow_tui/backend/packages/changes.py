@@ -1,0 +1,97 @@
+"""What another version of a package changes, told before it is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from cvflow_tui.backend.packages.describe import SKIPPED
+from cvflow_tui.backend.packages.lock import LOCK, digests
+from cvflow_tui.backend.packages.package import Package
+from cvflow_tui.backend.packages.records import Record
+from cvflow_tui.backend.packages.sources import Fetched
+from cvflow_tui.backend.packages.toml_file import read_toml
+from cvflow_tui.backend.packages.weights import FOLDER, Weight
+from cvflow_tui.model.errors import PackageError
+from cvflow_tui.model.packages import Changes, Differences
+from cvflow_tui.model.text import one_line
+
+
+def changes_between(record: Record, old: Package, weights: list[Weight], new: Package, fetched: Fetched) -> Changes:
+    """From what is installed to what was fetched."""
+    commits = (record.commit, fetched.commit) if record.commit and fetched.commit and record.commit != fetched.commit else None
+    return Changes(
+        version=record.version,
+        commits=commits,
+        files=differences(_files_before(record, old), _files(new)),
+        requirements=differences(_requirements(old), _requirements(new)),
+        weights=differences(
+            {weight.name: weight.sha256 for weight in weights},
+            {model.name: model.sha256 or _unknown(weights, model.name) for model in new.models},
+        ),
+        solvers=differences(
+            {solver.name: (solver.class_path, solver.task) for solver in old.solvers},
+            {solver.name: (solver.class_path, solver.task) for solver in new.solvers},
+        ),
+        parameters=differences(_parameters(old), _parameters(new)),
+    )
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Differences:
+    """Names that came, went, or stand for something else now."""
+    return Differences(
+        added=_names(after.keys() - before.keys()),
+        removed=_names(before.keys() - after.keys()),
+        changed=_names(name for name in before.keys() & after.keys() if before[name] != after[name]),
+    )
+
+
+def _names(names: Any) -> tuple[str, ...]:
+    return tuple(sorted(one_line(str(name), 120) for name in names))
+
+
+def _unknown(weights: list[Weight], name: str) -> str | None:
+    """A weight without a digest is the same until it has come."""
+    return next((weight.sha256 for weight in weights if weight.name == name), None)
+
+
+def _files_before(record: Record, old: Package) -> dict[str, str]:
+    """The author's files as they were installed; cvflow's own beside them are not among them."""
+    if record.editable is None:
+        try:
+            return _without_weights(dict(read_toml(record.path / LOCK)["files"]), old)
+        except (PackageError, KeyError, TypeError, ValueError):
+            return {}
+    return _files(old)
+
+
+def _files(package: Package) -> dict[str, str]:
+    found = {name: digest for name, digest in digests(package.root) if not SKIPPED & set(Path(name).parts)}
+    return _without_weights(found, package)
+
+
+def _without_weights(files: dict[str, str], package: Package) -> dict[str, str]:
+    placed = {f"{FOLDER}/{model.name}" for model in package.models}
+    return {name: digest for name, digest in files.items() if name not in placed}
+
+
+def _requirements(package: Package) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for line in package.requirements:
+        try:
+            found[canonicalize_name(Requirement(line).name)] = line
+        except InvalidRequirement:
+            found[line] = line
+    return found
+
+
+def _parameters(package: Package) -> dict[str, tuple[str, str]]:
+    return {
+        f"{solver.name}.{parameter.name}": (parameter.type, repr(parameter.default))
+        for solver in package.solvers
+        for parameter in solver.parameters
+    }

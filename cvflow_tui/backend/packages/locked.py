@@ -1,0 +1,111 @@
+"""Installing exactly what a `cvflow.lock` says, and writing into one what the user allowed and asked for."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cvflow_tui.backend.packages.lock import LOCK, digests
+from cvflow_tui.backend.packages.package import Package
+from cvflow_tui.backend.packages.toml_file import read_toml
+from cvflow_tui.model.errors import NotFoundError, PackageError
+from cvflow_tui.model.packages import InstallRequest, Script
+from cvflow_tui.model.text import one_line
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A lock that is to be followed: what stands in it about the package itself. It may be a stranger's; every word is checked."""
+
+    path: Path
+    source: str
+    version: str
+    weights: Mapping[str, str]
+    files: Mapping[str, str]
+    scripts: tuple[str, ...]
+
+
+def read_lock(path: Path) -> Lock:
+    """Read a lock. Raises NotFoundError where there is none, PackageError for one that is damaged."""
+    if not path.is_file():
+        raise NotFoundError(f"{path}: there is no {LOCK} to follow; cvflow lock REF --out FILE writes one")
+    tables = read_toml(path)
+    package, files = tables.get("package"), tables.get("files")
+    if not isinstance(package, dict) or not isinstance(files, dict) or not isinstance(package.get("source"), str):
+        raise PackageError(f"{path.name}: has no [package] with a source and no [files]: it is no lock that cvflow wrote")
+    weights = {str(told.get("name")): _digest(path, told.get("sha256")) for told in _tables(path, tables, "weights")}
+    return Lock(
+        path,
+        package["source"],
+        str(package.get("version", "")),
+        weights,
+        {str(name): _digest(path, digest) for name, digest in files.items()},
+        tuple(_digest(path, told.get("sha256")) for told in _tables(path, tables, "scripts") if told.get("ran") is True),
+    )
+
+
+def follow(lock: Lock, package: Package) -> Package:
+    """The package with its weights held to the lock's digests. Raises PackageError where its files are not those of the lock."""
+    there, placed = dict(digests(package.root)), {f"pretrained/{name}" for name in lock.weights}
+    for name in sorted(lock.files.keys() | (there.keys() - placed)):
+        if there.get(name) != lock.files.get(name):
+            how = "is missing" if name not in there else "is not in it" if name not in lock.files else "is another"
+            raise PackageError(f"{package.ref} is not what {lock.path.name} says: {one_line(name, 100)} {how}")
+    models = {model.name: model for model in package.models}
+    if models.keys() != lock.weights.keys():
+        raise PackageError(f"{package.ref} is not what {lock.path.name} says: it has other weights")
+    for name, model in models.items():
+        if model.sha256 not in (None, lock.weights[name]):
+            raise PackageError(f"{package.ref} is not what {lock.path.name} says: {one_line(name, 100)} has another digest")
+    held = tuple(model.model_copy(update={"sha256": lock.weights[model.name]}) for model in package.models)
+    return replace(package, models=held)
+
+
+def remember(root: Path, request: InstallRequest, scripts: Sequence[Script]) -> None:
+    """Add to the lock of a staged package what the user asked for and which scripts ran."""
+    import tomlkit
+
+    path = root / LOCK
+    document = tomlkit.parse(path.read_text("utf-8"))
+    asked = {key: value for key, value in json.loads(told(request)).items() if value not in (None, False, [], {})}
+    document["request"] = asked
+    if scripts:
+        document["scripts"] = [{"name": script.name, "sha256": script.sha256, "ran": script.allowed} for script in scripts]
+    path.write_text(tomlkit.dumps(document), "utf-8")
+
+
+def told(request: InstallRequest) -> str:
+    """A request as JSON."""
+    from dataclasses import asdict
+
+    return json.dumps(asdict(request), sort_keys=True)
+
+
+def asked(text: str) -> InstallRequest:
+    """A request from its JSON; what a newer cvflow knew and this one does not is left out."""
+    from dataclasses import fields
+
+    known = {field.name for field in fields(InstallRequest)}
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(text).items() if key in known
+    }
+    return InstallRequest(**values)
+
+
+def _tables(path: Path, tables: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    found = tables.get(key, [])
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise PackageError(f"{path.name}: {key}: is no list of tables")
+    return found
+
+
+def _digest(path: Path, value: object) -> str:
+    if not isinstance(value, str) or not _SHA256.fullmatch(value):
+        raise PackageError(f"{path.name}: {one_line(repr(value), 80)} is no sha256")
+    return value

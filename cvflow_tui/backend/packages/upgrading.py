@@ -1,0 +1,45 @@
+"""What an upgrade asks for: the same as at the installation, of a newer version."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from cvflow_tui.backend.packages.locked import asked
+from cvflow_tui.backend.packages.records import Record
+from cvflow_tui.model.errors import UsageError
+from cvflow_tui.model.packages import InstallRequest
+from cvflow_tui.model.text import one_line
+
+_NAMED = re.compile(r"([^<>=!~]*)([<>=!~].*)?", re.DOTALL)
+_PINNED = re.compile(r"@[0-9a-f]{40}(?=#|$)")
+
+
+def upgrade_request(text: str, find: Callable[[str], Record]) -> InstallRequest:
+    """The request for `NAME` or `NAME==VERSION`. `find` knows the installed package, or raises what is to be said."""
+    told = _NAMED.fullmatch(text.strip())
+    name, versions = (told[1].strip(), (told[2] or "").strip()) if told else (text, "")
+    try:
+        wanted = SpecifierSet(versions)
+    except InvalidSpecifier as error:
+        raise UsageError(f"{one_line(versions, 60)!r} is no range of versions: write it like ==1.0.0 or >=1,<2") from error
+    record = find(name)
+    before = asked(record.request) if record.request else InstallRequest(_PINNED.sub("", record.source))
+    if record.source.startswith("hub:"):
+        kept = "" if versions else _ranges(before.source)
+        return replace(before, source=f"hub:{record.ref}{wanted if versions else kept}")
+    if versions:
+        raise UsageError(
+            f"{record.ref} comes from {one_line(record.source, 200)}, which has no numbered versions; cvflow install SOURCE@REF"
+        )
+    return before
+
+
+def _ranges(source: str) -> str:
+    """The range that was asked for at the installation; a single version is what an upgrade is to leave."""
+    told = _NAMED.fullmatch(source.removeprefix("hub:").strip())
+    ranges = SpecifierSet((told[2] or "") if told else "")
+    return "" if any(each.operator in ("==", "===") and "*" not in each.version for each in ranges) else str(ranges)
