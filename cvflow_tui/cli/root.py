@@ -19,6 +19,7 @@ SECTIONS = {
     "Packages and solvers": {
         "hub": Entry("hub", "hub", "Find packages: search, show"),
         "install": Entry("packages", "install", "Install a package from the hub, git, or a folder"),
+        "doctor": Entry("doctor", "doctor", "Say why a package can't run here, before anything is downloaded"),
         "list": Entry("packages", "list_packages", "List what is installed"),
         "remove": Entry("packages", "remove", "Remove a package and whatever only it uses"),
         "start": Entry("solvers", "start", "Run a solver as a REST service"),

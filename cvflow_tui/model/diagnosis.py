@@ -10,7 +10,7 @@ class Finding:
     """One thing that stands in a package's way, or may."""
 
     topic: str
-    """`python`, `platform`, `requirements`, `build`, `weights`, `disk`, `gpu`, `libraries`, `scripts`."""
+    """`python`, `requirements`, `build`, `index`, `weights`, `disk`, `gpu`, `libraries`."""
     what: str
     """One sentence: what is so."""
     mend: str = ""
@@ -26,23 +26,3 @@ class Finding:
     def sentence(self) -> str:
         """What and mend on one line."""
         return f"{self.what}; {self.mend}" if self.mend else self.what
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """What a look around found, before anything was downloaded."""
-
-    package: str
-    """`vendor/name`."""
-    version: str
-    python: str | None
-    """The Python it would run on, as a version; None where none fits."""
-    environment: str
-    """One sentence: which environment."""
-    download_bytes: int | None
-    findings: tuple[Finding, ...] = ()
-
-    @property
-    def can_run(self) -> bool:
-        """Whether nothing blocks."""
-        return not any(finding.blocks for finding in self.findings)

@@ -21,9 +21,12 @@ _FAILED = 100
 """Exit status of the check for the first solver that failed; the next solver's is one more."""
 
 _CODE = """\
-import importlib, sys, traceback
+import sys
+del sys.path[0]  # the folder it runs in: Python 3.9 and 3.10 know no -P
+import importlib, traceback
 failed, sdk, root, *paths = sys.argv[1:]
 sys.path[:0] = [sdk, root]
+sys.path.append(sdk + "/fallback")
 for number, path in enumerate(paths):
     *module, name = path.split("/")
     try:
@@ -44,7 +47,7 @@ def check_imports(package: Package, python: Path, progress: Progress, seconds: f
     """
     progress.step("checking that it imports")
     paths = [solver.class_path for solver in package.solvers]
-    command = [str(python), "-P", "-B", "-c", _CODE, str(_FAILED), str(SDK), str(package.root), *paths]
+    command = [str(python), "-B", "-c", _CODE, str(_FAILED), str(SDK), str(package.root), *paths]
     status, output = run_tool(command, progress=progress, seconds=seconds, cwd=package.root, env=_environment())
     if status == 0:
         return

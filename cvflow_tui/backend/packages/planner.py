@@ -10,10 +10,13 @@ from cvflow_tui.backend.packages.diagnosis import Outlook, look_ahead, python_fi
 from cvflow_tui.backend.packages.disk import free_bytes, human
 from cvflow_tui.backend.packages.environment import UNPACKED, Environments
 from cvflow_tui.backend.packages.package import Package
+from cvflow_tui.backend.packages.reach import weight_findings
 from cvflow_tui.backend.packages.resolution import Wish, total_size
 from cvflow_tui.backend.packages.sizes import measured
 from cvflow_tui.backend.packages.sources import Fetched
 from cvflow_tui.backend.packages.weights import WeightFetcher
+from cvflow_tui.model.diagnosis import Finding
+from cvflow_tui.model.errors import CvflowError
 from cvflow_tui.model.packages import InstallPlan
 
 
@@ -35,7 +38,8 @@ def make_plan(
 ) -> InstallPlan:
     """The plan for a package that was fetched. Asks the index for its requirements, and the network how large the weights are."""
     outlook = look_ahead(package, wish, environments, work, Progress())
-    download, free = weights.missing_bytes(package), free_bytes(home)
+    findings = [*outlook.findings, *weight_findings(weights.absent(package), fetched.source, offline=wish.offline)]
+    download, free = _weights_bytes(package, weights, findings), free_bytes(home)
     disk = installed_size(package)
     if disk is None and download is not None:
         disk = files_size(package.root) + download
@@ -44,10 +48,10 @@ def make_plan(
     coming, added = outlook.download_bytes, environment_size(outlook)
     download = None if download is None or coming is None else download + coming
     disk = None if disk is None or added is None else disk + added
-    problems = [finding.sentence for finding in outlook.findings if finding.blocks]
     needed = unpacked + (added or 0)
     if needed > free:
-        problems.append(f"no disk space: it needs {human(needed)}, and {home} has {human(free)} free")
+        what = f"no disk space: it needs {human(needed)}, and {home} has {human(free)} free"
+        findings.append(Finding("disk", what, "make room or move CVFLOW_HOME", code="refused"))
     summary = summary_of(package, source=fetched.source, installed=replaces)
     steps = [f"copy the files of {package.ref} {package.version}"]
     sentence = environment_sentence(package, outlook)
@@ -68,12 +72,23 @@ def make_plan(
         free_bytes=free,
         environment=sentence,
         steps=tuple(steps),
-        problems=tuple(problems),
-        findings=tuple(outlook.findings),
+        problems=tuple(finding.sentence for finding in findings if finding.blocks),
+        findings=tuple(findings),
         environment_packages=len(outlook.resolution.pins) if outlook.resolution else None,
         environment_bytes=outlook.download_bytes if outlook.resolution else None,
         replaces=replaces,
     )
+
+
+def _weights_bytes(package: Package, weights: WeightFetcher, findings: list[Finding]) -> int | None:
+    """Bytes of weights that have to come; None where a source does not tell. An index without them is a finding."""
+    if any(finding.topic == "weights" for finding in findings):
+        return None
+    try:
+        return weights.missing_bytes(package)
+    except CvflowError as error:
+        findings.append(Finding("weights", error.message, detail=error.detail or "", code=error.code))
+        return None
 
 
 def environment_size(outlook: Outlook) -> int | None:

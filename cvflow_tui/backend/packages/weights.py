@@ -129,12 +129,14 @@ class WeightFetcher:
         for url, sha256 in taken:
             self._downloads.forget(url, sha256)
 
+    def absent(self, package: Package) -> list[ModelTable]:
+        """The weights that have to come from elsewhere: the package does not ship them, and the store does not have them."""
+        return [model for model in package.models if not (self._store.has(model.sha256) or is_relative(model.url))]
+
     def missing_bytes(self, package: Package) -> int | None:
         """Bytes that have to come from elsewhere; None where a source does not tell. Asks the network."""
         total = 0
-        for model in package.models:
-            if self._store.has(model.sha256) or is_relative(model.url):
-                continue
+        for model in self.absent(package):
             size = self._remote_size(model)
             if size is None:
                 return None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from cvflow_tui.backend.packages.downloads.downloads import told_offline
 from cvflow_tui.backend.packages.lock import read_wishes
 from cvflow_tui.backend.packages.package import Package
 from cvflow_tui.backend.packages.requirements import check_added, merged
@@ -27,4 +28,5 @@ def wish_of(package: Package, request: InstallRequest, installed: Path | None = 
         interpreter=request.python or before.interpreter,
         relax=request.relax or before.relax,
         allow_build=tuple(builds),
+        offline=request.offline or told_offline(),
     )

@@ -1,0 +1,56 @@
+"""Whether the addresses of weights answer: asked all at once, a few seconds at most, before anything is downloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+
+from cvflow_tui.backend.packages.downloads.client import open_client
+from cvflow_tui.backend.packages.downloads.outbound import Outbound
+from cvflow_tui.backend.packages.downloads.received import file_path
+from cvflow_tui.backend.packages.downloads.shown import shown_url
+from cvflow_tui.backend.packages.manifest import ModelTable
+from cvflow_tui.backend.packages.pip_config import read_pip_config
+from cvflow_tui.model.diagnosis import Finding
+from cvflow_tui.model.errors import CvflowError
+from cvflow_tui.model.text import one_line
+
+SECONDS = 3.0
+_AT_ONCE = 16
+_GONE = {401: "wants a password", 403: "refuses it", 404: "has it no more", 410: "has it no more"}
+
+
+def weight_findings(models: Sequence[ModelTable], source: str, *, offline: bool = False) -> Iterator[Finding]:
+    """The weights (of those that have to come from elsewhere) that will not come, with the command that brings them otherwise."""
+    if not models:
+        return
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        reasons = list(pool.map(lambda model: _why_not(model.url, offline=offline), models))
+    for model, reason in zip(models, reasons, strict=True):
+        if reason is not None:
+            name = one_line(model.name)
+            mend = f"if you have the file: cvflow install {source} --weights {name}=FILE"
+            yield Finding("weights", f"the weight {name} cannot be had: {reason}", mend, code="remote")
+
+
+def _why_not(url: str, *, offline: bool) -> str | None:
+    """Why an address gives nothing; None where it seems to."""
+    try:
+        if url.startswith("file:"):
+            return None if file_path(url).is_file() else f"there is no {one_line(url, 200)}"
+        if not url.startswith(("https:", "http:")):
+            return None  # pypi: is found through the index, and its error says what there is
+        if offline:
+            return "it is not on this machine, and nothing may come over the network"
+        with open_client(Outbound.of(url), SECONDS, read_pip_config().cert) as client:
+            status = client.head(url).status_code
+    except CvflowError as error:
+        return error.message
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return f"{shown_url(url)} does not answer ({one_line(str(error), 120) or type(error).__name__})"
+    # A server may know no HEAD; only what surely means that a GET fails counts.
+    if status in _GONE:
+        return f"{shown_url(url)}: the server {_GONE[status]} ({status})"
+    return f"{shown_url(url)}: the server answers {status}" if status >= 500 and status != 501 else None

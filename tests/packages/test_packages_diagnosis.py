@@ -1,0 +1,142 @@
+"""Why can't this run here: found before anything is downloaded, each with a mend."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from cvflow_tui.backend.packages import diagnosis, machine
+from cvflow_tui.backend.packages.interpreters import own_interpreter
+from cvflow_tui.backend.packages.machine import gpu_names, has_library, missing_libraries
+from cvflow_tui.backend.packages.resolution import Pin, Resolution
+from cvflow_tui.backend.packages.service import PackageService
+from cvflow_tui.home import Home
+from cvflow_tui.model.diagnosis import Finding
+from cvflow_tui.model.packages import InstallRequest
+
+from .parts import FileServer, tree, weight, write_package, write_wheel
+
+
+def findings(service: PackageService, root: Path, **wishes: object) -> dict[str, list[Finding]]:
+    found: dict[str, list[Finding]] = {}
+    for finding in service.plan(InstallRequest(str(root), **wishes)).findings:  # type: ignore[arg-type]
+        found.setdefault(finding.topic, []).append(finding)
+    return found
+
+
+def with_manifest(root: Path, line: str) -> Path:
+    manifest = root / "cvpm.toml"
+    manifest.write_text(manifest.read_text().replace("[[solvers]]", f"{line}\n[[solvers]]", 1))
+    return root
+
+
+def test_nothing_stands_in_the_way(service: PackageService, tmp_path: Path) -> None:
+    plan = service.plan(InstallRequest(str(write_package(tmp_path / "p"))))
+    assert plan.findings == () and plan.problems == ()
+
+
+def test_everything_at_once_and_nothing_is_kept(
+    service: PackageService, home: Home, tmp_path: Path, trusted: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requirements, two weights and a GPU in one answer; the server was asked for headers alone."""
+    monkeypatch.setenv("PATH", str(tmp_path))  # no nvidia-smi
+    there = trusted.add("there.bin", b"x" * 1000)
+    more = (
+        weight("here.bin", there)
+        + weight("gone.bin", f"{trusted.url}/gone.bin")
+        + weight("dead.bin", f"https://127.0.0.1:{_closed()}/d.bin")
+    )
+    root = with_manifest(write_package(tmp_path / "p", requirements="no-such-thing==1\n", more=more), "gpu = true")
+    before = tree(home)
+    found = findings(service, root)
+    assert {topic: len(each) for topic, each in found.items()} == {"requirements": 1, "weights": 2, "gpu": 1}
+    gone, dead = found["weights"]
+    assert gone.blocks and gone.code == "remote" and "gone.bin" in gone.what and "404" in gone.what
+    assert dead.blocks and "does not answer" in dead.what
+    assert gone.mend == f"if you have the file: cvflow install {root} --weights gone.bin=FILE"
+    assert not found["gpu"][0].blocks and found["gpu"][0].mend
+    assert "no-such-thing" in found["requirements"][0].what and "\n" in found["requirements"][0].detail
+    assert {method for method, _, _ in trusted.requests} == {"HEAD"} and tree(home) == before
+
+
+def test_a_server_that_knows_no_head_is_not_dead(service: PackageService, tmp_path: Path, trusted: FileServer) -> None:
+    trusted.redirects["/w.bin"] = f"{trusted.url}/real.bin"
+    trusted.add("real.bin", b"x")
+    root = write_package(tmp_path / "p", more=weight("w.bin", f"{trusted.url}/w.bin") + weight("f.bin", (tmp_path / "none").as_uri()))
+    [missing] = findings(service, root)["weights"]
+    assert "f.bin" in missing.what
+
+
+def test_weights_that_are_kept_already_are_not_asked_for(service: PackageService, tmp_path: Path, trusted: FileServer) -> None:
+    import hashlib
+
+    from cvflow_tui.backend.jobs import Progress
+
+    digest = hashlib.sha256(b"weights").hexdigest()
+    url = trusted.add("w.bin", b"weights")
+    service.install(InstallRequest(str(write_package(tmp_path / "a", more=weight("w.bin", url, digest)))), Progress())
+    trusted.requests.clear()
+    (trusted.folder / "w.bin").unlink()
+    assert findings(service, write_package(tmp_path / "b", more=weight("w.bin", url, digest))) == {}
+    assert trusted.requests == []
+
+
+def test_offline_nothing_is_asked(
+    service: PackageService, tmp_path: Path, trusted: FileServer, pip_of_the_test: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_wheel(pip_of_the_test, "toy", "1.0", {"toy.py": b""})
+    root = write_package(tmp_path / "p", requirements="toy\n", more=weight("w.bin", trusted.add("w.bin", b"x")))
+
+    def refuse(*_: object, **__: object) -> None:
+        pytest.fail("a name was looked up")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setenv("CVFLOW_OFFLINE", "1")
+    found = findings(service, root)
+    assert list(found) == ["weights"] and "nothing may come over the network" in found["weights"][0].what
+    assert trusted.requests == []
+
+
+def test_python_is_the_first_thing(service: PackageService, tmp_path: Path) -> None:
+    root = with_manifest(write_package(tmp_path / "p", requirements="no-such-thing\n"), 'python = "<3"')
+    found = findings(service, root)
+    assert list(found) == ["python"] and "none here fits" in found["python"][0].what
+
+
+def test_no_room_is_a_finding(service: PackageService, tmp_path: Path) -> None:
+    root = write_package(tmp_path / "p", more=weight("w.bin", "https://127.0.0.1:9/x") + f"size = {1 << 60}\n")
+    (finding,) = findings(service, root)["disk"]
+    assert finding.code == "refused" and finding.what.startswith("no disk space: it needs") and "CVFLOW_HOME" in finding.mend
+
+
+def test_libraries_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    there: set[str] = set()
+    monkeypatch.setattr(machine, "has_library", lambda name: name in there)
+    resolution = Resolution(own_interpreter(), (Pin("opencv-python", "4.9"), Pin("numpy", "1"), Pin("wand", "1")))
+    opencv, wand = diagnosis.library_findings(resolution)
+    assert not opencv.blocks and "libGL" in opencv.what and "opencv-python-headless" in opencv.mend
+    assert "libMagickWand" in wand.what
+    there |= {"GL", "glib-2.0", "MagickWand-6.Q16"}
+    assert list(missing_libraries(["OpenCV_Python", "wand"])) == []
+
+
+def test_libraries_are_really_looked_for() -> None:
+    assert has_library("c") and not has_library("no-such-library-anywhere")
+
+
+def test_gpus_are_what_the_driver_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    program = tmp_path / "nvidia-smi"
+    for text, told in (("echo 'NVIDIA H200'; echo 'NVIDIA A100'", ["NVIDIA H200", "NVIDIA A100"]), ("echo no driver; exit 9", [])):
+        program.write_text(f"#!/bin/sh\n{text}\n")
+        program.chmod(0o755)
+        assert gpu_names() == told
+
+
+def _closed() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
