@@ -18,18 +18,22 @@ from cvflow_tui.backend.runtime.runner.guard import Guard, fault_reply
 from cvflow_tui.backend.runtime.runner.infer import Infer
 from cvflow_tui.backend.runtime.runner.metrics import CONTENT_TYPE, metrics
 from cvflow_tui.backend.runtime.runner.protocols.batch import Batch
+from cvflow_tui.backend.runtime.runner.protocols.bodies import Bodies
 from cvflow_tui.backend.runtime.runner.protocols.jobs import Jobs
+from cvflow_tui.backend.runtime.runner.protocols.original import Originals, original_about
+from cvflow_tui.backend.runtime.runner.protocols.v2 import V2
 from cvflow_tui.backend.runtime.runner.service import Service
 from cvflow_tui.backend.runtime.runner.stats import memory_numbers
 
 
 def make_app(service: Service, host: str) -> ASGIApp:
     """The ASGI application of a runner that is bound to `host`."""
-    jobs = Jobs(service)
+    jobs, bodies = Jobs(service), Bodies(service.limits)
     infer = Infer(service, jobs)
 
     async def answer_about(request: Request) -> Response:
-        return JSONResponse(about(service))
+        told = about(service)
+        return JSONResponse(original_about(service, told) if service.main.ready.generation else told)
 
     async def answer_status(request: Request) -> Response:
         status = service.status()
@@ -49,8 +53,10 @@ def make_app(service: Service, host: str) -> ASGIApp:
             Route("/openapi.json", answer_openapi, methods=["GET"]),
             Route("/metrics", answer_metrics, methods=["GET"]),
             *Control(service).routes(),
+            *Originals(service).routes(),
             *jobs.routes(),
             *Batch(service, jobs).routes(),
+            *V2(service, bodies).routes(),
         ],
         exception_handlers={HTTPException: _http_fault, Exception: _bug},
     )

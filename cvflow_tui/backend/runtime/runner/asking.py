@@ -17,6 +17,7 @@ from cvflow_tui.backend.runtime.runner.forms import receive_form, receive_raw
 from cvflow_tui.backend.runtime.runner.incoming import WAITING, Incoming
 from cvflow_tui.backend.runtime.runner.lane import Lane, Unavailable
 from cvflow_tui.backend.runtime.runner.pictures import Bomb, quick_facts, slow_facts
+from cvflow_tui.backend.runtime.runner.protocols.original import may_lack_picture, receive_original, speaks_original
 from cvflow_tui.backend.runtime.runner.scratch import Upload
 from cvflow_tui.backend.runtime.runner.service import Service
 from cvflow_tui.model.text import one_line
@@ -89,7 +90,9 @@ async def receive_picture(service: Service, incoming: Incoming, upload: Upload, 
     patience = min(limits.upload_seconds, limits.grace_seconds + expected / limits.slowest)
     try:
         async with asyncio.timeout(patience):
-            if kind == "multipart/form-data":
+            if speaks_original(service, kind):
+                parameters.update(await receive_original(service, incoming, upload))
+            elif kind == "multipart/form-data":
                 parameters.update(await receive_form(incoming, upload, limits))
             elif kind.startswith("image/") or kind == "application/octet-stream":
                 await receive_raw(incoming, upload)
@@ -103,6 +106,8 @@ async def receive_picture(service: Service, incoming: Incoming, upload: Upload, 
 
 async def look(service: Service, upload: Upload) -> tuple[int, int] | None:
     """The picture's displayed size. Raises Fault 400 for what is none (task `other` may take other files), 413 for a bomb."""
+    if upload.size == 0 and may_lack_picture(service):
+        return None
     if upload.size == 0:
         raise bad_input("the picture is empty")
     limits = service.limits

@@ -25,7 +25,7 @@ async def receive_raw(incoming: Incoming, upload: Upload) -> None:
 
 async def receive_form(incoming: Incoming, upload: Upload, limits: Limits) -> dict[str, str]:
     """A multipart form: part `file` into the upload, the text fields returned. Raises Fault 400 for a form that is none."""
-    form = _OneFile(limits)
+    form = OneFile(limits)
 
     async def drain() -> None:
         pieces, form.pieces = form.pieces, []
@@ -170,8 +170,8 @@ class Fields(Parts):
         return {name: value.decode("utf-8", "replace") for name, value in self.fields.items()}
 
 
-class _OneFile(Fields):
-    """Fields and the part `file`."""
+class OneFile(Fields):
+    """Fields and, perhaps, the part `file`."""
 
     def __init__(self, limits: Limits) -> None:
         super().__init__(limits, limits.fields)
@@ -180,6 +180,7 @@ class _OneFile(Fields):
         self._is_file = False
 
     def began(self) -> None:
+        """A part begins."""
         # The file's own name is not looked at: what a client calls its file is no business of this machine's.
         self._is_file = self.name == "file"
         if self._is_file:
@@ -190,6 +191,7 @@ class _OneFile(Fields):
             self.fields[self.name] = b""
 
     def data(self, data: bytes, start: int, end: int) -> None:
+        """Some of a part."""
         if self._is_file:
             self.pieces.append(data[start:end])
         else:

@@ -22,6 +22,7 @@ from cvflow_tui.backend.runtime.runner.faults import Fault, runner_failed
 from cvflow_tui.backend.runtime.runner.guard import fault_reply
 from cvflow_tui.backend.runtime.runner.incoming import Incoming
 from cvflow_tui.backend.runtime.runner.protocols.jobs import Jobs, job_reply
+from cvflow_tui.backend.runtime.runner.protocols.original import original_fault, speaks_original, upload_headers
 from cvflow_tui.backend.runtime.runner.service import Service
 
 log = logging.getLogger(__name__)
@@ -51,13 +52,15 @@ class Infer:
             body = await self._answer(incoming, scope, wished)
         except Fault as fault:
             status = fault.status
-            await fault_reply(fault)(scope, receive, send)
+            original = speaks_original(service, incoming.content_type)
+            await fault_reply(original_fault(fault) if original else fault)(scope, receive, send)
         except Exception:
             status = 500
             log.exception("the runner failed")
             await fault_reply(runner_failed())(scope, receive, send)
         else:
-            await send({"type": "http.response.start", "status": 200, "headers": [_JSON, (b"content-length", b"%d" % len(body))]})
+            headers = [_JSON, (b"content-length", b"%d" % len(body)), *upload_headers(service)]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": body})
         finally:
             service.receiving -= 1

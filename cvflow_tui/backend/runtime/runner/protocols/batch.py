@@ -29,6 +29,7 @@ from cvflow_tui.backend.runtime.runner.limits import Limits
 from cvflow_tui.backend.runtime.runner.protocols.cells import read_rows, write_rows
 from cvflow_tui.backend.runtime.runner.protocols.jobs import Job, Jobs, job_reply
 from cvflow_tui.backend.runtime.runner.protocols.lines import Line, Pictures
+from cvflow_tui.backend.runtime.runner.protocols.original import may_lack_picture
 from cvflow_tui.backend.runtime.runner.scratch import Upload
 from cvflow_tui.backend.runtime.runner.service import Service
 
@@ -255,6 +256,9 @@ class _Run:
         name = next((column for column in PICTURE_CELLS if row.get(column)), None)
         parameters = {**self._form.parameters, **{key: value for key, value in row.items() if value != "" and key not in PICTURE_CELLS}}
         try:
+            if name is None and may_lack_picture(self._service):
+                await self._pictures.add(None, await self._service.scratch.keep(b"", self._service.limits.body), parameters)
+                return
             if name is None:
                 raise bad_input(f"the row names no picture: fill its cell {PICTURE_CELLS[0]!r}")
             if (upload := self._form.uploads.get(row[name])) is not None:

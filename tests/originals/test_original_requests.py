@@ -1,0 +1,145 @@
+"""Packages of both generations, installed from git as they are, asked every request that the originals documented."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from pathlib import Path
+
+import pytest
+
+from cvflow_tui.backend.packages.service import PackageService
+from cvflow_tui.home import Home
+from tests.originals.conftest import Install, Serve
+from tests.originals.published import cvpm_package, mlpm_package
+from tests.runtime.helpers import Client, make_picture, multipart
+
+PICTURE = make_picture()
+
+
+def form(client: Client, path: str, body: bytes | None, **fields: str) -> tuple[int, dict[str, str], object]:
+    kind, sent = multipart(body, **fields)
+    reply = client.send("POST", path, sent, {"Content-Type": kind})
+    return reply.status, reply.headers, reply.json
+
+
+@pytest.mark.slow
+def test_the_first_generation_answers_every_documented_request(tmp_path: Path, install: Install, serve: Serve) -> None:
+    ref = install(cvpm_package(tmp_path / "Byte_Counter"))
+    assert ref.endswith("/byte_counter")
+    client = serve(ref, "CountSolver")
+
+    status, headers, told = form(client, "/infer", PICTURE, mode="facts", delete_after_process="false")
+    assert status == 200 and headers["content-type"] == "application/json" and headers["x-cvflow-upload"] == "deleted"
+    assert told == {
+        "size": len(PICTURE),
+        "word": "weighty",
+        "ending": ".jpg",
+        "config": {"mode": "facts", "delete_after_process": "false"},
+        "types": ["str"],
+        "here": True,
+        "kept": False,
+    }
+    # Without delete_after_process the original computed the result and threw it away.
+    assert form(client, "/infer", PICTURE, mode="boxes", times="2")[::2] == (200, [[1, 30, 20, 5]] * 2)
+    assert form(client, "/infer", None, mode="boxes")[::2] == (400, {"error": "no file part!", "code": "400"})
+    status, _, told = form(client, "/infer", PICTURE, mode="fail")
+    assert status == 500 and told == {"error": "RuntimeError: no such luck", "code": "500"}
+    status, _, told = form(client, "/infer", PICTURE)
+    assert status == 400 and told == {"error": "the solver needs a field 'mode', which was not sent", "code": "400"}
+    raw = client.infer(PICTURE, "?mode=boxes")
+    assert raw.status == 200 and raw.json == [[1, 30, 20, 5]]
+
+    about = client.send("GET", "/").json
+    assert about["ENABLE_TRAIN"] is False and about["TABLE_LOCATION"] == "pretrained/table.dat" and "NOT_JSON" not in about
+    assert about["attributes"]["SOLVERS"] == [] and about["solver"] == "CountSolver" and about["state"] == "ready"
+    assert [(each["name"], each["required"]) for each in about["parameters"]] == [("mode", True), ("times", False)]
+    status_told = client.status()
+    assert len(status_told["memory"]) == 7 and all(isinstance(value, int) for value in status_told["memory"])
+    assert isinstance(status_told["cpu_percent"], float) and isinstance(status_told["id"], int)
+    assert client.send("GET", "/infer").status == 405
+    assert client.send("GET", "/exit").status == 403
+    assert client.infer(PICTURE, "?mode=boxes").status == 200, "nobody ended it"
+
+
+@pytest.mark.slow
+def test_the_second_generation_answers_every_documented_request(tmp_path: Path, install: Install, serve: Serve) -> None:
+    ref = install(mlpm_package(tmp_path / "echo"))
+    assert ref == "aidmodels/echo"
+    client = serve(ref, "EchoSolver")
+
+    status, headers, told = form(client, "/infer", PICTURE, text="louder")
+    assert status == 200 and headers["content-type"] == "application/json"
+    assert told == {"upper": "LOUDER", "size": len(PICTURE), "keys": ["input_file_path", "text"]}
+    assert form(client, "/infer", None, text="alone")[::2] == (200, {"upper": "ALONE", "size": None, "keys": ["text"]})
+    coded = client.send("POST", "/infer", "text=a%20b&more=1", {"Content-Type": "application/x-www-form-urlencoded"})
+    assert coded.status == 200 and coded.json == {"upper": "A B", "size": None, "keys": ["more", "text"]}
+    assert form(client, "/infer", None, text="fail")[::2] == (500, {"error": "ValueError: not this one", "code": "500"})
+    document = client.send("GET", "/").json
+    assert document["info"]["title"] == "AID Solver API" and "/infer" in document["paths"] and document["solver"] == "EchoSolver"
+    assert form(client, "/change", None)[::2] == (404, {"error": "not supported!", "code": "404"})
+    assert client.send("GET", "/nowhere").json["code"] == "not_found"
+
+
+@pytest.mark.slow
+def test_a_batch_of_rows_becomes_a_csv_to_fetch(tmp_path: Path, install: Install, serve: Serve) -> None:
+    client = serve(install(mlpm_package(tmp_path / "echo")), "EchoSolver")
+    boundary = "----rows"
+    body = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="rows.csv"\r\nContent-Type: text/csv\r\n\r\n'
+        f"text,note\r\none,=1+1\r\ntwo,plain\r\n\r\n--{boundary}--\r\n"
+    )
+    reply = client.send("POST", "/batch", body, {"Content-Type": f"multipart/form-data; boundary={boundary}"})
+    assert reply.status == 200, reply.body
+    filename = reply.json["filename"]
+    assert filename.endswith(".csv")
+    fetched = client.send("GET", f"/static/{filename}")
+    lines = fetched.body.decode().splitlines()
+    assert fetched.status == 200 and lines[0].startswith("text,note,upper")
+    assert lines[1].startswith("one,'=1+1,ONE") and lines[2].startswith("two,plain,TWO")
+
+
+@pytest.mark.slow
+def test_the_headers_and_the_body_leave_in_one_write(tmp_path: Path, install: Install, serve: Serve) -> None:
+    """The original waited 40 ms for each reply: two writes, and a peer that delays its acknowledgement of the first."""
+    client = serve(install(cvpm_package(tmp_path / "Byte_Counter")), "CountSolver")
+    kind, body = multipart(PICTURE, mode="boxes")
+    head = f"POST /infer HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=30)
+    connection.connect()
+    for _ in range(5):
+        connection.sock.sendall(head.encode() + body)
+        first = connection.sock.recv(1 << 16)
+        assert json.loads(first.partition(b"\r\n\r\n")[2]) == [[1, 30, 20, 5]]
+    connection.close()
+
+
+@pytest.mark.slow
+def test_two_uploads_of_one_name_never_meet(tmp_path: Path, install: Install, serve: Serve, home: Home) -> None:
+    """The originals kept uploads under the client's name: 487 of 612 replies were errors."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    client = serve(install(cvpm_package(tmp_path / "Byte_Counter")), "CountSolver")
+    pictures = [make_picture(40 + number, 30) for number in range(16)]
+
+    def ask(picture: bytes) -> object:
+        status, _, told = form(client, "/infer", picture, mode="facts", delete_after_process="true")
+        assert status == 200 and isinstance(told, dict)
+        return told["size"]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(ask, pictures * 4)) == [len(picture) for picture in pictures * 4]
+
+
+@pytest.mark.slow
+def test_an_adapter_lets_an_original_suggest(tmp_path: Path, install: Install, serve: Serve, service: PackageService) -> None:
+    manifest = (
+        '[package]\nname = "Byte_Counter"\n[[solvers]]\nname = "CountSolver"\nclass = "byte_counter/solver/CountSolver"\n'
+        'task = "object-detection"\nlabels = ["face"]\nresult = "top-right-bottom-left"\n'
+    )
+    root = cvpm_package(tmp_path / "Byte_Counter", **{"cvpm.toml": manifest})
+    ref = install(root)
+    assert service.detail(ref).solvers[0].result == "top-right-bottom-left"
+    told = serve(ref, "CountSolver").infer(PICTURE, "?mode=boxes").json
+    assert told["objects"] == [{"label": "face", "box": [5.0, 1.0, 30.0, 20.0]}]
+    assert told["image"] == {"width": 64, "height": 48} and told["task"] == "object-detection"
