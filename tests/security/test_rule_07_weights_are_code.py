@@ -77,15 +77,16 @@ def test_the_file_itself_says_more_than_its_name(tmp_path: Path, case: str) -> N
 
 
 def test_the_plan_and_the_hub_name_it(tmp_path: Path) -> None:
-    root = write_package(
-        tmp_path / "p",
-        more=weight("far.pth", "https://h.example/far.pth") + weight("near.npy", "nets/near.npy") + weight("n.onnx", "x.onnx"),
-    )
+    tables = [weight("far.pth", "https://h.example/far.pth"), weight("near.npy", "nets/near.npy"), weight("n.onnx", "x.onnx")]
+    root = write_package(tmp_path / "p", more="".join(tables))
     (root / "nets").mkdir()
     (root / "nets/near.npy").write_bytes(saved([1.0]))
     package = load_package(root)
     detail = detail_of(package, summary_of(package, source="x"))
     assert [each.untrusted for each in detail.weights] == [PICKLE, None, None]
+    assert [each for each in detail.warnings if "untrusted" in each] == [
+        "far.pth is untrusted (pickle): loading it may run whatever its author put into it"
+    ]
 
 
 # -- ONNX

@@ -6,7 +6,9 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from cvflow_tui.backend.packages.manifest import ModelTable
 from cvflow_tui.backend.packages.package import Package
+from cvflow_tui.backend.packages.trust import RISK, risk_of
 from cvflow_tui.model.packages import PackageDetail, PackageSummary, SolverInfo, WeightInfo
 from cvflow_tui.model.text import clean, one_line
 
@@ -38,17 +40,19 @@ def detail_of(
     package: Package, summary: PackageSummary, *, path: str | None = None, commit: str | None = None, more_warnings: tuple[str, ...] = ()
 ) -> PackageDetail:
     """Everything about the package; `more_warnings` are those of its source."""
+    weights = tuple(_weight(package, model) for model in package.models)
+    risks = [f"{each.name} is untrusted ({each.untrusted}): {RISK}" for each in weights if each.untrusted]
     return PackageDetail(
         summary=summary,
         readme=readme_of(package.root),
         solvers=tuple(_clean_solver(solver) for solver in package.solvers),
-        weights=tuple(WeightInfo(one_line(model.name), one_line(model.url, 500), model.sha256, model.size) for model in package.models),
+        weights=weights,
         environment=package.environment,
         requirements=tuple(one_line(line) for line in package.requirements),
         python=package.manifest.package.python,
         path=path,
         commit=commit,
-        warnings=tuple(one_line(warning) for warning in dict.fromkeys([*more_warnings, *package.warnings])),
+        warnings=tuple(one_line(warning) for warning in dict.fromkeys([*more_warnings, *package.warnings, *risks])),
     )
 
 
@@ -97,6 +101,14 @@ def files_size(root: Path) -> int:
                 seen.add((found.st_dev, found.st_ino))
                 total += found.st_size
     return total
+
+
+def _weight(package: Package, model: ModelTable) -> WeightInfo:
+    """What comes, or what is there: the file itself says more of its format than its name does."""
+    root = package.root.resolve()
+    there = [root / "pretrained" / model.name, *([root / model.url] if is_relative(model.url) else [])]
+    path = next((path for path in there if path.is_file() and path.resolve().is_relative_to(root)), None)
+    return WeightInfo(one_line(model.name), one_line(model.url, 500), model.sha256, model.size, risk_of(model.name, path))
 
 
 def _clean_solver(solver: SolverInfo) -> SolverInfo:

