@@ -133,7 +133,7 @@ def _in_units(value: float, units: tuple[tuple[str, float], ...]) -> str:
     for letter, size in units:
         if value >= size and value % size == 0:
             return f"{value / size:.0f}{letter}"
-    return f"{value:g}"
+    return f"{value:.3f}".rstrip("0").rstrip(".")
 
 
 def _whole(least: int, most: int) -> Callable[[str], int]:

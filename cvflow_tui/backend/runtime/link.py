@@ -112,6 +112,11 @@ class WorkerLink(asyncio.Protocol):
         link._watch()
         return link
 
+    @property
+    def closed(self) -> bool:
+        """Whether the worker has gone: whatever is asked of it now fails."""
+        return self._closed
+
     async def load(self, frame: Mapping[str, Any]) -> Ready:
         """Have the worker load its solver. Raises LoadFailed where the package's code raised, WorkerGone where the process died."""
         answer = await self._ask(frame)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from starlette.types import Scope
 
-from cvflow_tui.backend.runtime.link import CallFailed, WorkerGone
+from cvflow_tui.backend.runtime.link import CallFailed, CallTimeout, WorkerGone
 from cvflow_tui.backend.runtime.runner.animated import ENDLESS
 from cvflow_tui.backend.runtime.runner.faults import Fault, bad_input, busy, gone, late, solver_failed, too_large
 from cvflow_tui.backend.runtime.runner.forms import receive_form, receive_raw
@@ -145,6 +145,8 @@ async def ask(
         if scope is not None:
             scope[WAITING] = reply
         return await (reply if timeout is None else asyncio.wait_for(reply, timeout))
+    except CallTimeout as error:
+        raise late(str(error)) from None
     except (Unavailable, WorkerGone) as error:
         raise busy(str(error)) from None
     except CallFailed as error:

@@ -197,7 +197,7 @@ class Lane:
             self._active += 1
             began = time.perf_counter()
             call = replica.call([item.file for item in batch], batch[0].parameters, [item.size for item in batch])
-            call.add_done_callback(partial(self._finish, batch, began))
+            call.add_done_callback(partial(self._finish, replica, batch, began))
         if not self.waiting:
             self._idle.set()
 
@@ -215,12 +215,15 @@ class Lane:
                 batch.append(item)
         return batch
 
-    def _finish(self, batch: list[Request], began: float, call: asyncio.Future[list[Any]]) -> None:
+    def _finish(self, replica: Replica, batch: list[Request], began: float, call: asyncio.Future[list[Any]]) -> None:
         self._active -= 1
+        begun = replica.answered(call)
         self.calls.count(len(batch), time.perf_counter() - began)
         self._last_asked = time.monotonic()
         error = call.exception()
-        if isinstance(error, CallFailed) and len(batch) > 1:
+        if isinstance(error, WorkerGone) and not begun and self.state is SolverState.READY:
+            self._pending.extendleft(reversed(batch))
+        elif isinstance(error, CallFailed) and len(batch) > 1:
             # One bad picture must not spoil its neighbours' answers: each is asked for on its own.
             for item in reversed(batch):
                 item.alone = True

@@ -72,7 +72,7 @@ class Replica:
     @property
     def takes_calls(self) -> bool:
         """Whether a call may be handed to it now."""
-        return self.state is SolverState.READY and not self.resting
+        return self.state is SolverState.READY and not self.resting and self._link is not None and not self._link.closed
 
     def open(self) -> None:
         """Start the worker and keep it running."""
@@ -85,14 +85,25 @@ class Replica:
         self._wake.set()
 
     def call(self, files: Sequence[str], parameters: Mapping[str, Any], sizes: Sequence[Any]) -> asyncio.Future[list[Any]]:
-        """Ask the worker for the results of some pictures."""
+        """Ask the worker for the results of some pictures. Once it is over, tell `answered`."""
         assert self._link is not None
         call = self._link.call(files, parameters, sizes)
         self._calls[call] = time.monotonic() if len(self._calls) < self.ready.concurrency else None
         self.active += 1
         self.served += len(files)
-        call.add_done_callback(self._answered)
         return call
+
+    def answered(self, call: asyncio.Future[list[Any]]) -> bool:
+        """A call is over, well or not. Whether the worker had begun it: what was only sent ahead can be asked of another."""
+        begun = self._calls.pop(call) is not None
+        self.active -= 1
+        # The next in line is what the worker turns to now.
+        for other in itertools.islice(self._calls, self.ready.concurrency):
+            if self._calls[other] is None and not other.done():
+                self._calls[other] = time.monotonic()
+        if not self._calls:
+            self._drained.set()
+        return begun
 
     def overdue(self, seconds: float) -> list[asyncio.Future[list[Any]]]:
         """Calls that the worker has been working on for longer than that. What is sent ahead has not begun."""
@@ -245,16 +256,6 @@ class Replica:
         log.warning("%s: %s; again in %.0f s", self.name, self.error, pause)
         await asyncio.sleep(pause)
         self.restarts += 1
-
-    def _answered(self, call: asyncio.Future[list[Any]]) -> None:
-        del self._calls[call]
-        self.active -= 1
-        # The next in line is what the worker turns to now.
-        for other in itertools.islice(self._calls, self.ready.concurrency):
-            if self._calls[other] is None:
-                self._calls[other] = time.monotonic()
-        if not self._calls:
-            self._drained.set()
 
     def _over(self, task: asyncio.Task[None]) -> None:
         """A mistake of ours ends as a failure that is seen, not as a solver that starts for ever."""
