@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
@@ -13,7 +14,7 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from cvflow_tui.keymap import DIGITS
-from cvflow_tui.model.errors import RefusedError
+from cvflow_tui.model.errors import NotFoundError, RefusedError
 from cvflow_tui.model.solvers import RunningSolver
 from cvflow_tui.model.text import one_line
 from cvflow_tui.screens.annotate.words import plural
@@ -22,12 +23,17 @@ from cvflow_tui.screens.looking_place import LookingPlace
 from cvflow_tui.widgets.figures import bytes_of, millis_of, seconds_of
 from cvflow_tui.widgets.filter_line import FilterLine
 from cvflow_tui.widgets.log_view import LogView
+from cvflow_tui.widgets.solver_chart import LANES, SolverChart
 from cvflow_tui.widgets.solver_looks import state_cell
 from cvflow_tui.widgets.solver_names import short_name
 from cvflow_tui.widgets.virtual_table import Cell, Column, VirtualTable
 
 EMPTY = "No solver runs.\n\nF2 shows what is installed; s starts a solver there."
 
+CHART_EVERY = 2.0
+"""Seconds between two looks at a solver's history."""
+TALL = 34
+"""Lines of a screen from which the chart has all its lines."""
 PROCESS_BELOW = 110
 """Columns under which the process id and the uptime stand on the status line."""
 
@@ -51,7 +57,8 @@ class MonitorScreen(LookingPlace):
     TITLE_TEXT = "Monitor"
     ABOUT = (
         "Every running solver: its port and process, how busy it is, how long half (p50) and nearly all (p95) of its answers take. "
-        "Below, its log: it follows the end, stands still once you scroll up, and follows again at End. Tab moves between the two."
+        "Under the table, its last ten minutes (c). Below, its log: it follows the end, stands still once you scroll up, and follows "
+        "again at End. Tab moves between the two."
     )
     CSS_PATH = "monitor.tcss"
     LOOK_EVERY = 1.0
@@ -63,6 +70,7 @@ class MonitorScreen(LookingPlace):
         Binding("slash", "search", "search log", tooltip="Search in the log; n and N move between the matches", id="monitor.search"),
         Binding("n", "next_match(1)", "next", show=False, tooltip="The next match in the log", id="monitor.next"),
         Binding("N", "next_match(-1)", "previous", show=False, tooltip="The match before", id="monitor.previous"),
+        Binding("c", "chart", "chart", show=False, tooltip="Show or put away how it did in the last ten minutes", id="monitor.chart"),
         Binding("w", "wrap", "wrap", tooltip="Wrap long lines of the log, or cut them", id="monitor.wrap"),
         Binding("escape", "clear", "clear", show=False, tooltip="End the search", id="monitor.clear"),
         *DIGITS,
@@ -71,6 +79,8 @@ class MonitorScreen(LookingPlace):
     def __init__(self) -> None:
         super().__init__()
         self._follower: LogFollower | None = None
+        self._charted: tuple[str, float] = ("", 0.0)
+        """Whose history is drawn, and when it was asked for."""
 
     def compose_place(self) -> ComposeResult:
         """The table, a line that names the log, the log, its search."""
@@ -85,6 +95,7 @@ class MonitorScreen(LookingPlace):
                 empty="The daemon is starting …",
                 id="solvers",
             )
+            yield SolverChart(id="chart")
             yield Static("", id="log-head", markup=False)
             yield LogView("", id="log")
             yield FilterLine("find in the log")
@@ -96,6 +107,11 @@ class MonitorScreen(LookingPlace):
     def table(self) -> VirtualTable[RunningSolver]:
         """The running solvers."""
         return self.query_one("#solvers", VirtualTable)
+
+    @property
+    def chart(self) -> SolverChart:
+        """How the solver under the cursor did."""
+        return self.query_one(SolverChart)
 
     @property
     def log_view(self) -> LogView:
@@ -142,6 +158,30 @@ class MonitorScreen(LookingPlace):
         # Room for what an empty table says; never more than a third of the screen.
         table.styles.height = min(len(solvers) + 2, max(4, self.size.height // 3)) if solvers else 7
         self._tell()
+        await self._draw_chart()
+
+    async def _draw_chart(self) -> None:
+        solver = self.table.current
+        live = solver is not None and solver.state.is_live
+        self.chart.display = live and not self.has_class("-plain")
+        self.chart.styles.height = len(LANES) if self.size.height >= TALL else 2
+        if solver is None or not self.chart.display:
+            return
+        name, asked = self._charted
+        now = time.monotonic()
+        if name != solver.name or now - asked >= CHART_EVERY:
+            if name != solver.name:
+                self.chart.show(None)
+            self._charted = (solver.name, now)
+            try:
+                self.chart.show(await self.cvflow.client.solver_history(solver.name))
+            except NotFoundError:
+                self.chart.show(None)  # it was stopped meanwhile
+
+    def action_chart(self) -> None:
+        """Show the chart, or leave the room to the log."""
+        self.toggle_class("-plain")
+        self.look_soon()
 
     def _tell(self) -> None:
         solvers = self.table.items
@@ -161,6 +201,7 @@ class MonitorScreen(LookingPlace):
     def _moved(self, event: VirtualTable.Moved) -> None:
         self._follow(event.item)
         self._tell()
+        self.look_soon()
 
     @on(VirtualTable.Chosen)
     def _chosen(self) -> None:

@@ -14,6 +14,8 @@ from tests.app.fake_client import FakeClient
 
 Opened = tuple[CvflowApp, Pilot[None]]
 OpenApp = Callable[..., AbstractAsyncContextManager[Opened]]
+SERVED = "cvflow/nanodet/detect"
+"""A solver that the fixture `serving` has running."""
 SIZES = [(80, 24), (160, 45)]
 
 
@@ -74,3 +76,11 @@ def open_app() -> OpenApp:
             yield app, pilot
 
     return opened
+
+
+@pytest.fixture
+async def serving(client: FakeClient) -> FakeClient:
+    """A daemon with two solvers."""
+    await client.start_solver(SERVED)
+    await client.start_solver("cvflow/mobilenet/classify")
+    return client

@@ -31,7 +31,7 @@ from cvflow_tui.model.packages import (
 )
 from cvflow_tui.model.projects import Project
 from cvflow_tui.model.results import ClassScore, DetectedObject, ModelRef, Result
-from cvflow_tui.model.solvers import LogChunk, RunningSolver, SolverState
+from cvflow_tui.model.solvers import Figures, LogChunk, RunningSolver, SolverHistory, SolverState
 
 README = """# {title}
 
@@ -142,6 +142,7 @@ class FakeClient(DaemonClient):
         self.plan_environment = "a new virtualenv with 2 requirements"
         self.plan_steps: tuple[str, ...] = ("fetch the files", "fetch 1 weight", "make the environment", "check the solvers")
         self.problems: tuple[str, ...] = ()
+        self.history: dict[str, tuple[Figures, ...]] = {}
         self.changes: Changes | None = None
         self.scripts: tuple[Script, ...] = ()
         self.findings: tuple[Finding, ...] = ()
@@ -359,6 +360,11 @@ class FakeClient(DaemonClient):
                     pass
         piece = whole()[start : start + limit]
         return LogChunk(piece.decode(), start, start + len(piece), len(whole()))
+
+    async def solver_history(self, name: str) -> SolverHistory:
+        """The history that was put there."""
+        self._call("solver_history", name)
+        return SolverHistory(name, self.history.get(name, ()))
 
     async def infer(
         self, solver: RunningSolver, picture: Path | bytes, parameters: dict[str, Any] | None = None, *, variant: str | None = None

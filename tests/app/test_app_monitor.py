@@ -21,18 +21,9 @@ from cvflow_tui.widgets.line_input import LineInput
 from cvflow_tui.widgets.log_view import LogView
 from cvflow_tui.widgets.path_suggester import PathSuggester
 from cvflow_tui.widgets.virtual_table import VirtualTable
+from tests.app.conftest import SERVED as NAME
 from tests.app.conftest import SIZES, OpenApp, screen_text, settle, wait_until
 from tests.app.fake_client import FakeClient, classification
-
-NAME = "cvflow/nanodet/detect"
-
-
-@pytest.fixture
-async def serving(client: FakeClient) -> FakeClient:
-    """A daemon with two solvers."""
-    await client.start_solver(NAME)
-    await client.start_solver("cvflow/mobilenet/classify")
-    return client
 
 
 async def test_every_number_of_a_solver(open_app: OpenApp, serving: FakeClient) -> None:

@@ -1,0 +1,97 @@
+"""How a solver did over the last minutes: throughput, latency, processor and memory, a line each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from textual.content import Content
+from textual.widgets import Static
+
+from cvflow_tui.model.solvers import Figures, SolverHistory
+from cvflow_tui.widgets.figures import bytes_of, millis_of
+
+SPAN = 600.0
+"""Seconds that a line spans."""
+HEAD = 8
+TOLD = 26
+"""Cells before and behind a line, for its name and for its figures."""
+BLOCKS = "▁▂▃▄▅▆▇█"
+MUTED = "$muted"
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One line of the chart."""
+
+    name: str
+    pick: Callable[[Figures], float | None]
+    spell: Callable[[float], str]
+    worst: bool = False
+    """Whether a column shows the largest of its seconds (latency) rather than their mean."""
+
+
+LANES = (
+    Lane("req/s", lambda second: float(second.requests), lambda value: f"{value:.1f}"),
+    Lane("p95", lambda second: second.p95, millis_of, worst=True),
+    Lane("cpu", lambda second: second.cpu, lambda value: f"{value:.0f} %"),
+    Lane("memory", lambda second: float(second.rss) if second.rss else None, bytes_of, worst=True),
+)
+
+
+def columns(points: Sequence[Figures], lane: Lane, width: int, span: float = SPAN) -> list[float | None]:
+    """The lane's value in each of `width` equal pieces of the last `span` seconds, oldest first; None where nothing is known."""
+    held: list[list[float]] = [[] for _ in range(width)]
+    for point in points:
+        value = lane.pick(point)
+        at = width - 1 - int(max(0.0, point.age) / span * width)
+        if value is not None and 0 <= at < width:
+            held[at].append(value)
+    return [None if not values else max(values) if lane.worst else sum(values) / len(values) for values in held]
+
+
+def troubled(points: Sequence[Figures], width: int, span: float = SPAN) -> set[int]:
+    """The pieces in which requests ended in errors."""
+    return {width - 1 - int(max(0.0, point.age) / span * width) for point in points if point.errors}
+
+
+def blocks(values: Sequence[float | None], top: float) -> list[str]:
+    """A cell each: nothing where nothing is known, the ground for 0, a full block for `top`."""
+    return [" " if value is None else BLOCKS[min(7, max(0, round(value / top * 7)))] if top > 0 else BLOCKS[0] for value in values]
+
+
+class SolverChart(Static):
+    """Draws a solver's history, as many lines as it has rows."""
+
+    DEFAULT_CSS = """
+    SolverChart { height: 2; padding: 0 1; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__("", id=id, markup=False)
+        self._history: SolverHistory | None = None
+
+    def show(self, history: SolverHistory | None) -> None:
+        """Draw another history, or none."""
+        self._history = history
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Another width holds other columns."""
+        self._draw()
+
+    def _draw(self) -> None:
+        points = self._history.points if self._history else ()
+        width = max(8, self.content_size.width - HEAD - TOLD)
+        bad = troubled(points, width)
+        lanes = LANES[: max(1, self.content_size.height)]
+        self.update(Content("\n").join(_line(points, lane, width, bad) for lane in lanes))
+
+
+def _line(points: Sequence[Figures], lane: Lane, width: int, bad: set[int]) -> Content:
+    values = columns(points, lane, width)
+    top = max((value for value in values if value is not None), default=0.0)
+    cells = [Content.styled(cell, "$error" if at in bad and lane is LANES[0] else "$accent") for at, cell in enumerate(blocks(values, top))]
+    seconds = [value for point in points if (value := lane.pick(point)) is not None]
+    told = f"  {lane.spell(seconds[-1])} · most {lane.spell(max(seconds))}" if seconds else ""
+    return Content.styled(f"{lane.name:<{HEAD}}", MUTED) + Content("").join(cells) + Content.styled(told, MUTED)
