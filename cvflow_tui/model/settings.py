@@ -45,6 +45,10 @@ class SolverSettings:
     """A call that takes longer is given up, and its worker replaced."""
     restore: bool = True
     """Start it again after a reboot if it ran before."""
+    allow_hosts: tuple[str, ...] = ()
+    """Hosts that pictures may be fetched from which a request names by their address: `https://HOST[:PORT]`, `http://HOST[:PORT]`."""
+    local_files: str | None = None
+    """A folder whose pictures a request may name (Label Studio's local files)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +194,20 @@ def _names(text: str) -> tuple[str, ...]:
     return found
 
 
+def _hosts(text: str) -> tuple[str, ...]:
+    found = tuple(item.strip().rstrip("/").lower() for item in text.split(",") if item.strip() not in ("", "-"))
+    for item in found:
+        if not re.fullmatch(r"(https?://)?([a-z0-9]([a-z0-9.-]{0,252})?|\[[0-9a-f:.]+\])(:\d{1,5})?", item):
+            raise ValueError("give hosts such as https://example.org or http://localhost:8080")
+    return found
+
+
+def _folder(text: str) -> str:
+    if not text.startswith("/") or "\0" in text:
+        raise ValueError("give the folder's whole path, from /")
+    return text
+
+
 _READERS: dict[str, Callable[[str], Any]] = {
     "replicas": _whole(1, MOST_REPLICAS),
     "threads": _maybe(_whole(1, 1024)),
@@ -204,4 +222,6 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "start_timeout": _span(1, LONGEST_START),
     "call_timeout": _span(0.1, 30 * 86400),
     "restore": _switch,
+    "allow_hosts": _hosts,
+    "local_files": _maybe(_folder),
 }

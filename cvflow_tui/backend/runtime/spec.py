@@ -60,4 +60,4 @@ class RunSpec:
 
 
 def _settings(told: dict[str, Any]) -> SolverSettings:
-    return SolverSettings(**{**told, "after": tuple(told.get("after", ()))})
+    return SolverSettings(**{**told, **{name: tuple(told.get(name, ())) for name in ("after", "allow_hosts")}})
