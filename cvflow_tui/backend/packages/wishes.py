@@ -6,7 +6,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from cvflow_tui.backend.packages.downloads.downloads import told_offline
+from cvflow_tui.backend.packages.downloads import told_offline
 from cvflow_tui.backend.packages.lock import read_wishes
 from cvflow_tui.backend.packages.package import Package
 from cvflow_tui.backend.packages.requirements import check_added, merged

@@ -81,6 +81,10 @@ class Downloads:
             finally:
                 lock.release()
 
+    def has(self, url: str, sha256: str | None) -> bool:
+        """Whether a download came to its end and waits."""
+        return (self.folder / Wanted(url, sha256, "").key).is_file()
+
     def held(self, url: str, sha256: str | None) -> int:
         """Bytes on the disk that an earlier attempt left of a download."""
         path = self.folder / Wanted(url, sha256, "").key

@@ -16,7 +16,7 @@ from cvflow_tui.backend.packages.sources.base import Source
 from cvflow_tui.backend.packages.sources.folder import FolderSource
 from cvflow_tui.backend.packages.sources.git import GitSource
 from cvflow_tui.backend.packages.sources.hub import Hub, HubSource
-from cvflow_tui.model.errors import UsageError
+from cvflow_tui.model.errors import RemoteError, UsageError
 from cvflow_tui.model.text import one_line
 
 FORMS = (
@@ -30,7 +30,8 @@ _HUB = re.compile(r"([^<>=!~]*)([<>=!~].*)?", re.DOTALL)
 
 
 def parse_source(text: str, hub: Hub, downloads: Downloads | None = None, *, editable: bool = False) -> Source:
-    """Read a source. Touches neither disk nor network. Raises UsageError that names the forms there are.
+    """Read a source. Touches neither disk nor network. Raises UsageError that names the forms there are, RemoteError for
+    a repository elsewhere where `downloads` are offline.
 
     `downloads` keeps what arrives of an archive for the next attempt; `editable` asks for the folder itself instead of a copy.
     """
@@ -40,6 +41,8 @@ def parse_source(text: str, hub: Hub, downloads: Downloads | None = None, *, edi
     if text.startswith("-"):
         raise UsageError(f"{one_line(text, 60)!r} begins with '-': a source is {FORMS}")
     source = _parse(text, hub, downloads, editable)
+    if downloads is not None and downloads.is_offline and isinstance(source, GitSource) and not source.url.startswith("file:"):
+        raise RemoteError(f"{source.url} is not at hand, and cvflow is told to work offline")
     if editable and not isinstance(source, FolderSource):
         raise UsageError(f"{one_line(text, 100)!r} is no folder of this machine: only such a one can be linked (--editable)")
     return source
