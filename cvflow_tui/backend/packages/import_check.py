@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.forgotten import mend
 from cvflow_tui.backend.packages.package import Package
 from cvflow_tui.backend.packages.tools import run_tool
 from cvflow_tui.model.errors import PackageError
@@ -40,10 +41,11 @@ for number, path in enumerate(paths):
 """
 
 
-def check_imports(package: Package, python: Path, progress: Progress, seconds: float = SECONDS) -> None:
+def check_imports(package: Package, python: Path, progress: Progress, seconds: float = SECONDS, source: str | None = None) -> None:
     """Import every solver's class with the package's own interpreter, in one process.
 
-    Raises PackageError that ends with the traceback's last line; its `detail` is the whole traceback.
+    `source` is what the user typed. Raises PackageError with the traceback's last line and, where something is known, the command
+    that mends it; its `detail` is the whole traceback.
     """
     progress.step("checking that it imports")
     paths = [solver.class_path for solver in package.solvers]
@@ -58,7 +60,8 @@ def check_imports(package: Package, python: Path, progress: Progress, seconds: f
     who = f"{package.ref}: solver {failed.name!r} (class {failed.class_path})" if failed else f"{package.ref}: its solvers"
     lines = [line for line in output.splitlines() if line.strip()]
     if failed and lines:
-        raise PackageError(f"{who} cannot be imported: {one_line(lines[-1], 300)}", detail=output)
+        known = mend(output, package.root, paths, python, SDK, progress, source)
+        raise PackageError(f"{who} cannot be imported: {one_line(lines[-1], 300)}" + (f"; {known}" if known else ""), detail=output)
     raise PackageError(f"{who} cannot be imported: Python ended with status {status}", detail=output)
 
 

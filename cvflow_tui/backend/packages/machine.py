@@ -16,10 +16,10 @@ from cvflow_tui.model.text import one_line
 _GPU_SECONDS = 5.0
 
 _NEEDED: dict[str, tuple[tuple[str, ...], str]] = {
-    "opencv-python": (("GL", "glib-2.0"), "install libgl1 and libglib2.0-0, or use opencv-python-headless, which does without"),
+    "opencv-python": (("GL", "glib-2.0"), "install libgl1 and libglib2.0-0, or add --with opencv-python-headless, which does without"),
     "opencv-contrib-python": (
         ("GL", "glib-2.0"),
-        "install libgl1 and libglib2.0-0, or use opencv-contrib-python-headless, which does without",
+        "install libgl1 and libglib2.0-0, or add --with opencv-contrib-python-headless, which does without",
     ),
     "soundfile": (("sndfile",), "install libsndfile1"),
     "python-magic": (("magic",), "install libmagic1"),

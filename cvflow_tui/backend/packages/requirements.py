@@ -17,6 +17,15 @@ from cvflow_tui.model.text import one_line
 OURS = frozenset({"cvpm", "mlpm", "mlserve"})
 """Served by the sdk's own modules: the published ones do not import any more."""
 
+_SAME = (
+    ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python"),
+    ("dlib-bin", "dlib"),
+    ("tensorflow-cpu", "tensorflow", "tensorflow-gpu"),
+    ("onnxruntime", "onnxruntime-gpu"),
+    ("mmcv-lite", "mmcv", "mmcv-full"),
+)
+"""Distributions that bring the same modules and must not be installed together, the one that needs the least first."""
+
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _HASH = re.compile(r"\s+--hash[= ](\S+)")
 _INCLUDE = re.compile(r"(?:-r|--requirement)[= ]?\s*(\S+)")
@@ -68,9 +77,18 @@ def check_added(lines: Sequence[str]) -> tuple[str, ...]:
 
 
 def merged(lines: Sequence[str], added: Sequence[str]) -> tuple[str, ...]:
-    """The author's requirements and the user's, who has the last word: a name that both give is taken from the user."""
-    theirs = {canonicalize_name(Requirement(line).name) for line in added}
-    return (*(line for line in lines if canonicalize_name(parse(line)[0].name) not in theirs), *added)
+    """The author's requirements and the user's, who has the last word.
+
+    A name that both give is taken from the user, and so is one that brings the same modules (`--with dlib-bin` for the author's dlib).
+    """
+    theirs = {_family(Requirement(line).name) for line in added}
+    return (*(line for line in lines if _family(parse(line)[0].name) not in theirs), *added)
+
+
+def stand_in(name: str) -> str | None:
+    """The distribution that brings the same modules and needs the least of the machine; None where that is `name` itself."""
+    family = _family(name)
+    return family if family != canonicalize_name(name) else None
 
 
 def relaxed(lines: Sequence[str]) -> tuple[str, ...]:
@@ -173,6 +191,11 @@ def _names(place: str) -> Iterator[str]:
     if egg := _EGG.search(place):
         yield egg[1]
     yield place.partition("#")[0].partition("?")[0].rstrip("/").rpartition("/")[2].partition("@")[0].removesuffix(".git")
+
+
+def _family(name: str) -> str:
+    folded = canonicalize_name(name)
+    return next((group[0] for group in _SAME if folded in group), folded)
 
 
 def _held(name: str) -> str | None:

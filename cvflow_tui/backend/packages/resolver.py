@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.interpreters import Interpreter
 from cvflow_tui.backend.packages.pip_config import hide_credentials, read_pip_config
-from cvflow_tui.backend.packages.requirements import built, parse, pinned
+from cvflow_tui.backend.packages.requirements import built, parse, pinned, stand_in
 from cvflow_tui.backend.packages.resolution import Pin, Resolution, Wish
 from cvflow_tui.backend.packages.tools import last_lines
 from cvflow_tui.backend.packages.uv_program import build_arguments, index_arguments, run_uv
@@ -134,7 +134,8 @@ def _failure(status: int | None, output: str, wish: Wish) -> CvflowError:
     if _NETWORK.search(output) and "No solution found" not in output:
         return RemoteError(f"the index cannot be asked for the requirements: {reason}", detail=output)
     sources = sorted(set(_SOURCE_ONLY.findall(output)) & set(_NO_WHEELS.findall(output)))
-    mends = [f"--allow-build {name}" for name in sources]
+    mends = [f"--with {other}" for name in sources if (other := stand_in(name)) is not None]
+    mends += [f"--allow-build {name}" for name in sources]
     if not wish.relax and pinned(wish.requirements):
         mends.append("--relax")
     told = f" ({', '.join(sources)}: only source code that would have to be run, no wheel for this Python and platform)" if sources else ""

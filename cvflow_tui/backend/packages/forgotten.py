@@ -1,0 +1,119 @@
+"""What the author forgot: every module that a solver imports and its environment does not have, with the command that adds it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.distributions import distribution_of, is_known, known_mend
+from cvflow_tui.backend.packages.tools import run_tool
+
+_ABSENT = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
+_SECONDS = 60.0
+_FILES = 500
+"""Files of a package that are read at most."""
+
+_CODE = """\
+import sys
+del sys.path[0]
+import importlib.util
+sys.path[:0] = sys.argv[1:3]
+for name in sys.argv[3:]:
+    try:
+        there = importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        there = False
+    if not there:
+        print(name)
+"""
+
+
+def mend(error: str, root: Path, class_paths: Sequence[str], python: Path, sdk: Path, progress: Progress, source: str | None) -> str | None:
+    """What a user can do about an import that failed, as a sentence with the command; None where nothing is known.
+
+    `error` is the whole traceback, `source` what the user installs.
+    """
+    absent = _ABSENT.search(error.rstrip().rpartition("\n")[2])
+    if (option := known_mend(error)) is not None:
+        return f"try: {_command(source, [option])}"
+    if absent is None:
+        return None
+    named = absent[1].partition(".")[0]
+    modules = dict.fromkeys([absent[1], *(each for each in _not_there(root, class_paths, python, sdk, progress) if each != named)])
+    found = {module: distribution for module in modules if (distribution := distribution_of(module)) is not None}
+    if absent[1] not in found:
+        return f"{named} is no part of the package, and no distribution that is known: ask its author"
+    told = f"try: {_command(source, [f'--with {shlex.quote(each)}' for each in dict.fromkeys(found.values())])}"
+    guessed = [distribution for module, distribution in found.items() if not is_known(module)]
+    return told + (f" ({', '.join(guessed)} is a guess by its name: look at it first)" if guessed else "")
+
+
+def imported(root: Path, class_paths: Sequence[str]) -> list[str]:
+    """The modules that are surely imported when the solvers' classes are, and that are not the package's own, sorted.
+
+    Imports in functions, and those that a `try` around them makes optional, do not count.
+    """
+    waiting = [Path(root, *class_path.split("/")[:-1]).with_suffix(".py") for class_path in class_paths]
+    seen: set[Path] = set()
+    names: set[str] = set()
+    while waiting and len(seen) < _FILES:
+        file = waiting.pop()
+        if file in seen or not file.is_file() or not file.resolve().is_relative_to(root.resolve()):
+            continue
+        seen.add(file)
+        for name, level in _imports(file):
+            own = _own_files(root, file, name, level)
+            waiting += own
+            if not own and not level:
+                names.add(name.partition(".")[0])
+    return sorted(names)
+
+
+def _not_there(root: Path, class_paths: Sequence[str], python: Path, sdk: Path, progress: Progress) -> list[str]:
+    names = imported(root, class_paths)
+    if not names:
+        return []
+    command = [str(python), "-B", "-c", _CODE, str(sdk), str(root), *names]
+    status, output = run_tool(command, progress=progress, seconds=_SECONDS, cwd=root)
+    return output.split() if status == 0 else []
+
+
+def _imports(file: Path) -> Iterator[tuple[str, int]]:
+    """(module, level) of the imports of a file that run when it is imported."""
+    try:
+        body: list[ast.stmt] = ast.parse(file.read_bytes()).body
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return
+    waiting = list(body)
+    while waiting:
+        statement = waiting.pop()
+        if isinstance(statement, ast.Import):
+            yield from ((alias.name, 0) for alias in statement.names)
+        elif isinstance(statement, ast.ImportFrom):
+            yield statement.module or "", statement.level
+            yield from ((f"{statement.module or ''}.{alias.name}".strip("."), statement.level) for alias in statement.names)
+        elif isinstance(statement, ast.ClassDef | ast.With):
+            waiting += statement.body
+
+
+def _own_files(root: Path, file: Path, module: str, level: int) -> list[Path]:
+    """The package's own files that importing a module reads; none for somebody else's module."""
+    base = root
+    if level:
+        base = file.parent
+        for _ in range(level - 1):
+            base = base.parent
+    path = base.joinpath(*module.split(".")) if module else base
+    found = [path.with_suffix(".py"), path / "__init__.py"] if module else [path / "__init__.py"]
+    own = [each for each in found if each.is_file()]
+    if not own and module and (base / module.partition(".")[0]).is_dir():
+        return [file]  # a folder of the package, whatever is in it
+    return own
+
+
+def _command(source: str | None, options: Sequence[str]) -> str:
+    return f"cvflow install {shlex.quote(source) if source else 'SOURCE'} {' '.join(options)}"
