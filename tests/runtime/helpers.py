@@ -93,6 +93,18 @@ class Slow:
         return {"caption": "slept"}
 
 
+class Shapes:
+    """Sees a dog and a cat in every picture, in every way there is."""
+
+    def infer(self, image):
+        dog = {"label": "dog", "score": 0.9, "box": [20, 20, 100, 80], "polygons": [[20, 20, 100, 20, 100, 80]], "text": "REX"}
+        runs = [30 * 100 + 10, 10] + [90, 10] * 29 + [140 * 100 - 20 + 100]
+        cat = {"label": "cat", "score": 0.3, "box": [0, 0, 10, 10], "mask": {"size": [100, 200], "counts": runs}}
+        cat["keypoints"] = [[50, 50, 2], [60, 60, 0]]
+        classes = [{"label": "outdoor", "score": 0.7}, {"label": "indoor", "score": 0.6}]
+        return {"objects": [dog, cat], "classes": classes, "caption": "a dog and a cat"}
+
+
 class Late:
     """Opens the picture, takes its time, then reads it; tells what it read the last time."""
 

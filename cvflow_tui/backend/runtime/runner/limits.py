@@ -34,7 +34,9 @@ class Limits:
     memory: int = 256 * 1024 * 1024
     """Bytes of JSON bodies that are held at a time, all requests together."""
     tensors: int = 64
-    """Pictures of one v2 request, tasks of one Label Studio request."""
+    """Pictures of one v2 request."""
+    tasks: int = 1000
+    """Tasks of one of Label Studio's requests."""
     jobs: int = 256
     """Jobs that wait or run."""
     jobs_kept: int = 1000

@@ -23,6 +23,8 @@ class Line:
     name: str | None
     result: Any = None
     fault: Fault | None = None
+    size: tuple[int, int] | None = None
+    """The picture's, as displayed."""
 
     def encode(self) -> bytes:
         """As a line of JSON."""
@@ -121,7 +123,7 @@ class Pictures:
         try:
             size = await look(self._service, upload)
             lane = self._service.lane(self._variant)
-            return Line(index, name, await ask(lane, upload, size, parameters, scope=scope))
+            return Line(index, name, await ask(lane, upload, size, parameters, scope=scope), size=size)
         except Fault as fault:
             return Line(index, name, fault=fault)
         finally:
