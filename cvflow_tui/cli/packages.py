@@ -15,7 +15,7 @@ from cvflow_tui.cli.wishes import environment_options, supply_options
 if TYPE_CHECKING:
     from cvflow_tui.backend.client import DaemonClient
     from cvflow_tui.model.errors import CvflowError
-    from cvflow_tui.model.packages import InstallPlan
+    from cvflow_tui.model.packages import InstallPlan, PackageUses
 
 
 @click.command(
@@ -23,12 +23,17 @@ if TYPE_CHECKING:
         "cvflow install nanodet",
         "cvflow install hub:cvflow/nanodet --yes",
         "cvflow install git+https://example.org/detector.git@v1.2 --yes",
-        "cvflow install file:./my-package --json --yes",
+        "cvflow install git+ssh://git@example.org/lab/detector --allow-script 3f5a9c0de712",
+        "cvflow install https://example.org/detector-1.2.tar.gz",
+        "cvflow install ./my-package --editable --json --yes",
         "cvflow install ./old-package --with opencv-python-headless --relax --python 3.9",
         "cvflow install ./old-package --weights ~/weights --weights net.h5=pypi:net-weights==1.0#net/net.h5",
     )
 )
 @click.argument("source")
+@click.option("--editable", is_flag=True, help="Link the folder instead of copying it: its changes hold from the next start on.")
+@click.option("--locked", is_flag=True, help="Install exactly what a cvflow.lock says: SOURCE is the lock, a folder with one, a package.")
+@click.option("--allow-script", "scripts", metavar="SHA256", multiple=True, help="Let the script with this digest run; repeatable.")
 @environment_options
 @supply_options
 @yes_option
@@ -38,7 +43,8 @@ if TYPE_CHECKING:
 def install(session: Session, /, source: str, yes: bool, quiet: bool, as_json: bool, **wishes: Any) -> None:
     """Install a package: shows what will happen, asks, then does it. Ctrl-C calls it off and keeps nothing.
 
-    SOURCE is a name of the hub, hub:VENDOR/NAME, git+https:URL[@REVISION], git+file:FOLDER, file:FOLDER, or a folder.
+    SOURCE is a name of the hub (NAME==VERSION for another than the newest), a folder, https://HOST/FILE.zip or .tar.gz,
+    git+https:URL[@REVISION], git+ssh://git@HOST/PATH, git+file:FOLDER.
     """
     from cvflow_tui.model.packages import InstallRequest
 
@@ -82,18 +88,20 @@ def list_packages(session: Session, as_json: bool) -> None:
 
 @click.command(epilog=examples("cvflow remove nanodet", "cvflow remove cvflow/nanodet --yes --json"))
 @click.argument("ref")
+@click.option("--force", is_flag=True, help="Also where projects ask one of its solvers.")
 @yes_option
 @quiet_option
 @json_option
 @click.pass_obj
-def remove(session: Session, ref: str, yes: bool, quiet: bool, as_json: bool) -> None:
+def remove(session: Session, ref: str, force: bool, yes: bool, quiet: bool, as_json: bool) -> None:
     """Stop a package's solvers and remove it, with every environment and weight that nothing else uses."""
 
     async def work(client: DaemonClient) -> object:
-        detail = await client.package(ref)
-        summary = detail.summary
-        agreed(f"Remove {summary.ref} {summary.version} and stop its solvers?", yes)
-        return await client.remove(summary.ref)
+        uses = await client.package_uses(ref)
+        if not quiet:
+            remark("\n".join(_uses_lines(uses)))
+        agreed(f"Remove {uses.package}{' and stop its solvers' if uses.running else ''}?", yes)
+        return await client.remove(uses.package, force=force)
 
     removal = session.run(work)
     if as_json:
@@ -101,6 +109,17 @@ def remove(session: Session, ref: str, yes: bool, quiet: bool, as_json: bool) ->
     elif not quiet:
         freed = getattr(removal, "freed_bytes", None)
         say(f"removed {getattr(removal, 'package', ref)}: {size(freed)} freed")
+
+
+def _uses_lines(uses: PackageUses) -> list[str]:
+    """Who uses a package, and what stays."""
+    told = (
+        ("is stopped:", uses.running),
+        ("loses its suggestions:", uses.projects),
+        ("its environment stays for", uses.environment),
+        ("some of its weights stay for", uses.weights),
+    )
+    return [uses.package, *(f"  {what} {', '.join(names)}" for what, names in told if names)]
 
 
 def absolute(source: str) -> str:
@@ -127,6 +146,8 @@ def _impossible(plan: InstallPlan) -> CvflowError:
 
 
 def _show_plan(plan: InstallPlan) -> None:
+    from cvflow_tui.cli.upgrade import changed_lines, script_lines
+
     summary = plan.package.summary
     replaces = f", replacing {plan.replaces}" if plan.replaces else ""
     tagline = f": {summary.tagline}" if summary.tagline else ""
@@ -138,4 +159,5 @@ def _show_plan(plan: InstallPlan) -> None:
         f"  download     {size(plan.download_bytes)}, on disk {size(plan.disk_bytes)} of {size(plan.free_bytes)} free",
     ]
     notes = [*plan.package.warnings, *(finding.sentence for finding in plan.findings if not finding.blocks)]
+    lines += [*changed_lines(plan), *script_lines(plan)]
     remark("\n".join(lines + [f"  - {step}" for step in plan.steps] + [f"  ! {each}" for each in notes]))

@@ -18,9 +18,12 @@ SECTIONS = {
     },
     "Packages and solvers": {
         "hub": Entry("hub", "hub", "Find packages: search, show"),
-        "install": Entry("packages", "install", "Install a package from the hub, git, or a folder"),
+        "install": Entry("packages", "install", "Install a package from the hub, git, an archive, or a folder"),
         "doctor": Entry("doctor", "doctor", "Say why a package can't run here, before anything is downloaded"),
         "list": Entry("packages", "list_packages", "List what is installed"),
+        "upgrade": Entry("upgrade", "upgrade", "Bring newer versions of what is installed"),
+        "rollback": Entry("upgrade", "rollback", "Go back to the version before the last upgrade"),
+        "lock": Entry("upgrade", "lock", "Print what exactly is installed"),
         "remove": Entry("packages", "remove", "Remove a package and whatever only it uses"),
         "start": Entry("solvers", "start", "Run a solver as a REST service"),
         "stop": Entry("solvers", "stop", "Stop a solver"),

@@ -245,6 +245,20 @@ class PackageUses:
 
 
 @dataclass(frozen=True, slots=True)
+class UpgradeRequest:
+    """Which package to upgrade, and what about the solvers that serve it."""
+
+    ref: str
+    """`vendor/name` or `name`, with `==VERSION` or a range where another than the newest is meant."""
+    restart: bool = False
+    """Restart its solvers with the new version; else they go on serving the old one."""
+    rollback_on_failure: bool = False
+    """Go back at once where a solver does not start with it. Restarts them."""
+    scripts: tuple[str, ...] = ()
+    """Digests of scripts that may run, beside those that were allowed before."""
+
+
+@dataclass(frozen=True, slots=True)
 class Upgrade:
     """What an upgrade or a rollback did."""
 

@@ -15,7 +15,17 @@ from cvflow_tui.model.authoring import CheckRequest, NewPackage, NewPackageReque
 from cvflow_tui.model.daemon import DaemonStatus
 from cvflow_tui.model.errors import CvflowError, NotFoundError, UsageError
 from cvflow_tui.model.jobs import Job
-from cvflow_tui.model.packages import InstallPlan, InstallRequest, PackageDetail, PackageSummary, Parameter, Removal, SolverInfo, SolverName
+from cvflow_tui.model.packages import (
+    InstallPlan,
+    InstallRequest,
+    PackageDetail,
+    PackageSummary,
+    PackageUses,
+    Parameter,
+    Removal,
+    SolverInfo,
+    SolverName,
+)
 from cvflow_tui.model.projects import DetectionMetrics, ExportReport, Project, ProjectSettings, ProjectStatus, Round, RoundState
 from cvflow_tui.model.results import Result, parse_result
 from cvflow_tui.model.solvers import LogChunk, RunningSolver, SolverState
@@ -120,7 +130,10 @@ class FakeClient:
         self.checked.append(request)
         return self.board.start("check", request.source, lambda _: self.report)
 
-    async def remove(self, ref: str) -> Removal:
+    async def package_uses(self, ref: str) -> PackageUses:
+        return PackageUses((await self.package(ref)).summary.ref)
+
+    async def remove(self, ref: str, *, force: bool = False) -> Removal:
         self._note(f"remove {ref}")
         return Removal(ref, 7_600_000)
 

@@ -35,6 +35,7 @@ def app(tmp_path: Path) -> Iterator[httpx.ASGITransport]:
     services = Services(
         packages=rooms.packages,
         supervisor=rooms.supervisor,
+        upgrader=rooms.upgrader,
         projects=rooms.projects,
         learning=rooms.learning,
         jobs=rooms.jobs,

@@ -7,17 +7,43 @@ from dataclasses import dataclass, replace
 from fastapi import APIRouter
 
 from cvflow_tui.backend.api.services import Rooms
+from cvflow_tui.model.errors import RefusedError
 from cvflow_tui.model.jobs import Job
-from cvflow_tui.model.packages import InstallPlan, InstallRequest, PackageDetail, PackageSummary, Removal
+from cvflow_tui.model.packages import (
+    InstallPlan,
+    InstallRequest,
+    PackageDetail,
+    PackageSummary,
+    PackageUses,
+    Removal,
+    Upgrade,
+    UpgradeRequest,
+)
 
 router = APIRouter(tags=["packages"])
 
 
 @dataclass(frozen=True, slots=True)
-class RefBody:
-    """Which package."""
+class RemoveBody:
+    """Which package; `force`: also where projects ask its solvers."""
 
     ref: str
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackBody:
+    """Which package, and whether its solvers are restarted."""
+
+    ref: str
+    restart: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LockText:
+    """A lock, as it stands in its file."""
+
+    text: str
 
 
 @router.get("/packages")
@@ -44,13 +70,49 @@ def install(rooms: Rooms, body: InstallRequest) -> Job:
     return rooms.jobs.start("install", body.source, lambda progress: rooms.packages.install(body, progress))
 
 
+@router.post("/packages/upgrade/plan")
+def plan_upgrade(rooms: Rooms, body: UpgradeRequest) -> InstallPlan:
+    """What an upgrade would change."""
+    return rooms.upgrader.plan(body)
+
+
+@router.post("/packages/upgrade", status_code=202)
+def upgrade(rooms: Rooms, body: UpgradeRequest) -> Job:
+    """Begin to upgrade."""
+    return rooms.jobs.start("upgrade", body.ref, lambda progress: rooms.upgrader.upgrade(body, progress))
+
+
+@router.post("/packages/rollback")
+def rollback(rooms: Rooms, body: RollbackBody) -> Upgrade:
+    """Go back to the version that the last upgrade kept."""
+    return rooms.upgrader.roll_back(body.ref, body.restart)
+
+
+@router.get("/package/lock")
+def lock(rooms: Rooms, ref: str) -> LockText:
+    """The lock of an installed package."""
+    return LockText(rooms.packages.lock(ref))
+
+
+@router.get("/package/uses")
+def uses(rooms: Rooms, ref: str) -> PackageUses:
+    """Who uses a package, and what of it would stay."""
+    found = rooms.packages.uses(ref)
+    running = tuple(solver.name for solver in rooms.supervisor.solvers() if solver.package == found.package and solver.state.is_live)
+    projects = tuple(
+        project.name for project in rooms.projects.projects() if (project.settings.solver or "").startswith(f"{found.package}/")
+    )
+    return replace(found, running=running, projects=projects)
+
+
 @router.post("/packages/remove")
-def remove(rooms: Rooms, body: RefBody) -> Removal:
+def remove(rooms: Rooms, body: RemoveBody) -> Removal:
     """Stop the package's solvers, then remove it."""
-    package = rooms.packages.detail(body.ref).summary
-    running = [solver.name for solver in rooms.supervisor.solvers() if solver.package == package.ref]
+    found = uses(rooms, body.ref)
+    if found.projects and not body.force:
+        names = ", ".join(found.projects)
+        raise RefusedError(f"{found.package} suggests in {names}: give the project another solver, or remove it all the same (--force)")
+    running = [solver.name for solver in rooms.supervisor.solvers() if solver.package == found.package]
     for name in running:
         rooms.supervisor.stop(name)
-    removed = replace(rooms.packages.remove(package.ref), stopped=tuple(running))
-    rooms.supervisor.settings.forget(package.ref)
-    return removed
+    return replace(rooms.packages.remove(found.package), stopped=tuple(running))

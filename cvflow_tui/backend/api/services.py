@@ -12,6 +12,7 @@ from cvflow_tui.backend.annotation.projects import ProjectService
 from cvflow_tui.backend.jobs import JobBoard
 from cvflow_tui.backend.learning.service import LearningService
 from cvflow_tui.backend.packages.service import PackageService
+from cvflow_tui.backend.packages.upgrader import Upgrader
 from cvflow_tui.backend.runtime.supervisor import Supervisor
 from cvflow_tui.model.daemon import DaemonStatus
 
@@ -22,6 +23,7 @@ class Services:
 
     packages: PackageService
     supervisor: Supervisor
+    upgrader: Upgrader
     projects: ProjectService
     learning: LearningService
     jobs: JobBoard

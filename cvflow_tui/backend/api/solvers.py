@@ -44,8 +44,7 @@ def start(rooms: Rooms, vendor: str, package: str, solver: str, how: Start) -> R
     """Start a solver, or find it running."""
     if how.port is not None and not 0 < how.port < 65536:
         raise UsageError(f"port {how.port} is not between 1 and 65535")
-    spec = rooms.packages.run_spec(_name(vendor, package, solver))
-    return rooms.supervisor.start(spec, how.port, how.wait)
+    return rooms.upgrader.start(_name(vendor, package, solver), how.port, how.wait)
 
 
 @router.post("/{vendor}/{package}/{solver}/stop")
@@ -57,7 +56,7 @@ def stop(rooms: Rooms, vendor: str, package: str, solver: str) -> RunningSolver:
 @router.post("/{vendor}/{package}/{solver}/restart")
 def restart(rooms: Rooms, vendor: str, package: str, solver: str) -> RunningSolver:
     """Stop a solver and start it with its settings as they are now; reply when it is ready."""
-    return rooms.supervisor.restart(rooms.packages.run_spec(_name(vendor, package, solver)))
+    return rooms.upgrader.restart(_name(vendor, package, solver))
 
 
 @router.get("/{vendor}/{package}/{solver}/history")

@@ -14,7 +14,17 @@ from cvflow_tui.backend.client.runner import RunnerClient
 from cvflow_tui.model.authoring import CheckRequest, NewPackage, NewPackageRequest
 from cvflow_tui.model.daemon import DaemonStatus
 from cvflow_tui.model.jobs import Job
-from cvflow_tui.model.packages import InstallPlan, InstallRequest, PackageDetail, PackageSummary, Removal, SolverName
+from cvflow_tui.model.packages import (
+    InstallPlan,
+    InstallRequest,
+    PackageDetail,
+    PackageSummary,
+    PackageUses,
+    Removal,
+    SolverName,
+    Upgrade,
+    UpgradeRequest,
+)
 from cvflow_tui.model.projects import (
     Act,
     ActResult,
@@ -105,9 +115,33 @@ class DaemonClient:
         """Begin to install; follow the job with `follow`. Its result is the PackageDetail."""
         return await self._daemon.call(Job, "POST", "/packages/install", body=InstallRequest.of(request))
 
-    async def remove(self, ref: str) -> Removal:
-        """Stop a package's solvers and remove it, with every environment and weight that nothing else uses."""
-        return await self._daemon.call(Removal, "POST", "/packages/remove", body={"ref": ref}, timeout=120.0)
+    async def plan_upgrade(self, request: UpgradeRequest) -> InstallPlan:
+        """What an upgrade would change (`changes`). Fetches the package's files to find out; changes nothing."""
+        return await self._daemon.call(InstallPlan, "POST", "/packages/upgrade/plan", body=request, timeout=300.0)
+
+    async def upgrade(self, request: UpgradeRequest) -> Job:
+        """Begin to upgrade; follow the job with `follow`. Its result is the Upgrade. The version before is kept."""
+        return await self._daemon.call(Job, "POST", "/packages/upgrade", body=request)
+
+    async def rollback(self, ref: str, *, restart: bool = False) -> Upgrade:
+        """Go back to the version that the last upgrade kept: at once, and without the network."""
+        return await self._daemon.call(Upgrade, "POST", "/packages/rollback", body={"ref": ref, "restart": restart}, timeout=START_LIMIT)
+
+    async def package_lock(self, ref: str) -> str:
+        """The text of an installed package's `cvflow.lock`."""
+        found: dict[str, str] = await self._daemon.call(dict[str, str], "GET", "/package/lock", ref=ref)
+        return found["text"]
+
+    async def package_uses(self, ref: str) -> PackageUses:
+        """Who uses an installed package, and which packages share its environment and weights."""
+        return await self._daemon.call(PackageUses, "GET", "/package/uses", ref=ref)
+
+    async def remove(self, ref: str, *, force: bool = False) -> Removal:
+        """Stop a package's solvers and remove it, with every environment and weight that nothing else uses.
+
+        Raises RefusedError where a project asks one of its solvers, unless `force`.
+        """
+        return await self._daemon.call(Removal, "POST", "/packages/remove", body={"ref": ref, "force": force}, timeout=120.0)
 
     # -- for the authors of packages
 

@@ -7,6 +7,7 @@ from cvflow_tui.backend.annotation.solver_provider import Endpoint, SolverProvid
 from cvflow_tui.backend.jobs import JobBoard
 from cvflow_tui.backend.learning.service import LearningService
 from cvflow_tui.backend.packages.service import PackageService
+from cvflow_tui.backend.packages.upgrader import Upgrader
 from cvflow_tui.backend.runtime.revival import Revival
 from cvflow_tui.backend.runtime.supervisor import Supervisor
 from cvflow_tui.backend.store import Database
@@ -22,7 +23,8 @@ class Rooms:
         self._ending = False
         self.jobs = JobBoard()
         self.packages = PackageService(home, state)
-        self.supervisor = Supervisor(home, state)
+        self.supervisor = Supervisor(home, state, on_first_ready=self.packages.prove)
+        self.upgrader = Upgrader(self.packages, self.supervisor)
         self._revival = Revival(self.supervisor, lambda solver: self.packages.run_spec(SolverName.parse(solver)))
         self._provider = provider = SolverProvider(self._endpoint, self._running)
         self.projects = ProjectService(home, state, provider)

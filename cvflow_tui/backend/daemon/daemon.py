@@ -15,9 +15,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cvflow_tui import __version__
 from cvflow_tui.backend.api import Services, build_api
+from cvflow_tui.backend.api.legacy import build_legacy
 from cvflow_tui.backend.daemon.compose import Rooms
 from cvflow_tui.backend.daemon.hosts import allowed_hosts, bind
 from cvflow_tui.backend.daemon.lock import HomeLock
@@ -44,7 +46,9 @@ class Daemon:
     Opening raises RefusedError when another daemon has the home or the port, with who has it.
     """
 
-    def __init__(self, home: Home, *, host: str = "127.0.0.1", port: int = 0, embedded: bool = False) -> None:
+    def __init__(
+        self, home: Home, *, host: str = "127.0.0.1", port: int = 0, embedded: bool = False, legacy_port: int | None = None
+    ) -> None:
         home.make()
         self._home = home
         self._embedded = embedded
@@ -58,7 +62,13 @@ class Daemon:
             self.token = ensure_token(home)
             self._state = opened.enter_context(closing(open_state(home)))
             self._rooms = Rooms(home, self._state)
-            app = build_api(self._services(), self.token, allowed_hosts(host))
+            services, hosts = self._services(), allowed_hosts(host)
+            app: ASGIApp = build_api(services, self.token, hosts)
+            self._sockets = [self._socket]
+            if legacy_port is not None:
+                legacy = opened.enter_context(bind(host, legacy_port))
+                self._sockets.append(legacy)
+                app = _by_port(app, legacy.getsockname()[1], build_legacy(services, self.token, hosts))
             self._opened = opened.pop_all()
         config = uvicorn.Config(
             app,
@@ -87,7 +97,7 @@ class Daemon:
             log.info("serving %s at %s", self._home.root, self.url)
             if serving is not None:  # the port listens already: whoever calls now is answered as soon as we are up
                 serving(self.status())
-            await self._server.serve([self._socket])
+            await self._server.serve(self._sockets)
         finally:
             await asyncio.to_thread(self._close)
 
@@ -112,6 +122,7 @@ class Daemon:
         return Services(
             packages=rooms.packages,
             supervisor=rooms.supervisor,
+            upgrader=rooms.upgrader,
             projects=rooms.projects,
             learning=rooms.learning,
             jobs=rooms.jobs,
@@ -127,14 +138,21 @@ class Daemon:
         return DaemonStatus(self.url, os.getpid(), __version__, str(self._home.root), uptime, self._embedded, live)
 
 
-def run_daemon(home: Home, *, host: str = "127.0.0.1", port: int = 0, serving: Callable[[DaemonStatus], None] | None = None) -> None:
+def run_daemon(
+    home: Home,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    legacy_port: int | None = None,
+    serving: Callable[[DaemonStatus], None] | None = None,
+) -> None:
     """`cvflow daemon run`: serve until SIGTERM, SIGINT or a client's shutdown. Solvers outlive it.
 
-    `serving` is told once the home is announced.
+    `serving` is told once the home is announced. With a `legacy_port` the original daemon's routes are served there.
     """
     home.make()
     log_to_file(home)
-    daemon = Daemon(home, host=host, port=port)
+    daemon = Daemon(home, host=host, port=port, legacy_port=legacy_port)
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -152,6 +170,15 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave the process' handlers as they are."""
         yield
+
+
+def _by_port(app: ASGIApp, port: int, other: ASGIApp) -> ASGIApp:
+    """`other` at one port, `app` everywhere else."""
+
+    async def routed(scope: Scope, receive: Receive, send: Send) -> None:
+        await (other if (scope.get("server") or ("", 0))[1] == port else app)(scope, receive, send)
+
+    return routed
 
 
 def _address(listening: socket.socket) -> tuple[str, int]:

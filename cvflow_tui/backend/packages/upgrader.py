@@ -1,0 +1,94 @@
+"""Upgrades and rollbacks together with the solvers that serve: who goes on with the old version, who is restarted, what fails."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.service import PackageService
+from cvflow_tui.backend.runtime.supervisor import Supervisor
+from cvflow_tui.model.errors import CvflowError
+from cvflow_tui.model.packages import InstallPlan, InstallRequest, PackageDetail, SolverName, Upgrade, UpgradeRequest
+from cvflow_tui.model.solvers import RunningSolver, SolverState
+
+
+class Upgrader:
+    """Changes which version of a package is served. Thread-safe."""
+
+    def __init__(self, packages: PackageService, supervisor: Supervisor) -> None:
+        self._packages = packages
+        self._supervisor = supervisor
+        packages.watch_versions(lambda ref: {solver.version for solver in self._serving(ref)})
+
+    def plan(self, request: UpgradeRequest) -> InstallPlan:
+        """What an upgrade would change; changes nothing."""
+        return self._packages.plan(self._wanted(request))
+
+    def upgrade(self, request: UpgradeRequest, progress: Progress) -> Upgrade:
+        """Install another version over the one that is there, which is kept, and restart its solvers where that is asked.
+
+        Raises Cancelled or a CvflowError when nothing was changed. A solver that does not start with the new version is told in the
+        result, or rolled back where that was asked.
+        """
+        detail = self._packages.install(self._wanted(request), progress)
+        ref = detail.summary.ref
+        serving = self._serving(ref)
+        if not (request.restart or request.rollback_on_failure):
+            return self._told(detail, serving, ())
+        restarted, error = self._restart(serving, progress)
+        if error is not None and request.rollback_on_failure and self._packages.kept(ref) is not None:
+            before, _ = self._packages.roll_back(ref)
+            back, _ = self._restart(serving, progress)
+            return replace(self._told(before, self._serving(ref), back), rolled_back=True, error=error)
+        return replace(self._told(detail, self._serving(ref), restarted), error=error)
+
+    def roll_back(self, ref: str, restart: bool) -> Upgrade:
+        """Go back to the version that was kept. Raises RefusedError where none is."""
+        detail, _ = self._packages.roll_back(ref)
+        serving = self._serving(detail.summary.ref)
+        if not restart:
+            return self._told(detail, serving, ())
+        restarted, error = self._restart(serving, Progress())
+        return replace(self._told(detail, self._serving(detail.summary.ref), restarted), error=error)
+
+    def start(self, solver: SolverName, port: int | None, wait: bool) -> RunningSolver:
+        """Start a solver; a version that starts is proven, of one that fails the first time the way back is named."""
+        with self._packages.starting(solver):
+            found = self._supervisor.start(self._packages.run_spec(solver), port, wait)
+        self._prove(found)
+        return found
+
+    def restart(self, solver: SolverName) -> RunningSolver:
+        """Restart a solver, as `start` does."""
+        with self._packages.starting(solver):
+            found = self._supervisor.restart(self._packages.run_spec(solver))
+        self._prove(found)
+        return found
+
+    def _wanted(self, request: UpgradeRequest) -> InstallRequest:
+        wanted = self._packages.upgrade_request(request.ref)
+        return replace(wanted, scripts=tuple(dict.fromkeys([*wanted.scripts, *request.scripts])))
+
+    def _serving(self, ref: str) -> list[RunningSolver]:
+        return [solver for solver in self._supervisor.solvers() if solver.package == ref and solver.state.is_live]
+
+    def _restart(self, solvers: list[RunningSolver], progress: Progress) -> tuple[tuple[str, ...], str | None]:
+        """Restart solvers one after another, up to the first that fails: which did, and why that one did not."""
+        done: list[str] = []
+        for solver in solvers:
+            progress.step(f"restarting {solver.name}")
+            try:
+                self.restart(SolverName.parse(solver.name))
+            except CvflowError as error:
+                return tuple(done), error.message
+            done.append(solver.name)
+        return tuple(done), None
+
+    def _prove(self, solver: RunningSolver) -> None:
+        if solver.state in (SolverState.READY, SolverState.BUSY):
+            self._packages.prove(solver.package, solver.version)
+
+    def _told(self, detail: PackageDetail, serving: list[RunningSolver], restarted: tuple[str, ...]) -> Upgrade:
+        ref, version = detail.summary.ref, detail.summary.version
+        old = tuple(solver.name for solver in serving if solver.version != version)
+        return Upgrade(detail, self._packages.kept(ref), restarted, old)

@@ -1,0 +1,192 @@
+"""`cvflow upgrade`, `rollback`, `lock`: other versions of what is installed, and what exactly is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cvflow_tui.cli.lazy import examples
+from cvflow_tui.cli.options import agreed, json_option, quiet_option, yes_option
+from cvflow_tui.cli.output import print_json, remark, say
+from cvflow_tui.cli.session import Session
+
+if TYPE_CHECKING:
+    from cvflow_tui.backend.client import DaemonClient
+    from cvflow_tui.cli.progress import Progress
+    from cvflow_tui.model.packages import Differences, InstallPlan, Upgrade, UpgradeRequest
+
+
+@click.command(
+    epilog=examples(
+        "cvflow upgrade                     # everything that is installed",
+        "cvflow upgrade nanodet --restart",
+        "cvflow upgrade nanodet==1.2.0 --yes --restart --rollback-on-failure",
+    )
+)
+@click.argument("refs", metavar="[REF[==VERSION]]...", nargs=-1)
+@click.option("--restart", is_flag=True, help="Restart its solvers with the new version; else they go on serving the old one.")
+@click.option("--rollback-on-failure", is_flag=True, help="Restart them, and go back at once where one does not start.")
+@click.option("--allow-script", "scripts", metavar="SHA256", multiple=True, help="Let the script with this digest run; repeatable.")
+@yes_option
+@quiet_option
+@json_option
+@click.pass_obj
+def upgrade(
+    session: Session,
+    /,
+    refs: tuple[str, ...],
+    restart: bool,
+    rollback_on_failure: bool,
+    scripts: tuple[str, ...],
+    yes: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Upgrade packages: shows what changes, asks, then does it. The version before is kept: cvflow rollback REF."""
+    from cvflow_tui.model.packages import UpgradeRequest
+
+    async def work(client: DaemonClient) -> list[Upgrade]:
+        from cvflow_tui.cli.progress import Progress
+
+        asked = refs or tuple(package.ref for package in await client.packages())
+        done = []
+        with Progress(quiet) as progress:
+            for ref in asked:
+                request = UpgradeRequest(ref, restart, rollback_on_failure, scripts)
+                found = await _upgrade(client, request, progress, yes=yes, quiet=quiet)
+                done += [found] if found is not None else []
+        return done
+
+    found = session.run(work)
+    if as_json:
+        print_json(found)
+
+
+async def _upgrade(client: DaemonClient, request: UpgradeRequest, progress: Progress, *, yes: bool, quiet: bool) -> Upgrade | None:
+    from cvflow_tui.cli.progress import follow
+    from cvflow_tui.model.errors import PackageError
+
+    progress.show(f"looking for another version of {request.ref}")
+    plan = await client.plan_upgrade(request)
+    progress.clear()
+    summary = plan.package.summary
+    if plan.replaces == summary.version and not plan.changes:
+        progress.remark(f"{summary.ref} {summary.version} is up to date")
+        return None
+    if plan.problems:
+        raise PackageError(f"{summary.ref} {summary.version} can't be installed here: {'; '.join(plan.problems)}")
+    if not quiet:
+        head = f"{summary.ref} {plan.replaces or ''} -> {summary.version}"
+        remark("\n".join([head, *changed_lines(plan), *script_lines(plan), *(f"  ! {each}" for each in plan.package.warnings)]))
+    agreed(f"Upgrade {summary.ref} to {summary.version}?", yes)
+    job = await follow(client, client.upgrade(request), progress)
+    _tell(job.result, progress)
+    return job.result  # type: ignore[no-any-return]
+
+
+@click.command(epilog=examples("cvflow rollback nanodet", "cvflow rollback cvflow/nanodet --restart --json"))
+@click.argument("ref")
+@click.option("--restart", is_flag=True, help="Restart its solvers with that version.")
+@quiet_option
+@json_option
+@click.pass_obj
+def rollback(session: Session, ref: str, restart: bool, quiet: bool, as_json: bool) -> None:
+    """Go back to the version that the last upgrade kept: at once, and without the network."""
+
+    async def work(client: DaemonClient) -> Upgrade:
+        from cvflow_tui.cli.progress import Progress
+
+        with Progress(quiet) as progress:
+            found = await client.rollback(ref, restart=restart)
+            _tell(found, progress)
+        return found
+
+    found = session.run(work)
+    if as_json:
+        print_json(found)
+
+
+@click.command(epilog=examples("cvflow lock nanodet", "cvflow lock nanodet --out cvflow.lock && cvflow install --locked ./cvflow.lock"))
+@click.argument("ref")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The file to write, instead of stdout.")
+@json_option
+@click.pass_obj
+def lock(session: Session, ref: str, out: Path | None, as_json: bool) -> None:
+    """Print what exactly is installed: every file, weight and distribution with its digest. `install --locked` brings the same again."""
+    text = session.run(lambda client: client.package_lock(ref))
+    if as_json:
+        import tomllib
+
+        print_json(tomllib.loads(text))
+    elif out is None:
+        say(text.rstrip("\n"))
+    if out is not None:
+        _write(out, text)
+
+
+def _write(out: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    temporary = out.with_name(f".{out.name}.part")
+    try:
+        temporary.write_text(text, "utf-8")
+        temporary.replace(out)
+    except OSError as error:
+        from cvflow_tui.model.errors import RefusedError
+
+        raise RefusedError(f"{out} cannot be written: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def changed_lines(plan: InstallPlan) -> list[str]:
+    """What another version changes, for people."""
+    changes = plan.changes
+    if changes is None:
+        return []
+    lines = []
+    if changes.commits:
+        lines.append(f"  commits       {changes.commits[0][:12]} to {changes.commits[1][:12]}")
+    files = changes.files
+    lines.append(f"  files         {len(files.added)} added, {len(files.removed)} removed, {len(files.changed)} changed")
+    for title, found in (
+        ("requirements", changes.requirements),
+        ("weights", changes.weights),
+        ("solvers", changes.solvers),
+        ("parameters", changes.parameters),
+    ):
+        if found:
+            lines.append(f"  {title:<13} {_differences(found)}")
+    return lines
+
+
+def script_lines(plan: InstallPlan) -> list[str]:
+    """The scripts that a package wants to run, whole: whoever allows one has read it."""
+    lines = []
+    for script in plan.scripts:
+        how = "will run" if script.allowed else f"will not run (allow it: --allow-script {script.sha256[:12]})"
+        lines.append(f"  script        {script.name}, {script.when} the requirements, {how}; sha256 {script.sha256}")
+        lines += [f"    | {line}" for line in script.text.splitlines()]
+    return lines
+
+
+def _differences(found: Differences) -> str:
+    marks = (("+", found.added), ("-", found.removed), ("~", found.changed))
+    return " ".join(f"{mark}{name}" for mark, names in marks for name in names)
+
+
+def _tell(found: Upgrade, progress: Progress) -> None:
+    """Say how it ended. Raises PackageError where a solver did not start."""
+    from cvflow_tui.model.errors import PackageError
+
+    summary = found.package.summary
+    if found.error is not None:
+        back = f"; {summary.ref} is at {summary.version} again" if found.rolled_back else ""
+        raise PackageError(f"{found.error}{back}")
+    kept = f"; {found.previous} is kept (cvflow rollback {summary.ref})" if found.previous else ""
+    progress.remark(f"{summary.ref} is at {summary.version}{kept}")
+    for name in found.restarted:
+        progress.remark(f"{name} serves it")
+    for name in found.serving_old:
+        progress.remark(f"{name} goes on serving the version before until it is restarted (cvflow restart {name})")
