@@ -20,6 +20,7 @@ from cvflow_tui.backend.runtime.runner.metrics import CONTENT_TYPE, metrics
 from cvflow_tui.backend.runtime.runner.protocols.batch import Batch
 from cvflow_tui.backend.runtime.runner.protocols.bodies import Bodies
 from cvflow_tui.backend.runtime.runner.protocols.jobs import Jobs
+from cvflow_tui.backend.runtime.runner.protocols.label_studio import LabelStudio
 from cvflow_tui.backend.runtime.runner.protocols.original import Originals, original_about
 from cvflow_tui.backend.runtime.runner.protocols.v2 import V2
 from cvflow_tui.backend.runtime.runner.service import Service
@@ -57,6 +58,7 @@ def make_app(service: Service, host: str) -> ASGIApp:
             *jobs.routes(),
             *Batch(service, jobs).routes(),
             *V2(service, bodies).routes(),
+            *LabelStudio(service, bodies).routes(),
         ],
         exception_handlers={HTTPException: _http_fault, Exception: _bug},
     )
