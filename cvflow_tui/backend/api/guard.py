@@ -22,7 +22,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, token: str, hosts: frozenset[str]) -> None:
         self._app = app
-        self._expected = f"Bearer {token}".encode()
+        self._token = token.encode()
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -31,13 +31,13 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        if refusal := self._refusal(scope["method"], headers):
+        if refusal := self._refusal(scope["method"], scope["path"], headers):
             status, message = refusal
             await JSONResponse({"error": message, "code": "refused"}, status)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
-    def _refusal(self, method: str, headers: Headers) -> tuple[int, str] | None:
+    def _refusal(self, method: str, path: str, headers: Headers) -> tuple[int, str] | None:
         if host_name(headers.get("host", "")) not in self._hosts:
             return 403, "this Host is not served here"
         origin = headers.get("origin")
@@ -45,8 +45,14 @@ class Guard:
             return 403, "requests from this Origin are refused"
         if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
             return 403, "requests from other sites are refused"
-        if not hmac.compare_digest(headers.get("authorization", "").encode("utf-8", "replace"), self._expected):
+        if not self._knows_token(headers):
             return 401, "the daemon's token is missing or wrong"
+        return self._body_refusal(method, path, headers)
+
+    def _knows_token(self, headers: Headers) -> bool:
+        return hmac.compare_digest(headers.get("authorization", "").encode("utf-8", "replace"), b"Bearer " + self._token)
+
+    def _body_refusal(self, method: str, path: str, headers: Headers) -> tuple[int, str] | None:
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > BODY_LIMIT or "transfer-encoding" in headers:
             return 413, f"a request's body is limited to {BODY_LIMIT} bytes of known length"
