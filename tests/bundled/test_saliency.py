@@ -78,6 +78,9 @@ def test_a_pixel_and_a_strip_are_pictures_too(saliency: Cvflow, tmp_path: Path) 
         PIL.Image.new("RGB", size, "red").save(tmp_path / "odd.png")
         answer = ask(saliency, tmp_path / "odd.png", "saliency/segment")
         assert (answer["image"]["width"], answer["image"]["height"]) == size
+        for region in answer["objects"]:
+            (ring,) = region["polygons"]
+            assert len(ring) >= 6 and region["mask"]["size"] == list(size[::-1])
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.02, 0.5, 1.0]))

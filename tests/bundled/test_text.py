@@ -65,6 +65,18 @@ def test_handwriting_gives_nothing_and_a_threshold_must_be_one(text: Cvflow, pho
     assert refused.returncode == 2 and "between 0 and 1" in refused.stderr
 
 
+def test_a_pixel_and_a_strip_are_pictures_too(text: Cvflow, photographs: Path, tmp_path: Path) -> None:
+    for size in ((1, 1), (3000, 2), (2, 3000)):
+        PIL.Image.new("RGB", size, "red").save(tmp_path / "odd.png")
+        assert ask(text, tmp_path / "odd.png", "text/read")["objects"] == []
+    with PIL.Image.open(photographs / "page.png") as page:
+        strip = PIL.Image.new("RGB", (4000, 40), "white")
+        strip.paste(page.convert("RGB").crop((0, 5, 384, 40)), (100, 2))
+        strip.save(tmp_path / "strip.png")
+    (line,) = ask(text, tmp_path / "strip.png", "text/read")["objects"]
+    assert line["text"] == PAGE[0] and line["box"][3] <= 40
+
+
 def test_it_runs_apart_from_the_app(text: Cvflow) -> None:
     assert importlib.util.find_spec("rapidocr") is None
     (environment,) = (text.home / "environments").iterdir()

@@ -58,3 +58,6 @@ def _rings(here: Array, stretch: Array) -> Iterator[list[float]]:
         if len(points) >= 3:
             # OpenCV names pixels; a pixel's middle lies half a pixel from its corner.
             yield ((points + 0.5) * stretch).ravel().tolist()
+        else:
+            x, y, wide, high = cv2.boundingRect(contour)
+            yield (np.array([[x, y], [x + wide, y], [x + wide, y + high], [x, y + high]]) * stretch).ravel().tolist()

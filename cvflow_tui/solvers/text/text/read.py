@@ -10,6 +10,8 @@ import numpy as np
 from rapidocr import RapidOCR
 
 LABEL = "text"
+THINNEST = 6
+"""How many times longer than wide a picture may be: rapidocr makes 736 pixels of the shorter side, whatever becomes of the longer one."""
 SAME = 0.5
 """Two readings whose boxes overlap (IoU) by more than this are of one line."""
 
@@ -76,10 +78,22 @@ class TextReader(cvflow.Solver):
         return self.result(image, objects=objects)
 
     def _read(self, pixels: Array, threshold: float) -> list[Line]:
-        read = self._reader(pixels, text_score=threshold)
+        read = self._reader(_thick_enough(pixels), text_score=threshold)
         found = zip(read.boxes, read.txts, read.scores, strict=True) if len(read) else ()
         inside = pixels.shape[1::-1]
         return [Line(np.clip(np.asarray(corners, float), 0, inside), words, min(1.0, float(score))) for corners, words, score in found]
+
+
+def _thick_enough(pixels: Array) -> Array:
+    """The picture, a long and thin one with a margin of its usual colour, below or at the right."""
+    least = -(-max(pixels.shape[:2]) // THINNEST)
+    height, width = (max(least, side) for side in pixels.shape[:2])
+    if (height, width) == pixels.shape[:2]:
+        return pixels
+    whole = np.empty((height, width, 3), np.uint8)
+    whole[:] = np.median(pixels.reshape(-1, 3), axis=0)
+    whole[: pixels.shape[0], : pixels.shape[1]] = pixels
+    return whole
 
 
 def _surest(lines: list[Line], others: list[Line]) -> list[Line]:
