@@ -184,7 +184,7 @@ def test_a_host_package_whose_requirements_the_app_does_not_meet(service: Packag
 @pytest.mark.parametrize(
     ("source", "last"),
     [
-        ("import missing_thing\n", "ModuleNotFoundError: No module named 'missing_thing'"),
+        ("import missing_thing\n", "ModuleNotFoundError: No module named 'missing_thing'; try: cvflow install .* --with missing-thing .*"),
         ("class Other: ...\n", r"ImportError: parts/solver\.py has no class Solver"),
         ("class Solver(:\n", "SyntaxError: invalid syntax"),
         ("raise SystemExit(3)\n", "SystemExit: 3"),

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.packages.conftest import certificate, home, https, hub_folder, service, state, trusted
+from tests.packages.conftest import certificate, home, https, hub_folder, pip_of_the_test, service, state, trusted
 
-__all__ = ["certificate", "home", "https", "hub_folder", "service", "state", "trusted"]
+__all__ = ["certificate", "home", "https", "hub_folder", "pip_of_the_test", "service", "state", "trusted"]
