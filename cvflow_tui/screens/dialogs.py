@@ -82,7 +82,8 @@ def confirm(title: str, text: str, yes: str = "yes", no: str = "no") -> Choice:
 
 
 class AskLine(ModalScreen[str | None]):
-    """Asks for one line of text. `check` returns what is wrong with it (shown below, the dialog stays) or None.
+    """Asks for one line of text. `check` returns what is wrong with it (shown below, the dialog stays) or None. A `secret`
+    line is not shown as it is typed.
 
     Dismissed with the line, stripped, or None for Esc.
     """
@@ -102,10 +103,11 @@ class AskLine(ModalScreen[str | None]):
         placeholder: str = "",
         suggester: Suggester | None = None,
         check: Callable[[str], str | None] | None = None,
+        secret: bool = False,
     ) -> None:
         super().__init__()
         self._title, self._text, self._value = one_line(title), clean(text), value
-        self._placeholder, self._suggester, self._check = placeholder, suggester, check
+        self._placeholder, self._suggester, self._check, self._secret = placeholder, suggester, check, secret
 
     def compose(self) -> ComposeResult:
         """Title, text, the line, what is wrong with it."""
@@ -113,7 +115,7 @@ class AskLine(ModalScreen[str | None]):
             yield Static(self._title, classes="dialog-title", markup=False)
             if self._text:
                 yield Static(self._text, classes="dialog-text", markup=False)
-            yield LineInput(self._value, placeholder=self._placeholder, suggester=self._suggester)
+            yield LineInput(self._value, placeholder=self._placeholder, suggester=self._suggester, password=self._secret)
             yield Static("", classes="dialog-wrong", markup=False)
             keys = "Enter go   Tab complete   Esc back" if self._suggester else "Enter go   Esc back"
             yield KeyWords(keys, classes="dialog-keys")

@@ -67,6 +67,7 @@ class MonitorScreen(LookingPlace):
         Binding("s", "stop", "stop", tooltip="Stop the solver", id="monitor.stop"),
         Binding("x", "stop", "stop", show=False, tooltip="Stop the solver", id="monitor.stop_too"),
         Binding("r", "restart", "restart", tooltip="Stop the solver and start it again", id="monitor.restart"),
+        Binding("e", "settings", "settings", tooltip="How it runs: workers, limits, start, variables", id="monitor.settings"),
         Binding("slash", "search", "search log", tooltip="Search in the log; n and N move between the matches", id="monitor.search"),
         Binding("n", "next_match(1)", "next", show=False, tooltip="The next match in the log", id="monitor.next"),
         Binding("N", "next_match(-1)", "previous", show=False, tooltip="The match before", id="monitor.previous"),
@@ -287,12 +288,21 @@ class MonitorScreen(LookingPlace):
 
     async def _restart(self, solver: RunningSolver) -> None:
         self.note(f"restarting {solver.name} …")
-        client = self.cvflow.client
-        if solver.state.is_live:
-            await client.stop_solver(solver.name)
-        started = await client.start_solver(solver.name, port=solver.port)
+        started = await self.cvflow.client.restart_solver(solver.name)
         await self.look()
         self.note(f"{started.name} serves on port {started.port}")
+
+    def action_settings(self) -> None:
+        """Look at its settings and change them."""
+        if solver := self.table.current:
+            self.attempt(self._settings(solver.name))
+
+    async def _settings(self, name: str) -> None:
+        from cvflow_tui.screens.solver_settings import SettingsScreen
+
+        if await self.cvflow.run_dialog(SettingsScreen(self.cvflow.client, name)):
+            self.note(f"{name} was restarted")
+        await self.look()
 
     def action_infer(self) -> None:
         """Ask for a picture and run it through the solver."""

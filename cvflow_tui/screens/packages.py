@@ -89,6 +89,7 @@ class PackagesScreen(ListPlace[Line]):
     LOOK_EVERY = 2.0
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "start_or_stop", "start/stop", tooltip="Start the solver, or stop it where it runs (Enter too)", id="packages.toggle"),
+        Binding("e", "settings", "settings", tooltip="How the solver runs: workers, limits, start, variables", id="packages.settings"),
         Binding("x", "remove", "remove", tooltip="Remove the package; asks, and says what is freed", id="packages.remove"),
         Binding("o", "toggle_side", "details", tooltip="Bring the package's details over, or put them away", id="packages.side"),
         *DIGITS,
@@ -182,6 +183,18 @@ class PackagesScreen(ListPlace[Line]):
         await self.cvflow.client.stop_solver(name)
         await self.look()
         self.note(f"{name} stopped")
+
+    def action_settings(self) -> None:
+        """Look at the solver's settings and change them."""
+        if line := self._solver():
+            self.attempt(self._settings(line.name))
+
+    async def _settings(self, name: str) -> None:
+        from cvflow_tui.screens.solver_settings import SettingsScreen
+
+        if await self.cvflow.run_dialog(SettingsScreen(self.cvflow.client, name)):
+            self.note(f"{name} was restarted")
+        await self.look()
 
     # -- removing
 

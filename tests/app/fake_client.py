@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from cvflow_tui.model.packages import (
 )
 from cvflow_tui.model.projects import Project
 from cvflow_tui.model.results import ClassScore, DetectedObject, ModelRef, Result
+from cvflow_tui.model.settings import SettingsReport, Variable, read_setting, read_settings
 from cvflow_tui.model.solvers import Figures, LogChunk, RunningSolver, SolverHistory, SolverState
 
 README = """# {title}
@@ -143,6 +144,8 @@ class FakeClient(DaemonClient):
         self.plan_steps: tuple[str, ...] = ("fetch the files", "fetch 1 weight", "make the environment", "check the solvers")
         self.problems: tuple[str, ...] = ()
         self.history: dict[str, tuple[Figures, ...]] = {}
+        self.chosen: dict[str, dict[str, str]] = {}
+        self.secrets: dict[Variable, str] = {}
         self.changes: Changes | None = None
         self.scripts: tuple[Script, ...] = ()
         self.findings: tuple[Finding, ...] = ()
@@ -365,6 +368,49 @@ class FakeClient(DaemonClient):
         """The history that was put there."""
         self._call("solver_history", name)
         return SolverHistory(name, self.history.get(name, ()))
+
+    # -- how solvers run
+
+    async def restart_solver(self, name: str) -> RunningSolver:
+        """Stop and start it."""
+        self._call("restart_solver", name)
+        if name in self.running:
+            await self.stop_solver(name)
+        return await self.start_solver(name)
+
+    async def settings(self, name: str) -> SettingsReport:
+        """What was set; what a running solver was not started with needs a restart."""
+        chosen = self.chosen.get(name, {})
+        running = name in self.running
+        return SettingsReport(name, read_settings(chosen), tuple(chosen), (), running, tuple(chosen) if running else ())
+
+    async def change_settings(self, name: str, changes: Mapping[str, str]) -> SettingsReport:
+        """Set, or take back with an empty text."""
+        self._call("change_settings", name, dict(changes))
+        held = self.chosen.setdefault(name, {})
+        for setting, text in changes.items():
+            if text:
+                read_setting(setting, text)
+                held[setting] = text
+            else:
+                held.pop(setting, None)
+        return await self.settings(name)
+
+    async def variables(self, ref: str) -> list[Variable]:
+        """Those of a package with its solvers', or of one solver."""
+        return [each for each in self.secrets if each.owner == ref or each.owner.startswith(f"{ref}/")]
+
+    async def set_variable(self, ref: str, name: str, value: str) -> list[Variable]:
+        """Keep its name; the value goes where nobody reads it."""
+        self._call("set_variable", ref, name, value)
+        self.secrets[Variable(ref, name)] = value
+        return await self.variables(ref)
+
+    async def unset_variable(self, ref: str, name: str) -> list[Variable]:
+        """Forget it."""
+        self._call("unset_variable", ref, name)
+        del self.secrets[Variable(ref, name)]
+        return await self.variables(ref)
 
     async def infer(
         self, solver: RunningSolver, picture: Path | bytes, parameters: dict[str, Any] | None = None, *, variant: str | None = None
