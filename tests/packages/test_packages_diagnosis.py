@@ -69,6 +69,13 @@ def test_a_server_that_knows_no_head_is_not_dead(service: PackageService, tmp_pa
     assert "f.bin" in missing.what
 
 
+def test_a_mirror_is_enough(service: PackageService, tmp_path: Path, trusted: FileServer) -> None:
+    there, gone = trusted.add("there.bin", b"x"), f"{trusted.url}/gone.bin"
+    more = weight("a.bin", gone) + f'mirrors = ["{there}"]\n' + weight("b.bin", gone) + f'mirrors = ["{gone}?2"]\n'
+    [finding] = findings(service, write_package(tmp_path / "p", more=more))["weights"]
+    assert "b.bin" in finding.what and "its mirrors neither: 1" in finding.what
+
+
 def test_weights_that_are_kept_already_are_not_asked_for(service: PackageService, tmp_path: Path, trusted: FileServer) -> None:
     import hashlib
 

@@ -198,7 +198,8 @@ def test_sizes_come_from_an_index_that_tells_none(
     assert plan.environment_bytes == plan.download_bytes == size
     progress = Watching()
     service.install(InstallRequest(root), progress)
-    assert ("installing 1 package", 0, size) in progress.reports and ("installing 1 package", size, None) in progress.reports
+    step = "installing 1 package, 1 of them to download"
+    assert (step, 0, size) in progress.reports and (step, size, None) in progress.reports
 
 
 def test_an_index_that_does_not_answer(service: PackageService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

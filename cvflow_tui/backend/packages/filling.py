@@ -35,7 +35,7 @@ def fill(python: Path, resolution: Resolution, work: Path, progress: Progress, *
     if status != 0 and not offline:
         coming = measured(missing(resolution, work, progress))
         if coming and all(pin.size is not None for pin in coming):
-            progress.step(what, total=sum(pin.size or 0 for pin in coming), unit="bytes")
+            progress.step(f"{what}, {len(coming)} of them to download", total=sum(pin.size or 0 for pin in coming), unit="bytes")
         status, output = _install(python, resolution, work, progress, _Watch(progress, resolution, coming), offline=False)
     output = hide_credentials(output)
     if status is None:

@@ -27,12 +27,22 @@ def weight_findings(models: Sequence[ModelTable], source: str, *, offline: bool 
     if not models:
         return
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        reasons = list(pool.map(lambda model: _why_not(model.url, offline=offline), models))
+        reasons = list(pool.map(lambda model: _none_of([model.url, *model.mirrors], offline=offline), models))
     for model, reason in zip(models, reasons, strict=True):
         if reason is not None:
             name = one_line(model.name)
             mend = f"if you have the file: cvflow install {source} --weights {name}=FILE"
             yield Finding("weights", f"the weight {name} cannot be had: {reason}", mend, code="remote")
+
+
+def _none_of(urls: Sequence[str], *, offline: bool) -> str | None:
+    """Why none of a weight's addresses gives anything: what the first says; None where one seems to."""
+    reasons = []
+    for url in urls:
+        if (reason := _why_not(url, offline=offline)) is None:
+            return None
+        reasons.append(reason)
+    return reasons[0] + (f" (its mirrors neither: {len(reasons) - 1})" if len(reasons) > 1 else "")
 
 
 def _why_not(url: str, *, offline: bool) -> str | None:
