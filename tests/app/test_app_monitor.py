@@ -141,8 +141,7 @@ async def test_stop_and_restart(open_app: OpenApp, serving: FakeClient) -> None:
     async with open_app(serving, "monitor") as (app, pilot):
         await pilot.press("r")
         await wait_until(pilot, lambda: f"{NAME} serves on port 41000" in screen_text(app))
-        assert serving.called("stop_solver") == [(NAME,)]
-        assert len(serving.called("start_solver")) == 3
+        assert serving.called("restart_solver") == [(NAME,)]
         table = app.screen.query_one(VirtualTable)
         await pilot.press("home", "x")
         await wait_until(pilot, lambda: table.shown == 1)
