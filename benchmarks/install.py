@@ -119,7 +119,7 @@ def timed(work: Callable[[], object]) -> float:
 
 def cvflow(environment: Mapping[str, str], *words: str) -> str:
     """What a command prints. Raises with what it said where it fails."""
-    done = subprocess.run([*CVFLOW, *words], env=environment, capture_output=True, text=True)
+    done = subprocess.run([*CVFLOW, *words], cwd=ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"cvflow {' '.join(words)}: {done.stderr.strip()[-500:]}")
     return done.stdout
@@ -162,7 +162,9 @@ def installs(folder: Path, rounds: int) -> dict[str, list[float]]:
 @contextmanager
 def serving(path: Path) -> Iterator[str]:
     """The address of a file on the loopback: HTTP/1.1, ranges, sendfile."""
-    process = subprocess.Popen([sys.executable, "-c", SERVER, str(path)], stdout=subprocess.PIPE, text=True)
+    # It complains of clients that leave early, which is how a download finds out that it may come in parts.
+    command = [sys.executable, "-c", SERVER, str(path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None
     try:
         yield f"http://127.0.0.1:{process.stdout.readline().strip()}/file"
