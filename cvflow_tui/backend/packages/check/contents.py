@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import ast
-import hashlib
-import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cvflow_tui.backend.packages.describe import SKIPPED, is_relative
 from cvflow_tui.backend.packages.package import Package
+from cvflow_tui.backend.packages.scripts import DIGITS, find_scripts
+from cvflow_tui.backend.packages.trust import RISK, risk_of
 from cvflow_tui.backend.packages.weights import FOLDER, Weight
 from cvflow_tui.model.authoring import Finding, Level
+from cvflow_tui.model.errors import PackageError
 from cvflow_tui.model.text import one_line
 
-PICKLES = frozenset({".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".h5", ".hdf5", ".keras"})
-"""Formats that can run code as they are loaded."""
-WEIGHTS = PICKLES | {".onnx", ".safetensors", ".tflite", ".pb", ".caffemodel", ".weights", ".engine"}
-"""What weights are called."""
-SCRIPTS = ("setup.sh", "prepip.sh")
-"""Scripts that the original generations ran at the installation."""
+WEIGHTS = frozenset({".onnx", ".safetensors", ".tflite", ".pb", ".caffemodel", ".weights", ".engine"})
+"""What weights are called that nobody can load as code; for the others `trust.risk_of` knows the names."""
 
 _LABELLED = ("object-detection", "instance-segmentation", "keypoint-detection", "image-classification")
 _SOURCE_LIMIT = 4 << 20
@@ -47,28 +44,27 @@ def weight_findings(package: Package, weights: Sequence[Weight]) -> Iterator[Fin
             told = digests.get(model.name)
             mend = f'add sha256 = "{told}"' if told else "add sha256 = …"
             yield Finding(Level.WARNING, "weights", f"{shown} has no sha256: whatever its source sends is trusted", mend)
-        if _is_pickle(package.root / FOLDER / model.name):
-            message = f"{shown} is untrusted: its format can run code as it is loaded (only in the solver's own process)"
-            yield Finding(Level.NOTE, "weights", message, "safetensors and ONNX cannot")
+        if risk := risk_of(model.name, package.root / FOLDER / model.name):
+            yield Finding(Level.NOTE, "weights", f"{shown} is untrusted ({risk}): {RISK}", "safetensors and ONNX cannot")
         if model.url.startswith("http:"):
             yield Finding(Level.WARNING, "weights", f"{shown} comes over http", "use https:")
     declared = {(package.root / model.url).resolve() for model in package.models if is_relative(model.url)}
     placed = {(package.root / FOLDER / weight.name).resolve() for weight in weights}
     for file in _files(package.root):
-        if file.suffix.lower() in WEIGHTS and file.resolve() not in declared | placed:
+        if (file.suffix.lower() in WEIGHTS or risk_of(file.name, file)) and file.resolve() not in declared | placed:
             shown = one_line(str(file.relative_to(package.root)), 80)
             yield Finding(Level.WARNING, "weights", f"{shown} is not declared: nothing verifies it", "add a [[models]] table for it")
 
 
 def script_findings(package: Package) -> Iterator[Finding]:
     """Scripts that never run unless a user allows them."""
-    named = (package.manifest.package.model_extra or {}).get("before_install")
-    names = [name for name in SCRIPTS if (package.root / name).is_file()]
-    if isinstance(named, str) and (package.root / named).resolve().is_relative_to(package.root.resolve()):
-        names += [named] if (package.root / named).is_file() else []
-    for name in names:
-        digest = hashlib.sha256((package.root / name).read_bytes()).hexdigest()
-        message = f"{one_line(name, 80)} does not run unless the user allows it (sha256 {digest[:12]}…)"
+    try:
+        scripts = find_scripts(package, ())
+    except PackageError as error:
+        yield Finding(Level.FAULT, "scripts", error.message)
+        return
+    for script in scripts:
+        message = f"{one_line(script.name, 80)} does not run unless the user allows it (sha256 {script.sha256[:DIGITS]}…)"
         yield Finding(Level.WARNING, "scripts", message, "let requirements.txt and [[models]] bring what it brings")
 
 
@@ -99,26 +95,6 @@ def _unsafe(call: ast.Call) -> tuple[str, str] | None:
     if module in ("pickle", "cPickle", "dill", "cloudpickle", "joblib") and method in ("load", "loads"):
         return name, "keep weights as safetensors, ONNX or plain arrays"
     return None
-
-
-def _is_pickle(path: Path) -> bool:
-    """Whether a file is of a format that can run code, by its name or its first bytes."""
-    if path.suffix.lower() in PICKLES:
-        return True
-    try:
-        with path.open("rb") as file:
-            begin = file.read(2)
-        return (begin[:1] == b"\x80" and begin[1:2] in b"\x02\x03\x04\x05") or (begin == b"PK" and _holds_pickle(path))
-    except OSError:
-        return False
-
-
-def _holds_pickle(path: Path) -> bool:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith(".pkl") for name in archive.namelist())
-    except (zipfile.BadZipFile, OSError):
-        return False
 
 
 def _files(root: Path) -> Iterator[Path]:
