@@ -46,6 +46,8 @@ class Parameter:
     """`float`, `int`, `bool`, `str`, or whatever the annotation says."""
     default: Any = None
     required: bool = False
+    schema: dict[str, Any] | None = None
+    """Its values as JSON Schema, where a running solver has told."""
 
 
 @dataclass(frozen=True, slots=True)

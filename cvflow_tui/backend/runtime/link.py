@@ -71,18 +71,24 @@ class Ready:
     """`cvpm` or `mlpm` for a solver of the original packages: its replies keep that generation's shapes."""
     attributes: Mapping[str, Any] | None = None
     """What an original's bundle says of its package."""
+    documentation: str = ""
+    """The docstring of `infer`."""
+    hyperparameters: Mapping[str, Any] | None = None
+    """What an original's `train` may be told; None where it can't be asked for."""
 
     @classmethod
     def read(cls, frame: Mapping[str, Any]) -> Ready:
         """From the `ready` frame."""
         return cls(
-            parameters=tuple(Parameter(item["name"], item["type"], item["default"], item["required"]) for item in frame["parameters"]),
+            parameters=tuple(_parameter(item) for item in frame["parameters"]),
+            documentation=str(frame.get("documentation", ""))[:20_000],
             trainable=bool(frame["trainable"]),
             batch=bool(frame["batch"]),
             concurrency=max(1, int(frame.get("concurrency", 1))),
             labels=tuple(frame.get("labels", ())),
             generation=str(frame.get("generation", "")),
             attributes=frame.get("attributes"),
+            hyperparameters=frame.get("hyperparameters"),
         )
 
 
@@ -278,3 +284,7 @@ class WorkerLink(asyncio.Protocol):
     def _failure(self, frame: Mapping[str, Any]) -> CallFailed:
         clean = self._redactor.text
         return CallFailed(str(frame.get("kind", "solver")), clean(str(frame["error"])), clean(str(frame.get("traceback", ""))))
+
+
+def _parameter(told: Mapping[str, Any]) -> Parameter:
+    return Parameter(told["name"], told["type"], told["default"], told["required"], told.get("schema"))

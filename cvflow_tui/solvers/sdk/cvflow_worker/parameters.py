@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import enum
 import inspect
 import json
 import math
 import typing
-from typing import Any, Callable, Dict, List, NamedTuple
+from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
 from cvflow_worker.cleaning import clean
 from cvflow_worker.faults import BadParameter
+from cvflow_worker.schemas import bounds_of, broken_bound, schema_of
 
 _TRUE = {"true", "yes", "on", "1"}
 _FALSE = {"false", "no", "off", "0"}
@@ -24,6 +26,8 @@ class Parameter(NamedTuple):
     optional: bool
     default: Any
     required: bool
+    bounds: Dict[str, Any]
+    """What `Annotated` says of its values, by the names of JSON Schema."""
 
     @property
     def type_name(self) -> str:
@@ -36,16 +40,24 @@ class Parameter(NamedTuple):
             default = clean(self.default)
         except TypeError:
             default = str(self.default)
-        return {"name": self.name, "type": self.type_name, "default": default, "required": self.required}
+        schema = schema_of(self.hint, self.bounds)
+        if self.optional and "type" in schema:
+            schema["type"] = [schema["type"], "null"]
+            if "enum" in schema:
+                schema["enum"] = [*schema["enum"], None]
+        return {"name": self.name, "type": self.type_name, "default": default, "required": self.required, "schema": schema}
 
     def convert(self, value: Any) -> Any:
         """The value as the hint wants it. Raises BadParameter naming what would fit."""
         if self.optional and (value is None or value in ("", "null", "none")):
             return None
         try:
-            return _convert(self.hint, value)
-        except (ValueError, TypeError, KeyError):
+            converted = _convert(self.hint, value)
+        except (ValueError, TypeError, KeyError, OverflowError):
             raise BadParameter(f"parameter {self.name!r} must be {_article(self.type_name)}, not {str(value)[:60]!r}") from None
+        if told := broken_bound(converted, self.bounds):
+            raise BadParameter(f"parameter {self.name!r} must be {told}, not {str(value)[:60]!r}")
+        return converted
 
 
 class Parameters:
@@ -88,7 +100,7 @@ class Parameters:
 
 def _hints(method: Callable[..., Any]) -> Dict[str, Any]:
     try:
-        return typing.get_type_hints(method)
+        return typing.get_type_hints(method, include_extras=True)
     except Exception:  # an annotation may name anything, even what does not exist; its text is then all we have
         return dict(getattr(method, "__annotations__", {}))
 
@@ -97,15 +109,23 @@ def _parameter(argument: inspect.Parameter, hint: Any) -> Parameter:
     required = argument.default is argument.empty
     default = None if required else argument.default
     optional = default is None and not required
+    hint, bounds = _plain(hint)
     if hint is argument.empty:
         hint = type(default) if isinstance(default, _PLAIN) else str
     others = [member for member in typing.get_args(hint) if member is not type(None)]
     if type(None) in typing.get_args(hint):
         optional = True
-        hint = others[0] if len(others) == 1 else hint
+        hint, more = _plain(others[0]) if len(others) == 1 else (hint, {})
+        bounds = {**bounds, **more}
     if isinstance(hint, str):  # an annotation that could not be resolved
         hint = {kind.__name__: kind for kind in _PLAIN}.get(hint, hint)
-    return Parameter(argument.name, hint, optional, default, required)
+    return Parameter(argument.name, hint, optional, default, required, bounds)
+
+
+def _plain(hint: Any) -> Tuple[Any, Dict[str, Any]]:
+    """A hint without its `Annotated`, and what that says."""
+    metadata = getattr(hint, "__metadata__", None)
+    return (hint, {}) if metadata is None else (hint.__origin__, bounds_of(metadata))
 
 
 def _convert(hint: Any, value: Any) -> Any:
@@ -122,9 +142,28 @@ def _convert(hint: Any, value: Any) -> Any:
         return number
     if typing.get_origin(hint) is typing.Literal:
         return {str(choice): choice for choice in typing.get_args(hint)}[str(value)]
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return {str(member.value): member for member in hint}[str(value)]
+    if hint in (list, tuple) or typing.get_origin(hint) in (list, tuple):
+        return _list(hint, value)
     if hint is str:
         return value if isinstance(value, str) else str(value)
     return _other(value)
+
+
+def _list(hint: Any, value: Any) -> Any:
+    """A JSON list, or in a query values between commas."""
+    if isinstance(value, str):
+        value = json.loads(value) if value.lstrip().startswith("[") else [part.strip() for part in value.split(",") if part.strip()]
+    if not isinstance(value, list):
+        raise TypeError
+    origin = typing.get_origin(hint) or hint
+    kinds = [kind for kind in typing.get_args(hint) if kind is not Ellipsis]
+    if origin is tuple and len(kinds) > 1 and Ellipsis not in typing.get_args(hint):
+        if len(kinds) != len(value):
+            raise ValueError
+        return tuple(_convert(kind, item) for kind, item in zip(kinds, value))  # noqa: B905 - as many were just counted; 3.9 has no strict
+    return origin(_convert(kinds[0], item) if kinds else item for item in value)
 
 
 def _bool(value: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import inspect
 import os
 import resource
 import signal
@@ -78,11 +79,13 @@ class Worker:
             {
                 "op": "ready",
                 "parameters": caller.parameters.describe(),
+                "documentation": inspect.getdoc(getattr(self._solver, "infer", None)) or "",
                 "trainable": caller.trainable,
                 "batch": caller.batch,
                 "concurrency": caller.concurrency,
                 "generation": caller.generation,
                 "attributes": caller.attributes,
+                "hyperparameters": caller.hyperparameters,
                 "labels": [str(label) for label in getattr(self._solver, "labels", None) or ()],
             }
         )
