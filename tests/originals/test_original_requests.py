@@ -12,7 +12,7 @@ from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.home import Home
 from tests.originals.conftest import Install, Serve
 from tests.originals.published import cvpm_package, mlpm_package
-from tests.runtime.helpers import Client, make_picture, multipart
+from tests.runtime.helpers import Client, make_picture, multipart, until
 
 PICTURE = make_picture()
 
@@ -143,3 +143,48 @@ def test_an_adapter_lets_an_original_suggest(tmp_path: Path, install: Install, s
     told = serve(ref, "CountSolver").infer(PICTURE, "?mode=boxes").json
     assert told["objects"] == [{"label": "face", "box": [5.0, 1.0, 30.0, 20.0]}]
     assert told["image"] == {"width": 64, "height": 48} and told["task"] == "object-detection"
+
+
+TRAINS = """
+import json
+from cvpm.solver import Solver
+
+
+class CountSolver(Solver):
+    def __init__(self, toml_file=None):
+        super().__init__(toml_file)
+        self._enable_train = True
+        self._hyperparameters = {"epochs": 3}
+        self.set_ready()
+
+    def infer(self, image_file, config):
+        return None
+
+    def train(self, datapath, hyperparameters, config):
+        print("training on", datapath)
+        return {"rows": len(open(datapath).readlines()), "epochs": hyperparameters["epochs"], "mine": config["mine"]}
+"""
+
+
+@pytest.mark.slow
+def test_train_in_the_shapes_of_the_originals(tmp_path: Path, install: Install, serve: Serve) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_text("a\nb\n")
+    client = serve(install(cvpm_package(tmp_path / "learner", **{"byte_counter/solver.py": TRAINS})), "CountSolver")
+    assert client.send("GET", "/train").json["hyperparamters"] == {"epochs": 3}
+    told = {"datapath": str(rows), "hyperparameters": {"epochs": 2}, "config": {"mine": 1}}
+    assert client.send("POST", "/train", json.dumps(told)).status == 403, "whoever trains needs the control token"
+    begun = client.control("POST", "/train", told).json
+    assert begun == {"id": begun["id"], "result": True, "code": "200"}
+    job = until(lambda: (found := client.control("GET", f"/train/{begun['id']}").json)["state"] != "running" and found)
+    assert job["state"] == "done" and job["metrics"] == {"rows": 2, "epochs": 2, "mine": 1}
+    gone = client.control("POST", "/train", told | {"datapath": str(tmp_path / "none")})
+    assert gone.status == 400 and gone.json["code"] == "400"
+    assert client.status()["trainable"] is False, "the annotation room's rounds need another train"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_solver_that_does_not_train_says_so(tmp_path: Path, install: Install, serve: Serve, method: str) -> None:
+    reply = serve(install(cvpm_package(tmp_path / "counter")), "CountSolver").send(method, "/train")
+    assert reply.status == 404 and reply.json == {"error": "not supported!", "code": "404"}

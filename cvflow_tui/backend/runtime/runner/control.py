@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from cvflow_tui.backend.runtime.runner.faults import Fault, bad_input, not_found, too_large
+from cvflow_tui.backend.runtime.runner.faults import Fault, bad_input, not_found
 from cvflow_tui.backend.runtime.runner.guard import check_token, fault_reply
 from cvflow_tui.backend.runtime.runner.jobs import TrainJob
+from cvflow_tui.backend.runtime.runner.json_body import read_json
+from cvflow_tui.backend.runtime.runner.protocols.original import Originals
 from cvflow_tui.backend.runtime.runner.service import Service
 
-_BODY_LIMIT = 1 << 20
 _NAME_LIMIT = 200
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -30,9 +30,10 @@ class Control:
 
     def routes(self) -> list[Route]:
         """All control routes, each behind the token."""
+        original = Originals(self._service)
         return [
-            Route("/train", self._behind(self.train), methods=["POST"]),
-            Route("/train", self._behind(self.trainings), methods=["GET"]),
+            Route("/train", original.trains(self._behind(self.train)), methods=["POST"]),
+            Route("/train", original.trains(self._behind(self.trainings)), methods=["GET"]),
             Route("/train/{job}", self._behind(self.train_status), methods=["GET"]),
             Route("/train/{job}", self._behind(self.train_cancel), methods=["DELETE"]),
             Route("/_cvflow/variants/{name}", self._behind(self.put_variant), methods=["PUT"]),
@@ -44,7 +45,7 @@ class Control:
 
     async def train(self, request: Request) -> Response:
         """Begin a training in a worker of its own."""
-        body = await _json(request)
+        body = await read_json(request)
         config = body.get("config", {})
         hyperparameters = body.get("hyperparameters", {})
         if not isinstance(config, dict) or not isinstance(hyperparameters, dict):
@@ -77,13 +78,13 @@ class Control:
 
     async def put_variant(self, request: Request) -> Response:
         """Load a checkpoint under a name; the reply comes once it serves."""
-        body = await _json(request)
+        body = await read_json(request)
         await self._service.put_variant(_name(request), _there(body.get("checkpoint"), "checkpoint"))
         return self._variants()
 
     async def promote(self, request: Request) -> Response:
         """Rename a variant over another."""
-        source = (await _json(request)).get("from")
+        source = (await read_json(request)).get("from")
         if not isinstance(source, str) or not source:
             raise bad_input("from: the name of a variant is missing")
         self._service.promote(_name(request), source)
@@ -120,21 +121,6 @@ class Control:
                 return fault_reply(fault)
 
         return checked
-
-
-async def _json(request: Request) -> dict[str, Any]:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _BODY_LIMIT:
-            raise too_large(f"the body is longer than {_BODY_LIMIT} bytes")
-    try:
-        told = json.loads(body)
-    except (ValueError, RecursionError):
-        raise bad_input("the body is no JSON") from None
-    if not isinstance(told, dict):
-        raise bad_input("the body must be a JSON object")
-    return told
 
 
 def _name(request: Request) -> str:

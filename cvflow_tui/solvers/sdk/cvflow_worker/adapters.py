@@ -148,7 +148,8 @@ def _keypoints(result: Any, picture: Picture) -> Fields:
         told = [told]
     objects = []
     for each in told:
-        points = [point for part in each.values() for point in part] if isinstance(each, dict) else each
+        parts = list(each.values()) if isinstance(each, dict) else [each]
+        points = [point for part in parts for point in part] if all(isinstance(part, list) for part in parts) else None
         if not isinstance(points, list) or not all(_is_point(point) for point in points):
             return None
         objects.append({"label": picture.label(), "keypoints": [[float(point[0]), float(point[1]), 2] for point in points]})

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional, Sequence, Union
 from cvflow_worker.cleaning import clean
 from cvflow_worker.completing import Completer
 from cvflow_worker.fields import Fields
+from cvflow_worker.original_training import hyperparameters_of
 from cvflow_worker.originals import attributes_of, original_of
 from cvflow_worker.parameters import Parameters
 
@@ -23,6 +24,8 @@ class Caller:
         self.generation = self._original.generation if self._original else ""
         """`cvpm` or `mlpm` for an original solver."""
         self.attributes = attributes_of(solver, str(load.get("root") or "")) if self._original else None
+        self.hyperparameters = hyperparameters_of(solver)
+        """Of an original's `train`; None where it has none to ask for."""
         self.parameters: Union[Parameters, Fields] = self._original.parameters if self._original else Parameters(solver.infer, skip=1)
         self.batch = not self._original and callable(getattr(solver, "infer_batch", None))
         self.trainable = not self._original and callable(getattr(solver, "train", None))

@@ -11,6 +11,8 @@ from typing import Any, Dict
 
 from cvflow_worker.cleaning import clean
 from cvflow_worker.frames import Channel
+from cvflow_worker.original_training import train_original
+from cvflow_worker.originals import generation_of
 from cvflow_worker.parameters import Parameters
 
 INTERVAL = 0.1
@@ -40,6 +42,8 @@ def train(solver: Any, frame: Dict[str, Any], channel: Channel) -> Dict[str, Any
     method = getattr(solver, "train", None)
     if not callable(method):
         raise TypeError("this solver has no method train")
+    if generation_of(type(solver)):
+        return train_original(solver, frame)
     values = Parameters(method, skip=3).convert(frame.get("parameters") or {})
     dataset = importlib.import_module("cvflow").Dataset.load(Path(frame["dataset"]))
     metrics = method(dataset, Path(frame["checkpoint"]), Reporter(channel), **values)

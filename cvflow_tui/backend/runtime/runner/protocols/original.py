@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -12,14 +14,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from cvflow_tui.backend.runtime.runner.describe import openapi
+from cvflow_tui.backend.runtime.runner.document import openapi
 from cvflow_tui.backend.runtime.runner.faults import Fault, bad_input, forbidden, too_large
 from cvflow_tui.backend.runtime.runner.forms import OneFile, feed
 from cvflow_tui.backend.runtime.runner.guard import check_token, fault_reply
 from cvflow_tui.backend.runtime.runner.incoming import Incoming
+from cvflow_tui.backend.runtime.runner.jobs import TrainJob
+from cvflow_tui.backend.runtime.runner.json_body import read_json
 from cvflow_tui.backend.runtime.runner.limits import Limits
 from cvflow_tui.backend.runtime.runner.scratch import Upload
 from cvflow_tui.backend.runtime.runner.service import Service
+
+Handler = Callable[[Request], Awaitable[Response]]
 
 URLENCODED = "application/x-www-form-urlencoded"
 FORMS = ("multipart/form-data", URLENCODED)
@@ -101,6 +107,40 @@ class Originals:
             return fault_reply(original_fault(forbidden("GET /exit needs the control token; end the solver with: cvflow stop")))
         self._service.stop.set()
         return JSONResponse({"state": "stopped"})
+
+    def trains(self, ours: Handler) -> Handler:
+        """`/train`: the original's shapes for an original solver, `ours` (behind the token) for any other."""
+
+        async def answer(request: Request) -> Response:
+            ready = self._service.main.ready
+            if not ready.generation:
+                return await ours(request)
+            if ready.hyperparameters is None:
+                return fault_reply(original_fault(Fault(404, "not supported!", "404")))
+            if request.method == "GET":
+                return JSONResponse({"hyperparamters": dict(ready.hyperparameters), "hyperparameters": dict(ready.hyperparameters)})
+            try:
+                check_token(request.headers, self._service.spec.token)
+                return self._begin(await read_json(request))
+            except Fault as fault:
+                return fault_reply(original_fault(fault))
+
+        return answer
+
+    def _begin(self, body: dict[str, Any]) -> Response:
+        """Begin a training; `GET /train/ID` tells how far it is."""
+        told = {key: body.get(key, {}) for key in ("hyperparameters", "config")}
+        if not all(isinstance(each, dict) for each in told.values()):
+            raise bad_input("config and hyperparameters must be objects")
+        datapath = body.get("datapath")
+        if not isinstance(datapath, str) or "\0" in datapath or not Path(datapath).is_absolute() or not Path(datapath).exists():
+            raise bad_input("datapath: the absolute path of a file or folder that is there is wanted")
+        folder = Path(self._service.spec.root) / "temp" / "train"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        job = TrainJob(dataset=datapath, checkpoint=folder, base=None, parameters=told)
+        job.checkpoint = folder / f"{job.id}.json"
+        self._service.jobs.start(job)
+        return JSONResponse({"id": job.id, "result": True, "code": "200"})
 
     async def change(self, request: Request) -> Response:
         """Refuse: the original handed the solver its web framework's request, which there is none of here."""

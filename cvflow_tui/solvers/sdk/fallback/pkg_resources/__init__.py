@@ -122,12 +122,12 @@ def iter_entry_points(group: str, name: Optional[str] = None) -> List[metadata.E
 def parse_version(version: str) -> Tuple[Any, ...]:
     """A version that compares as versions do: numbers by value, and what comes before a release before it."""
     order: Dict[str, int] = {"dev": -4, "a": -3, "alpha": -3, "b": -2, "beta": -2, "c": -1, "rc": -1, "post": 1}
-    parts: List[Tuple[int, int]] = []
-    for number, word in re.findall(r"(\d+)|([a-z]+)", version.lower().partition("+")[0].lstrip("v")):
-        parts.append((0, int(number)) if number else (order.get(word, 0), 0))
-    while parts and parts[-1] == (0, 0):
-        parts.pop()
-    return (*parts, (0, 0))
+    numbers, rest = re.match(r"v?([\d.]*)(.*)", version.strip().lower().partition("+")[0]).groups()  # type: ignore[union-attr]
+    release = [int(number) for number in numbers.split(".") if number]
+    while release and release[-1] == 0:
+        release.pop()
+    words = [(order.get(word, 0), int(number or 0)) for word, number in re.findall(r"([a-z]+)[.\-_]?(\d*)", rest)]
+    return tuple(release), (*words, (0, 0))
 
 
 def declare_namespace(packageName: str) -> None:  # noqa: N803 - the original's spelling
