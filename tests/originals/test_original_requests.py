@@ -188,3 +188,26 @@ def test_train_in_the_shapes_of_the_originals(tmp_path: Path, install: Install, 
 def test_a_solver_that_does_not_train_says_so(tmp_path: Path, install: Install, serve: Serve, method: str) -> None:
     reply = serve(install(cvpm_package(tmp_path / "counter")), "CountSolver").send(method, "/train")
     assert reply.status == 404 and reply.json == {"error": "not supported!", "code": "404"}
+
+
+SAVES = """
+from cvpm.solver import Solver
+from cvpm.utility import save_image
+
+
+class CountSolver(Solver):
+    def infer(self, image_file, config):
+        open("made.txt", "w").write("made of " + config["of"])
+        return {"file": save_image("made.txt", config["as"])}
+"""
+
+
+@pytest.mark.slow
+def test_a_picture_that_a_solver_made_is_fetched_by_its_plain_name(tmp_path: Path, install: Install, serve: Serve) -> None:
+    client = serve(install(cvpm_package(tmp_path / "maker", **{"byte_counter/solver.py": SAVES})), "CountSolver")
+    status, _, told = form(client, "/infer", PICTURE, of="clay", **{"as": "pot.html"})
+    assert (status, told) == (200, {"file": "pot.html"})
+    fetched = client.send("GET", "/static/pot.html")
+    assert fetched.body == b"made of clay" and fetched.headers["content-security-policy"] == "sandbox"
+    for name in ("../cvpm.toml", "..%2f..%2fcvpm.toml", "%2e%2e/cvpm.toml", "..%5ccvpm.toml", ".hidden", "nothing.txt", "pot.html/x"):
+        assert client.send("GET", f"/static/{name}").status == 404

@@ -29,7 +29,7 @@ from cvflow_tui.backend.runtime.runner.limits import Limits
 from cvflow_tui.backend.runtime.runner.protocols.cells import read_rows, write_rows
 from cvflow_tui.backend.runtime.runner.protocols.jobs import Job, Jobs, job_reply
 from cvflow_tui.backend.runtime.runner.protocols.lines import Line, Pictures
-from cvflow_tui.backend.runtime.runner.protocols.original import may_lack_picture
+from cvflow_tui.backend.runtime.runner.protocols.original import may_lack_picture, public_file
 from cvflow_tui.backend.runtime.runner.scratch import Upload
 from cvflow_tui.backend.runtime.runner.service import Service
 
@@ -84,6 +84,8 @@ class Batch:
         name, _, ending = request.path_params["name"].rpartition(".")
         job = self._jobs.result(name) if ending == "csv" else None
         if job is None or job.media != CSV:
+            if (file := public_file(self._service, request.path_params["name"])) is not None:
+                return file
             raise not_found("no such file")
         return Response(job.body, media_type=CSV)
 

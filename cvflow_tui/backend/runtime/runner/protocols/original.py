@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from cvflow_tui.backend.runtime.runner.document import openapi
@@ -29,6 +30,8 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 URLENCODED = "application/x-www-form-urlencoded"
 FORMS = ("multipart/form-data", URLENCODED)
+PUBLIC = "temp/public"
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
 NO_FILE = "no file part!"
 _DELETED = ((b"x-cvflow-upload", b"deleted"),)
 
@@ -66,6 +69,17 @@ def original_fault(fault: Fault) -> Fault:
 def upload_headers(service: Service) -> tuple[tuple[bytes, bytes], ...]:
     """Says to clients of the originals what became of the upload: it goes with the reply, whatever `delete_after_process` asked for."""
     return _DELETED if service.main.ready.generation else ()
+
+
+def public_file(service: Service, name: str) -> Response | None:
+    """A file that an original solver left to be fetched (`cvpm.utility.save_image`), by a plain name; None where there is none."""
+    if not service.main.ready.generation or not _PLAIN.fullmatch(name):
+        return None
+    path = Path(service.spec.root) / PUBLIC / name
+    if path.is_symlink() or not path.is_file():
+        return None
+    # Whatever a solver wrote, no browser is to run it.
+    return FileResponse(path, headers={"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"})
 
 
 def may_lack_picture(service: Service) -> bool:
