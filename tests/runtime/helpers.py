@@ -21,11 +21,12 @@ from cvflow_tui.home import Home
 SOLVERS = '''
 """Small solvers, each with one habit."""
 
+import enum
 import os
 import sys
 import time
 from pathlib import Path
-from typing import Optional
+from typing import Annotated, List, Literal, Optional
 
 import cvflow
 
@@ -103,6 +104,39 @@ class Shapes:
         cat["keypoints"] = [[50, 50, 2], [60, 60, 0]]
         classes = [{"label": "outdoor", "score": 0.7}, {"label": "indoor", "score": 0.6}]
         return {"objects": [dog, cat], "classes": classes, "caption": "a dog and a cat"}
+
+
+class AtLeast:
+    """Stands for what annotated-types or pydantic would put there."""
+
+    def __init__(self, ge, le):
+        self.ge, self.le = ge, le
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    GREEN = "green"
+
+
+class Typed:
+    """Has parameters of every kind."""
+
+    def infer(
+        self,
+        image,
+        mode: Literal["fast", "good"] = "fast",
+        threshold: Annotated[float, AtLeast(0, 1), "The least sure"] = 0.5,
+        top: Optional[int] = None,
+        labels: List[str] = (),
+        sizes: "list[int]" = (),
+        colour: Colour = Colour.RED,
+        deep: bool = False,
+    ):
+        """Sees what it is told to see.
+
+        And says so.
+        """
+        return {"objects": [], "mode": mode, "labels": list(labels), "sizes": list(sizes), "top": top, "colour": colour.name}
 
 
 class Late:

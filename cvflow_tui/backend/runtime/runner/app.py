@@ -12,7 +12,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cvflow_tui.backend.runtime.runner.control import Control
-from cvflow_tui.backend.runtime.runner.describe import about, openapi
+from cvflow_tui.backend.runtime.runner.describe import about
+from cvflow_tui.backend.runtime.runner.document import openapi
 from cvflow_tui.backend.runtime.runner.faults import Fault, runner_failed
 from cvflow_tui.backend.runtime.runner.guard import Guard, fault_reply
 from cvflow_tui.backend.runtime.runner.infer import Infer
