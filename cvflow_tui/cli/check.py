@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cvflow_tui.cli.infer import parse_parameters
 from cvflow_tui.cli.lazy import examples
 from cvflow_tui.cli.options import json_option, quiet_option
 from cvflow_tui.cli.output import print_json, print_table, remark, say, size
@@ -30,20 +31,29 @@ _MARKS = {Level.FAULT: "fault", Level.WARNING: "warn", Level.NOTE: "note"}
 )
 @click.argument("source")
 @click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="The picture to infer on; else its own, or a drawn one.")
+@click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter to infer with; may be repeated.")
 @click.option("--strict", is_flag=True, help="Warnings fail too.")
-@click.option(
-    "--allow-build", "builds", multiple=True, metavar="NAME", help="A requirement whose own code may run to install it."
-)
+@click.option("--allow-build", "builds", multiple=True, metavar="NAME", help="A requirement whose own code may run to install it.")
 @quiet_option
 @json_option
 @click.pass_obj
-def check(session: Session, source: str, picture: Path | None, strict: bool, builds: tuple[str, ...], quiet: bool, as_json: bool) -> None:
+def check(
+    session: Session,
+    source: str,
+    picture: Path | None,
+    parameters: tuple[str, ...],
+    strict: bool,
+    builds: tuple[str, ...],
+    quiet: bool,
+    as_json: bool,
+) -> None:
     """Look at a package as somebody who installs it would meet it; nothing is installed and nothing is left.
 
     SOURCE is a folder, or anything that install takes. Reads the manifest, labels and weights, makes the environment, imports each solver,
     has it answer for a picture through a real worker, looks at the answer, and measures. Exit code 6 where something is at fault.
     """
-    request = CheckRequest(_absolute(source), str(picture.expanduser().absolute()) if picture else None, strict, builds)
+    shown = str(picture.expanduser().absolute()) if picture else None
+    request = CheckRequest(_absolute(source), shown, strict, builds, parse_parameters(parameters))
 
     async def work(client: DaemonClient) -> Any:
         from cvflow_tui.cli.progress import Progress, follow

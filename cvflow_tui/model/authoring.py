@@ -52,6 +52,8 @@ class CheckRequest:
     """Warnings fail too."""
     allow_build: tuple[str, ...] = ()
     """Distributions whose code may run to install them, as `install` takes it."""
+    parameters: dict[str, str] = field(default_factory=dict)
+    """Parameters to infer with, as text; each solver gets those that it takes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,8 +71,8 @@ def test_a_fault_ends_with_6(cli: Cli, client: FakeClient) -> None:
 
 def test_check_json_is_the_report_with_the_same_exit_code(cli: Cli, client: FakeClient) -> None:
     client.report = FAILED
-    outcome = cli("check", "cvflow/nanodet", "--strict", "--json", "--allow-build", "dlib")
-    assert client.checked == [CheckRequest("cvflow/nanodet", None, True, ("dlib",))]
+    outcome = cli("check", "cvflow/nanodet", "--strict", "--json", "--allow-build", "dlib", "-p", "top=3")
+    assert client.checked == [CheckRequest("cvflow/nanodet", None, True, ("dlib",), {"top": "3"})]
     assert outcome.code == 6 and outcome.err == ""
     assert outcome.json["passed"] is False and outcome.json["solvers"][0]["result"] == {"objects": [{}]}
     client.report = asdict(PASSED)

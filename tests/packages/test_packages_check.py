@@ -98,6 +98,15 @@ def test_each_fault_is_told_once(service: PackageService, tmp_path: Path, pictur
         assert "last words" in fault.mend
 
 
+def test_a_parameter_that_is_needed_can_be_given(service: PackageService, tmp_path: Path, picture: str) -> None:
+    source = GOOD.replace("threshold: float = 0.3", "word: str").replace('"box": [1, 2, 3, 4]', '"box": [1, 2, 3, 4], "text": word')
+    root = write_package(tmp_path / "asking", source=source, more=MORE)
+    (fault,) = found(check(service, root, picture), "infer")
+    assert "'word'" in fault.message and "-p NAME=VALUE" in fault.mend
+    report = service.check(CheckRequest(str(root), picture, parameters={"word": "cat", "other": "1"}), Progress())
+    assert report.passed and report.solvers[0].result["objects"][0]["text"] == "cat"
+
+
 def test_warnings_fail_a_strict_check_only(service: PackageService, tmp_path: Path, picture: str) -> None:
     source = GOOD.replace(
         "if image.path.stat().st_size < 50:\n            raise cvflow.InputError",

@@ -15,7 +15,7 @@ from cvflow_tui.backend.packages.check.contents import code_findings, label_find
 from cvflow_tui.backend.packages.check.elsewhere import elsewhere_findings, look_around
 from cvflow_tui.backend.packages.check.manifest import manifest_findings
 from cvflow_tui.backend.packages.check.results import result_findings
-from cvflow_tui.backend.packages.check.trial import Trial, batch_complaint, try_solver
+from cvflow_tui.backend.packages.check.trial import Question, Trial, batch_complaint, try_solver
 from cvflow_tui.backend.packages.diagnosis import gpu_findings, library_findings
 from cvflow_tui.backend.packages.environment import Environment, Environments, host_environment
 from cvflow_tui.backend.packages.import_check import check_imports
@@ -102,7 +102,7 @@ class Checker:
                 continue
             progress.step(f"running {solver.name}")
             spec = spec_of(package, solver, package.root, environment.python, [weight.name for weight in weights])
-            trial = try_solver(spec, picture, size, progress)
+            trial = try_solver(spec, Question(picture, size, request.parameters), progress)
             notes.findings += _trial_findings(trial, solver, size)
             notes.trials.append(_told(trial, solver))
 
@@ -163,6 +163,8 @@ def _trial_findings(trial: Trial, solver: SolverInfo, size: Size) -> list[Findin
         last = [line for line in trial.detail.splitlines() if line.strip()]
         message = f"it cannot be loaded: {why}" if step == "load" else f"it does not answer: {why}"
         mend = f"look at: {one_line(last[-1], 200)}" if last and one_line(last[-1], 200) not in why else ""
+        if step == "input":
+            mend = "a parameter that it needs is given with -p NAME=VALUE, a picture that it takes with --picture"
         return [Finding(Level.FAULT, "load" if step == "load" else "infer", one_line(message, 400), mend, where)]
     labels = (trial.ready.labels if trial.ready else ()) or solver.labels
     found = result_findings(trial.result, solver.task, labels, size, where)

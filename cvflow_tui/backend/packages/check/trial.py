@@ -6,7 +6,7 @@ import asyncio
 import os
 import statistics
 import time
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,9 +63,24 @@ class Trial:
     log: bytearray = field(default_factory=bytearray)
 
 
-def try_solver(spec: RunSpec, picture: Path, size: Size, progress: Progress) -> Trial:
-    """Load a solver and have it answer for a picture. Raises Cancelled when called off; the worker is gone in any case."""
-    return asyncio.run(_cancellable(_try(spec, picture, size), progress))
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a solver is asked."""
+
+    picture: Path
+    size: Size
+    """Width and height as displayed."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    def fitting(self, ready: Ready) -> dict[str, str]:
+        """The parameters that a solver takes; all of them for one that does not tell."""
+        known = {parameter.name for parameter in ready.parameters}
+        return {name: value for name, value in self.parameters.items() if not known or name in known}
+
+
+def try_solver(spec: RunSpec, question: Question, progress: Progress) -> Trial:
+    """Load a solver and have it answer. Raises Cancelled when called off; the worker is gone in any case."""
+    return asyncio.run(_cancellable(_try(spec, question), progress))
 
 
 async def _cancellable(work: Coroutine[Any, Any, T], progress: Progress) -> T:
@@ -80,7 +95,7 @@ async def _cancellable(work: Coroutine[Any, Any, T], progress: Progress) -> T:
     return task.result()
 
 
-async def _try(spec: RunSpec, picture: Path, size: Size) -> Trial:
+async def _try(spec: RunSpec, question: Question) -> Trial:
     trial = Trial()
     began = time.perf_counter()
     spawned = spawn(spec)
@@ -89,7 +104,7 @@ async def _try(spec: RunSpec, picture: Path, size: Size) -> Trial:
     loop.add_reader(spawned.log, _keep, loop, spawned.log, trial.log)
     link = await WorkerLink.attach(spawned)
     try:
-        await _steps(link, spec, trial, began, str(picture), size)
+        await _steps(link, spec, trial, began, question)
     except _Failed as failure:
         trial.failed = (failure.step, str(failure))
         trial.detail = failure.detail or clean(trial.log.decode("utf-8", "replace"))
@@ -101,30 +116,31 @@ async def _try(spec: RunSpec, picture: Path, size: Size) -> Trial:
     return trial
 
 
-async def _steps(link: WorkerLink, spec: RunSpec, trial: Trial, began: float, picture: str, size: Size) -> None:
+async def _steps(link: WorkerLink, spec: RunSpec, trial: Trial, began: float, question: Question) -> None:
     trial.ready = await _within(link.load(load_frame(spec)), LOAD_SECONDS, "load")
     trial.load_seconds = time.perf_counter() - began
-    sizes = [[size.width, size.height]]
+    picture, parameters = str(question.picture), question.fitting(trial.ready)
+    sizes = [[question.size.width, question.size.height]]
     answers, seconds = [], []
     for _ in range(1 + REPEATS):
         start = time.perf_counter()
-        answers.append((await _within(link.call([picture], {}, sizes), INFER_SECONDS, "infer"))[0])
+        answers.append((await _within(link.call([picture], parameters, sizes), INFER_SECONDS, "infer"))[0])
         seconds.append(time.perf_counter() - start)
         trial.result, trial.first_seconds = answers[0], seconds[0]
     trial.infer_seconds = statistics.median(seconds[1:])
     trial.same = all(answer == answers[0] for answer in answers)
     if trial.ready.batch and spec.batch > 1:
-        trial.batch = len(await _within(link.call([picture, picture], {}, sizes * 2), INFER_SECONDS, "infer"))
+        trial.batch = len(await _within(link.call([picture, picture], parameters, sizes * 2), INFER_SECONDS, "infer"))
     trial.peak_rss = _peak(link.pid)
-    trial.refuses_broken = await _refuses_broken(link, Path(picture))
+    trial.refuses_broken = await _refuses_broken(link, question.picture, parameters)
 
 
-async def _refuses_broken(link: WorkerLink, picture: Path) -> bool:
+async def _refuses_broken(link: WorkerLink, picture: Path, parameters: dict[str, str]) -> bool:
     """Whether a file that is no picture is answered as the sender's fault (a 400), and not as a failure of the solver."""
     broken = picture.with_name("broken.jpg")
     broken.write_bytes(BROKEN)
     try:
-        await _within(link.call([str(broken)], {}, [None]), INFER_SECONDS, "infer")
+        await _within(link.call([str(broken)], parameters, [None]), INFER_SECONDS, "infer")
     except _Failed as failure:
         return failure.step == "input"
     finally:
