@@ -64,7 +64,7 @@ def test_only_a_folder_of_this_machine_can_be_linked(text: str) -> None:
     ["git+https://user:secret@host/v/p", "git+https://secret@host/v/p@v1", "git+ssh://git:secret@host/v/p", "https://u:secret@h/p.zip"],
 )
 def test_a_password_in_a_source_is_named_as_such_and_never_repeated(text: str) -> None:
-    with pytest.raises(UsageError, match="no user name and no password|is no address of an archive") as caught:
+    with pytest.raises(UsageError, match=r"no user name and no password|is no address of an archive") as caught:
         read(text)
     assert "secret" not in caught.value.message
 
@@ -113,7 +113,6 @@ def test_a_password_in_a_source_is_named_as_such_and_never_repeated(text: str) -
         "nanodet==x.y",
         "==1.0",
         "a/b/c==1.0",
-        "../x==1",
         "https://host/v/p.rar",
         "https://host/v/p.tar.zst",
         "https://host/p.zip#sha256=abc",

@@ -125,7 +125,6 @@ def _environment(home: Path, python: Path | None) -> dict[str, str]:
         "HOME": str(home),
         "TMPDIR": str(home),
         "LANG": "C.UTF-8",
-        "DEBIAN_FRONTEND": "noninteractive",
     }
     passed = ("SSL_CERT_FILE", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy")
     environment |= {name: os.environ[name] for name in passed if name in os.environ}

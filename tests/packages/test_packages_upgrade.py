@@ -1,0 +1,276 @@
+"""Upgrades, the way back, linked folders, and locks that are followed."""
+
+from __future__ import annotations
+
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.service import PackageService
+from cvflow_tui.home import Home
+from cvflow_tui.model.errors import NotFoundError, PackageError, RefusedError, UsageError
+from cvflow_tui.model.packages import Differences, InstallRequest, SolverName
+
+from .parts import FileServer, Watching, commit_all, git, payload, sha256, tree, weight, write_package, write_wheel
+
+DATA, OTHER = payload(50_000, seed=1), payload(60_000, seed=2)
+FIRST = "class Solver:\n    def infer(self, image, threshold: float = 0.3, deep: bool = False): ...\n"
+SECOND = "class Solver:\n    def infer(self, image, threshold: float = 0.5, iou: float = 0.5): ...\n"
+
+
+@pytest.fixture
+def many(hub_folder: Path) -> Path:
+    """A package of the hub in two versions that differ in everything."""
+    one, two = hub_folder / "lab/many/1.0.0", hub_folder / "lab/many/2.0.0"
+    write_package(one, name="many", vendor="lab", environment="host", source=FIRST, more=weight("n", "nets/n", sha256(DATA)))
+    another = '\n[[solvers]]\nname = "more"\nclass = "parts/solver/Solver"\n'
+    more = weight("n", "nets/n", sha256(OTHER)) + weight("m", "nets/m", sha256(DATA)) + another
+    write_package(two, name="many", vendor="lab", version="2.0.0", environment="host", source=SECOND, more=more, requirements="numpy\n")
+    for root, files in ((one, {"n": DATA}), (two, {"n": OTHER, "m": DATA})):
+        (root / "nets").mkdir()
+        for name, data in files.items():
+            (root / "nets" / name).write_bytes(data)
+    (one / "old.txt").write_text("x")
+    return hub_folder
+
+
+def proven(service: PackageService, source: str) -> None:
+    detail = service.install(source, Progress())
+    service.prove(detail.summary.ref, detail.summary.version)
+
+
+def folders(home: Home) -> set[str]:
+    return {path.name for path in (home.packages / "lab/many").iterdir()}
+
+
+def test_the_plan_tells_what_an_upgrade_changes(service: PackageService, many: Path) -> None:
+    service.install("many==1.0.0", Progress())
+    request = service.upgrade_request("many")
+    assert request.source == "hub:lab/many"
+    plan = service.plan(request)
+    changes = plan.changes
+    assert plan.replaces == "1.0.0" and plan.package.summary.version == "2.0.0" and changes is not None and changes.version == "1.0.0"
+    assert changes.files == Differences(("nets/m", "requirements.txt"), ("old.txt",), ("cvpm.toml", "nets/n", "parts/solver.py"))
+    assert changes.requirements == Differences(added=("numpy",))
+    assert changes.weights == Differences(added=("m",), changed=("n",))
+    assert changes.solvers == Differences(added=("more",))
+    assert changes.parameters == Differences(("detect.iou", "more.iou", "more.threshold"), ("detect.deep",), ("detect.threshold",))
+    service.install(request, Progress())
+    again = service.plan(service.upgrade_request("many"))
+    assert again.changes is not None and not again.changes and again.replaces == again.package.summary.version
+
+
+def test_an_upgrade_keeps_one_version_and_a_rollback_is_instant(service: PackageService, home: Home, many: Path) -> None:
+    proven(service, "many==1.0.0")
+    proven(service, "many")
+    assert folders(home) == {"1.0.0", "2.0.0"} and service.kept("many") == "1.0.0"
+    assert len(list(home.weights.iterdir())) == 2
+    shutil.rmtree(many)  # neither the hub nor anything else is asked
+    detail, before = service.roll_back("many")
+    assert (detail.summary.version, before, service.kept("many")) == ("1.0.0", "2.0.0", "2.0.0")
+    spec = service.run_spec(SolverName("lab", "many", "detect"))
+    assert spec.version == "1.0.0" and Path(spec.weights["n"]).read_bytes() == DATA
+    with pytest.raises(NotFoundError, match="lab/many has no solver 'more'"):
+        service.run_spec(SolverName("lab", "many", "more"))
+    service.recover()
+    assert folders(home) == {"1.0.0", "2.0.0"}
+    assert service.roll_back("many")[0].summary.version == "2.0.0"
+    service.remove("many")
+    assert tree(home) == set()
+
+
+def test_exactly_one_version_is_kept_and_rather_one_that_has_started(service: PackageService, home: Home, many: Path) -> None:
+    write_package(many / "lab/many/3.0.0", name="many", vendor="lab", version="3.0.0", environment="host")
+    proven(service, "many==1.0.0")
+    service.install("many==2.0.0", Progress())  # never started
+    service.install("many==3.0.0", Progress())
+    assert service.kept("many") == "1.0.0" and folders(home) == {"1.0.0", "3.0.0"}
+    service.prove("lab/many", "3.0.0")
+    service.install("many==2.0.0", Progress())
+    assert service.kept("many") == "3.0.0" and folders(home) == {"2.0.0", "3.0.0"}
+    assert {record.version for record in service.kept_versions()} == {"3.0.0"}
+    with pytest.raises(RefusedError, match=r"^acme/boxes: no version before 1\.0\.0 is kept"):
+        service.install("boxes", Progress())
+        service.roll_back("boxes")
+
+
+def test_a_version_that_is_being_served_stays(service: PackageService, home: Home, many: Path) -> None:
+    write_package(many / "lab/many/3.0.0", name="many", vendor="lab", version="3.0.0", environment="host")
+    serving = {"1.0.0"}
+    service.watch_versions(lambda ref: serving if ref == "lab/many" else ())
+    for number in ("1.0.0", "2.0.0", "3.0.0"):
+        proven(service, f"many=={number}")
+    assert folders(home) == {"1.0.0", "2.0.0", "3.0.0"} and service.kept("many") == "2.0.0"
+    serving.clear()
+    proven(service, "many==2.0.0")
+    assert folders(home) == {"2.0.0", "3.0.0"} and service.kept("many") == "3.0.0"
+
+
+def test_a_first_start_that_fails_names_the_way_back(service: PackageService, many: Path) -> None:
+    name = SolverName("lab", "many", "detect")
+    proven(service, "many==1.0.0")
+    service.install("many", Progress())
+    with (
+        pytest.raises(PackageError, match=r"it broke; it is the first start of 2\.0\.0, and 1\.0\.0 is kept: cvflow rollback lab/many$"),
+        service.starting(name),
+    ):
+        raise PackageError("it broke")
+    service.prove("lab/many", "2.0.0")
+    with pytest.raises(PackageError, match=r"^it broke$"), service.starting(name):
+        raise PackageError("it broke")
+
+
+def test_a_part_of_the_way_back_that_is_gone_is_said(service: PackageService, home: Home, many: Path) -> None:
+    proven(service, "many==1.0.0")
+    proven(service, "many")
+    shutil.rmtree(home.packages / "lab/many/1.0.0")
+    with pytest.raises(PackageError, match=r"a part of version 1\.0\.0 is gone"):
+        service.roll_back("many")
+    service.recover()
+    assert service.kept("many") is None and service.installed()[0].version == "2.0.0"
+
+
+@pytest.mark.parametrize(
+    ("installed", "asked", "wanted"),
+    [
+        ("many==1.0.0", "many", "hub:lab/many"),
+        ("many<2", "many", "hub:lab/many<2"),
+        ("many==1.*", "lab/many", "hub:lab/many==1.*"),
+        ("many", "many==1.0.0", "hub:lab/many==1.0.0"),
+        ("many<2", "lab/many>=2", "hub:lab/many>=2"),
+    ],
+)
+def test_what_an_upgrade_asks_the_hub_for(service: PackageService, many: Path, installed: str, asked: str, wanted: str) -> None:
+    service.install(installed, Progress())
+    assert service.upgrade_request(asked).source == wanted
+
+
+def test_an_upgrade_from_git_follows_the_branch_and_keeps_what_was_asked(service: PackageService, tmp_path: Path) -> None:
+    write_wheel(tmp_path / "wheels", "toy", "1.0", {"toy.py": b"x = 41\n"})
+    root = write_package(tmp_path / "acme/boxes", version="1.0.0")
+    first = commit_all(root)
+    service.install(InstallRequest(f"git+file://{root}@main", requirements=("toy",)), Progress())
+    manifest = root / "cvpm.toml"
+    manifest.write_text(manifest.read_text().replace("1.0.0", "1.1.0"))
+    second = commit_all(root, "more")
+    request = service.upgrade_request("boxes")
+    assert request == InstallRequest(f"git+file://{root}@main", requirements=("toy",))
+    changes = service.plan(request).changes
+    assert changes is not None and changes.commits == (first, second)
+    assert service.install(request, Progress()).commit == second
+    lock = tomllib.loads(service.lock("boxes"))
+    assert lock["request"]["requirements"] == ["toy"] and lock["environment"]["resolved"] == ["toy==1.0"]
+    with pytest.raises(UsageError, match="which has no numbered versions"):
+        service.upgrade_request("boxes==2")
+    git(root, "tag", "v2")
+
+
+# -- linked folders
+
+
+def test_a_linked_folder_is_served_as_it_is_and_stays_clean(
+    service: PackageService, home: Home, tmp_path: Path, trusted: FileServer
+) -> None:
+    more = weight("own", "nets/own", sha256(DATA)) + weight("far", trusted.add("far", OTHER), sha256(OTHER))
+    root = write_package(tmp_path / "mine", source=FIRST, more=more)
+    (root / "nets").mkdir()
+    (root / "nets/own").write_bytes(DATA)
+    before = {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    detail = service.install(InstallRequest(str(root), editable=True), Progress())
+    spec = service.run_spec(SolverName("local", "mine", "detect"))
+    assert spec.root == str(root) and detail.path is not None and Path(detail.path).is_relative_to(home.packages)
+    assert {name: Path(path).read_bytes() for name, path in spec.weights.items()} == {"own": DATA, "far": OTHER}
+    assert all(Path(path).is_relative_to(home.packages) for path in spec.weights.values())
+    assert {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+    # what its author changes holds from the next start on
+    (root / "parts/solver.py").write_text(SECOND)
+    manifest = root / "cvpm.toml"
+    manifest.write_text(manifest.read_text().replace('task = "object-detection"', 'task = "object-detection"\nlabels = ["cat"]'))
+    assert service.run_spec(SolverName("local", "mine", "detect")).labels == ("cat",)
+    assert [parameter.name for parameter in service.detail("mine").solvers[0].parameters] == ["threshold", "iou"]
+    # what its author writes into a weight later does not reach the store
+    (root / "nets/own").write_bytes(b"another")
+    assert (home.weights / sha256(DATA)).read_bytes() == DATA
+    service.recover()
+    assert service.installed()[0].ref == "local/mine"
+    service.remove("mine")
+    assert tree(home) == set() and (root / "cvpm.toml").is_file()
+
+
+def test_a_linked_folder_may_take_the_place_of_a_copy_and_back(service: PackageService, tmp_path: Path) -> None:
+    root = write_package(tmp_path / "mine")
+    service.install(str(root), Progress())
+    service.install(InstallRequest(str(root), editable=True), Progress())
+    assert service.run_spec(SolverName("local", "mine", "detect")).root == str(root)
+    detail = service.install(str(root), Progress())
+    assert service.run_spec(SolverName("local", "mine", "detect")).root == detail.path
+
+
+# -- locks
+
+
+@pytest.fixture
+def locked(service: PackageService, tmp_path: Path) -> Path:
+    """A package that was installed, its sources as they were, and its lock in a file."""
+    write_wheel(tmp_path / "wheels", "toy", "1.0", {"toy.py": b"x = 41\n"})
+    root = write_package(tmp_path / "p", requirements="toy\n", source="import toy\n" + FIRST, more=weight("n", "nets/n"))
+    (root / "nets").mkdir()
+    (root / "nets/n").write_bytes(DATA)
+    service.install(str(root), Progress())
+    (tmp_path / "cvflow.lock").write_text(service.lock("p"))
+    return root
+
+
+@pytest.mark.parametrize("how", ["file", "folder", "ref"])
+def test_a_lock_brings_the_same_again(service: PackageService, locked: Path, tmp_path: Path, how: str) -> None:
+    before = tomllib.loads(service.lock("p"))
+    write_wheel(tmp_path / "wheels", "toy", "2.0", {"toy.py": b"x = 42\n"})
+    if how != "ref":
+        service.remove("p")
+    if how == "folder":
+        shutil.copy(tmp_path / "cvflow.lock", locked / "cvflow.lock")
+    source = {"file": f"file:{tmp_path}/cvflow.lock", "folder": str(locked), "ref": "local/p"}[how]
+    progress = Watching()
+    service.install(InstallRequest(source, locked=True), progress)
+    assert "resolving the requirements" not in progress.steps
+    after = tomllib.loads(service.lock("p"))
+    for table in ("files", "weights", "distributions", "environment"):
+        assert after[table] == before[table], table
+    assert after["environment"]["resolved"] == ["toy==1.0"]
+    assert service.install(str(locked), Progress()) and "toy==2.0" in service.lock("p"), "without the lock it is another"
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [("parts/solver.py", r"parts/solver\.py is another"), ("new.py", r"new\.py is not in it"), ("README.md", r"README\.md is missing")],
+)
+def test_what_is_not_as_the_lock_says_is_refused(service: PackageService, locked: Path, tmp_path: Path, file: str, said: str) -> None:
+    service.remove("p")
+    if file == "README.md":
+        (locked / file).unlink()
+    else:
+        (locked / file).write_text("x = 1\n")
+    with pytest.raises(PackageError, match=rf"local/p is not what cvflow\.lock says: {said}"):
+        service.install(InstallRequest(f"file:{tmp_path}/cvflow.lock", locked=True), Progress())
+    assert service.installed() == []
+
+
+def test_a_weight_that_became_another_is_refused_by_the_lock(service: PackageService, locked: Path, tmp_path: Path) -> None:
+    text = (tmp_path / "cvflow.lock").read_text()
+    (locked / "nets/n").write_bytes(OTHER)
+    (tmp_path / "cvflow.lock").write_text(text.replace(f'"nets/n" = "{sha256(DATA)}"', f'"nets/n" = "{sha256(OTHER)}"'))
+    service.remove("p")
+    with pytest.raises(PackageError, match=f"n: sha256 is {sha256(OTHER)} and should be {sha256(DATA)}"):
+        service.install(InstallRequest(f"file:{tmp_path}/cvflow.lock", locked=True), Progress())
+
+
+@pytest.mark.parametrize("text", ["", "x = 1", "[package]\nsource = 3\n[files]", '[package]\nsource = "a"\n[files]\n"a" = "../x"\n'])
+def test_rule_03_a_strangers_lock_is_read_word_by_word(service: PackageService, tmp_path: Path, text: str) -> None:
+    (tmp_path / "cvflow.lock").write_text(text)
+    with pytest.raises(PackageError, match=r"cvflow\.lock"):
+        service.install(InstallRequest(f"file:{tmp_path}/cvflow.lock", locked=True), Progress())
+    with pytest.raises(NotFoundError, match=r"there is no cvflow\.lock to follow"):
+        service.install(InstallRequest(str(write_package(tmp_path / "bare")), locked=True), Progress())
