@@ -65,8 +65,10 @@ def upgrade(
 
 
 async def _upgrade(client: DaemonClient, request: UpgradeRequest, progress: Progress, *, yes: bool, quiet: bool) -> Upgrade | None:
+    from cvflow_tui.backend.client import result_of
     from cvflow_tui.cli.progress import follow
     from cvflow_tui.model.errors import PackageError
+    from cvflow_tui.model.packages import Upgrade
 
     progress.show(f"looking for another version of {request.ref}")
     plan = await client.plan_upgrade(request)
@@ -82,8 +84,9 @@ async def _upgrade(client: DaemonClient, request: UpgradeRequest, progress: Prog
         remark("\n".join([head, *changed_lines(plan), *script_lines(plan), *(f"  ! {each}" for each in plan.package.warnings)]))
     agreed(f"Upgrade {summary.ref} to {summary.version}?", yes)
     job = await follow(client, client.upgrade(request), progress)
-    _tell(job.result, progress)
-    return job.result  # type: ignore[no-any-return]
+    found = result_of(job, Upgrade)
+    _tell(found, progress)
+    return found
 
 
 @click.command(epilog=examples("cvflow rollback nanodet", "cvflow rollback cvflow/nanodet --restart --json"))

@@ -15,7 +15,7 @@ from textual.widgets import Static
 
 from cvflow_tui.model.errors import CvflowError
 from cvflow_tui.model.jobs import Job, JobState
-from cvflow_tui.model.packages import InstallPlan, InstallRequest
+from cvflow_tui.model.packages import InstallPlan, InstallRequest, Upgrade, UpgradeRequest
 from cvflow_tui.model.text import clean, one_line
 from cvflow_tui.screens.install_script import ScriptScreen
 from cvflow_tui.widgets.figures import bar, bytes_of, seconds_of
@@ -31,7 +31,7 @@ WIDTH = 40
 
 
 class InstallScreen(ModalScreen[str | None]):
-    """Shows the plan, installs on Enter, follows the job. Dismissed with what was installed, or None.
+    """Shows the plan of an install or an upgrade, does it on Enter, follows the job. Dismissed with the package, or None.
 
     While it installs, Esc and `c` cancel; the daemon keeps nothing of a cancelled install.
     """
@@ -46,11 +46,14 @@ class InstallScreen(ModalScreen[str | None]):
         Binding("t", "rest", "the rest", show=False, tooltip="All that is known of a failure: its traceback; and back", id="install.rest"),
     ]
 
-    def __init__(self, client: DaemonClient, request: InstallRequest | str, installed: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, client: DaemonClient, request: InstallRequest | UpgradeRequest | str, installed: Callable[[], None] | None = None
+    ) -> None:
         """`installed` is called as soon as it is, while the dialog still says so."""
         super().__init__()
         self._installed = installed
-        self._client, self._request = client, InstallRequest.of(request)
+        self._client = client
+        self._request = request if isinstance(request, UpgradeRequest) else InstallRequest.of(request)
         self._plan: InstallPlan | None = None
         self._job: Job | None = None
         self._over = False
@@ -61,7 +64,9 @@ class InstallScreen(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """Title, what is known, the keys."""
         with Vertical(classes="dialog"):
-            yield Static(one_line(f"Install {self._request.source}", 120), classes="dialog-title", markup=False)
+            request = self._request
+            asked = f"Upgrade {request.ref}" if isinstance(request, UpgradeRequest) else f"Install {request.source}"
+            yield Static(one_line(asked, 120), classes="dialog-title", markup=False)
             with VerticalScroll(classes="install-text", can_focus=False):
                 yield Static("Looking at what it needs …", id="text", markup=False)
             yield KeyWords("Esc back", classes="dialog-keys")
@@ -76,7 +81,7 @@ class InstallScreen(ModalScreen[str | None]):
 
     async def _look(self) -> None:
         try:
-            self._plan = await self._client.plan_install(self._request)
+            self._plan = await self._ask_plan()
         except CvflowError as error:
             self._end(error.message, "$error", error.detail)
             return
@@ -85,7 +90,16 @@ class InstallScreen(ModalScreen[str | None]):
         self.query_one(".dialog-title", Static).update(one_line(f"{does} {summary.version}", 120))
         self._show_plan(self._plan)
 
+    async def _ask_plan(self) -> InstallPlan:
+        request = self._request
+        if isinstance(request, UpgradeRequest):
+            return await self._client.plan_upgrade(request)
+        return await self._client.plan_install(request)
+
     def _show_plan(self, plan: InstallPlan) -> None:
+        if isinstance(self._request, UpgradeRequest) and plan.replaces == plan.package.summary.version and not plan.changes:
+            self._end(f"{plan.package.summary.ref} {plan.replaces} is the newest there is.", MUTED)
+            return
         keys = [] if plan.problems else ["Enter install"]
         keys += ["s script"] if plan.scripts else []
         self._say(plan_text(plan, self._width()), "   ".join([*keys, "Esc back"]))
@@ -125,7 +139,8 @@ class InstallScreen(ModalScreen[str | None]):
 
     async def _install(self) -> None:
         try:
-            self._job = await self._client.install(self._request)
+            request = self._request
+            self._job = await (self._client.upgrade(request) if isinstance(request, UpgradeRequest) else self._client.install(request))
             async for job in self._client.follow(self._job.id):
                 self._job = job
                 self._show_job(job)
@@ -136,13 +151,28 @@ class InstallScreen(ModalScreen[str | None]):
         if job.state is JobState.RUNNING:
             self._say(progress_text(job), "Esc cancel")
         elif job.state is JobState.DONE:
-            self._end("Installed. F2 shows its solvers; s starts one.", "$success")
+            self._end(*self._done(job))
             if self._installed is not None:
                 self._installed()
         elif job.state is JobState.CANCELLED:
             self._end("Cancelled, nothing was kept.", MUTED)
         else:
             self._end(job.error or "It failed, and the daemon did not say why.", "$error", job.detail)
+
+    def _done(self, job: Job) -> tuple[str, str]:
+        """How it ended, and the colour of that."""
+        if not isinstance(self._request, UpgradeRequest):
+            return "Installed. F2 shows its solvers; s starts one.", "$success"
+        from cvflow_tui.backend.client import result_of
+
+        upgrade = result_of(job, Upgrade)
+        version = upgrade.package.summary.version
+        if upgrade.error is not None:
+            return f"{upgrade.error}\n\n{f'Version {version} serves again.' if upgrade.rolled_back else 'b goes back.'}", "$error"
+        lines = [f"Version {version} is installed." + (f" {upgrade.previous} is kept: b goes back to it." if upgrade.previous else "")]
+        lines += [f"{name} serves it now." for name in upgrade.restarted]
+        lines += [f"{name} goes on serving the version before until it is restarted." for name in upgrade.serving_old]
+        return "\n".join(lines), "$success"
 
     def _end(self, text: str, style: str, detail: str | None = None) -> None:
         self._over, self._end_text, self._detail = True, text, detail

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 
 from cvflow_tui.keymap import DIGITS
 from cvflow_tui.model.errors import CvflowError
-from cvflow_tui.model.packages import PackageSummary
+from cvflow_tui.model.packages import PackageSummary, UpgradeRequest
 from cvflow_tui.model.solvers import RunningSolver, SolverState
 from cvflow_tui.screens.list_place import ListPlace
 from cvflow_tui.widgets.figures import bytes_of, task_of
@@ -89,6 +89,8 @@ class PackagesScreen(ListPlace[Line]):
     LOOK_EVERY = 2.0
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "start_or_stop", "start/stop", tooltip="Start the solver, or stop it where it runs (Enter too)", id="packages.toggle"),
+        Binding("u", "upgrade", "upgrade", tooltip="Bring the newest version; the one before is kept", id="packages.upgrade"),
+        Binding("b", "rollback", "back", show=False, tooltip="Go back to the version that the last upgrade kept", id="packages.rollback"),
         Binding("e", "settings", "settings", tooltip="How the solver runs: workers, limits, start, variables", id="packages.settings"),
         Binding("x", "remove", "remove", tooltip="Remove the package; asks, and says what is freed", id="packages.remove"),
         Binding("o", "toggle_side", "details", tooltip="Bring the package's details over, or put them away", id="packages.side"),
@@ -196,6 +198,43 @@ class PackagesScreen(ListPlace[Line]):
             self.note(f"{name} was restarted")
         await self.look()
 
+    # -- other versions
+
+    def _serving(self, package: PackageSummary) -> list[str]:
+        return [line.name for line in self.table.items if line.package.ref == package.ref and line.is_live]
+
+    def action_upgrade(self) -> None:
+        """Show what an upgrade of the package under the cursor changes."""
+        if line := self.table.current:
+            self.attempt(self._upgrade(line.package))
+
+    async def _upgrade(self, package: PackageSummary) -> None:
+        from cvflow_tui.screens.install import InstallScreen
+
+        serving = bool(self._serving(package))
+        request = UpgradeRequest(package.ref, restart=serving, rollback_on_failure=serving)
+        if upgraded := await self.cvflow.run_dialog(InstallScreen(self.cvflow.client, request, self.look_soon)):
+            self.note(f"{upgraded} is upgraded")
+        await self.look()
+
+    def action_rollback(self) -> None:
+        """Go back to the version before, after asking."""
+        if line := self.table.current:
+            self.attempt(self._rollback(line.package))
+
+    async def _rollback(self, package: PackageSummary) -> None:
+        from cvflow_tui.screens.dialogs import confirm
+
+        serving = self._serving(package)
+        text = "To the version that the last upgrade kept: at once, and without the network."
+        text += f"\nRestarts with it: {', '.join(serving)}" if serving else ""
+        if await self.cvflow.run_dialog(
+            confirm(f"Go back from {package.ref} {package.installed or package.version}?", text, "go back", "stay")
+        ):
+            done = await self.cvflow.client.rollback(package.ref, restart=bool(serving))
+            await self.look()
+            self.note(done.error or f"{package.ref} is at {done.package.summary.version}")
+
     # -- removing
 
     def action_remove(self) -> None:
@@ -206,12 +245,14 @@ class PackagesScreen(ListPlace[Line]):
     async def _remove(self, package: PackageSummary) -> None:
         from cvflow_tui.screens.dialogs import confirm
 
-        live = [line.name for line in self.table.items if line.package.ref == package.ref and line.is_live]
+        uses = await self.cvflow.client.package_uses(package.ref)
         text = f"Frees about {bytes_of(package.size)}, and its environment where no other package uses it."
-        if live:
-            text += f"\nStops first: {', '.join(live)}"
+        if uses.running:
+            text += f"\nStops first: {', '.join(uses.running)}"
+        if uses.projects:
+            text += f"\nProjects that ask it for suggestions, and would get none: {', '.join(uses.projects)}"
         if await self.cvflow.run_dialog(confirm(f"Remove {package.ref} {package.installed or package.version}?", text, "remove", "keep")):
             self.note(f"removing {package.ref} …")
-            removal = await self.cvflow.client.remove(package.ref)
+            removal = await self.cvflow.client.remove(package.ref, force=bool(uses.projects))
             await self.look()
             self.note(f"{removal.package} removed, {bytes_of(removal.freed_bytes)} freed")

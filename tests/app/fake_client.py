@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from cvflow_tui.backend.client import DaemonClient
 from cvflow_tui.model.daemon import DaemonStatus
 from cvflow_tui.model.diagnosis import Finding
@@ -22,11 +24,14 @@ from cvflow_tui.model.packages import (
     InstallRequest,
     PackageDetail,
     PackageSummary,
+    PackageUses,
     Parameter,
     Removal,
     Script,
     SolverInfo,
     SolverName,
+    Upgrade,
+    UpgradeRequest,
     WeightInfo,
 )
 from cvflow_tui.model.projects import Project
@@ -146,6 +151,9 @@ class FakeClient(DaemonClient):
         self.history: dict[str, tuple[Figures, ...]] = {}
         self.chosen: dict[str, dict[str, str]] = {}
         self.secrets: dict[Variable, str] = {}
+        self.newest = ""
+        self.upgrade_error: str | None = None
+        self.used_by: tuple[str, ...] = ()
         self.changes: Changes | None = None
         self.scripts: tuple[Script, ...] = ()
         self.findings: tuple[Finding, ...] = ()
@@ -258,9 +266,9 @@ class FakeClient(DaemonClient):
             self.board[job_id] = replace(job, revision=job.revision + 1, **changes)
             self._changed.notify_all()
 
-    async def remove(self, ref: str) -> Removal:
+    async def remove(self, ref: str, *, force: bool = False) -> Removal:
         """Remove a package and stop its solvers."""
-        self._call("remove", ref)
+        self._call("remove", ref, force)
         detail = self._detail(ref)
         self.hub[ref] = replace(detail, summary=replace(detail.summary, installed=None))
         stopped = tuple(name for name in self.running if name.startswith(f"{ref}/"))
@@ -368,6 +376,38 @@ class FakeClient(DaemonClient):
         """The history that was put there."""
         self._call("solver_history", name)
         return SolverHistory(name, self.history.get(name, ()))
+
+    # -- other versions
+
+    async def plan_upgrade(self, request: UpgradeRequest) -> InstallPlan:
+        """As an install of the same package, by its version `newest`."""
+        self._call("plan_upgrade", request)
+        plan = await self.plan_install(f"hub:{request.ref}")
+        summary = replace(plan.package.summary, version=self.newest or plan.package.summary.version)
+        return replace(plan, package=replace(plan.package, summary=summary))
+
+    async def upgrade(self, request: UpgradeRequest) -> Job:
+        """Done at once; what it brought comes as JSON does."""
+        self._call("upgrade", request)
+        before = self.hub[request.ref].summary
+        detail = replace(self.hub[request.ref], summary=replace(before, version=self.newest, installed=self.newest))
+        self.hub[request.ref] = detail
+        done = Upgrade(detail, before.version, tuple(self.running) if request.restart else (), (), False, self.upgrade_error)
+        result = TypeAdapter(Upgrade).dump_python(done, mode="json")
+        job = Job(f"job{next(self._ids)}", "upgrade", request.ref, JobState.DONE, "finishing", revision=1, result=result)
+        self.board[job.id] = job
+        return job
+
+    async def rollback(self, ref: str, *, restart: bool = False) -> Upgrade:
+        """Back to 0.9.0."""
+        self._call("rollback", ref, restart)
+        detail = replace(self.hub[ref], summary=replace(self.hub[ref].summary, version="0.9.0", installed="0.9.0"))
+        self.hub[ref] = detail
+        return Upgrade(detail, None)
+
+    async def package_uses(self, ref: str) -> PackageUses:
+        """Its solvers that run, and the projects that were said to use it."""
+        return PackageUses(ref, tuple(name for name in self.running if name.startswith(f"{ref}/")), self.used_by)
 
     # -- how solvers run
 

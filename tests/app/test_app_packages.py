@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cvflow_tui.model.errors import PackageError
+from cvflow_tui.model.packages import UpgradeRequest
 from cvflow_tui.model.solvers import SolverState
 from cvflow_tui.screens.dialogs import Choice
 from cvflow_tui.screens.place import Place
@@ -80,7 +81,7 @@ async def test_removing_asks_and_names_what_is_freed_and_stopped(open_app: OpenA
         await wait_until(pilot, lambda: isinstance(app.screen, Choice))
         await pilot.press("y")
         await wait_until(pilot, lambda: "cvflow/nanodet removed, 3.7 MB freed" in screen_text(app))
-        assert client.called("remove") == [("cvflow/nanodet",)]
+        assert client.called("remove") == [("cvflow/nanodet", False)]
         assert app.screen.query_one(VirtualTable).shown == 2
 
 
@@ -97,3 +98,58 @@ async def test_the_mouse_chooses_and_starts(open_app: OpenApp, client: FakeClien
     async with open_app(client, "packages") as (_, pilot):
         await pilot.click(VirtualTable, offset=(5, 4), times=2)
         await wait_until(pilot, lambda: client.called("start_solver") == [("cvflow/mobilenet/classify",)])
+
+
+async def test_removing_names_the_projects_that_lose_their_suggestions(open_app: OpenApp, client: FakeClient) -> None:
+    client.used_by = ("raccoons",)
+    async with open_app(client, "packages") as (app, pilot):
+        await pilot.press("x")
+        await wait_until(pilot, lambda: "would get none: raccoons" in " ".join(screen_text(app).split()))
+        await pilot.press("y")
+        await wait_until(pilot, lambda: client.called("remove") == [("cvflow/nanodet", True)])
+
+
+async def test_an_upgrade_restarts_what_runs_and_says_the_way_back(open_app: OpenApp, client: FakeClient) -> None:
+    client.newest = "1.4.0"
+    await client.start_solver("cvflow/nanodet/detect")
+    async with open_app(client, "packages", (120, 36)) as (app, pilot):
+        await wait_until(pilot, lambda: "● ready" in screen_text(app))
+        await pilot.press("u")
+        await wait_until(pilot, lambda: "Replace cvflow/nanodet 1.0.0 by 1.4.0" in screen_text(app))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "1.0.0 is kept: b goes back to it." in " ".join(screen_text(app).split()))
+        assert "cvflow/nanodet/detect serves it now." in screen_text(app)
+        assert client.called("upgrade") == [(UpgradeRequest("cvflow/nanodet", restart=True, rollback_on_failure=True),)]
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: isinstance(app.screen, Place) and "1.4.0" in screen_text(app))
+
+
+async def test_the_newest_is_not_upgraded(open_app: OpenApp, client: FakeClient) -> None:
+    async with open_app(client, "packages") as (app, pilot):
+        await pilot.press("u")
+        await wait_until(pilot, lambda: "cvflow/nanodet 1.0.0 is the newest there is." in screen_text(app))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: isinstance(app.screen, Place))
+    assert not client.called("upgrade")
+
+
+async def test_an_upgrade_whose_solver_does_not_start_says_so(open_app: OpenApp, client: FakeClient) -> None:
+    client.newest, client.upgrade_error = "1.4.0", "it has no weights"
+    async with open_app(client, "packages") as (app, pilot):
+        await pilot.press("u")
+        await wait_until(pilot, lambda: "by 1.4.0" in screen_text(app))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "it has no weights" in screen_text(app))
+
+
+async def test_going_back_asks(open_app: OpenApp, client: FakeClient) -> None:
+    async with open_app(client, "packages") as (app, pilot):
+        await pilot.press("b")
+        await wait_until(pilot, lambda: "Go back from cvflow/nanodet 1.0.0?" in screen_text(app))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: isinstance(app.screen, Place))
+        assert not client.called("rollback")
+        await pilot.press("b")
+        await wait_until(pilot, lambda: isinstance(app.screen, Choice))
+        await pilot.press("y")
+        await wait_until(pilot, lambda: "cvflow/nanodet is at 0.9.0" in screen_text(app))

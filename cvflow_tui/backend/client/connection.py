@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from cvflow_tui.backend.client.discovery import DaemonAddress
 from cvflow_tui.backend.loopback import trust_nothing
 from cvflow_tui.model.errors import BY_CODE, CvflowError, RemoteError
+from cvflow_tui.model.jobs import Job
 
 T = TypeVar("T")
 
@@ -27,6 +28,12 @@ def adapter(kind: Any) -> TypeAdapter[Any]:
     if kind not in _ADAPTERS:
         _ADAPTERS[kind] = TypeAdapter(kind)
     return _ADAPTERS[kind]
+
+
+def result_of(job: Job, kind: type[T]) -> T:
+    """What a job that has ended brought, as `kind`: over HTTP it came as plain JSON."""
+    read: T = adapter(kind).validate_python(job.result)
+    return read
 
 
 class Connection:
