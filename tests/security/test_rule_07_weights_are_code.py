@@ -65,6 +65,8 @@ CASES = {
     "a Keras archive with code": ("net.keras", zipped(config_DOT_json=b'{"class_name":"Lambda"}'), LAMBDA),
     "noise": ("net.safetensors", b"12345678{}", None),
     "a damaged zip": ("net.pt", zipped(x=b"x")[:20], PICKLE),
+    "plain numbers": ("net.bin", b"1234" * 100, None),
+    "a pickle among them": ("net.bin", pickle.dumps([1]), PICKLE),
     "a compressed joblib": ("net.joblib", b"\x78\x9c123", PICKLE),
 }
 

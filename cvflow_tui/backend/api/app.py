@@ -7,7 +7,7 @@ from collections.abc import Collection
 from fastapi import APIRouter, FastAPI
 
 from cvflow_tui import __version__
-from cvflow_tui.backend.api import authoring, daemon, errors, hub, jobs, packages, projects, settings, solvers
+from cvflow_tui.backend.api import authoring, daemon, errors, hub, jobs, packages, projects, settings, solvers, storage
 from cvflow_tui.backend.api.guard import Guard
 from cvflow_tui.backend.api.services import Services
 
@@ -23,7 +23,7 @@ def build_api(services: Services, token: str, hosts: Collection[str]) -> FastAPI
     app.state.services = services
     errors.install(app)
     routes = APIRouter(prefix=PREFIX)
-    for resource in (daemon, hub, packages, authoring, jobs, settings, solvers, projects):
+    for resource in (daemon, hub, packages, authoring, jobs, settings, solvers, storage, projects):
         routes.include_router(resource.router)
     app.include_router(routes)
     app.add_middleware(Guard, token=token, hosts=frozenset(hosts))

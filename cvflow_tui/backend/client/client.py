@@ -39,6 +39,7 @@ from cvflow_tui.model.projects import (
 from cvflow_tui.model.results import Result
 from cvflow_tui.model.settings import LONGEST_START, SettingsReport, Variable
 from cvflow_tui.model.solvers import LogChunk, LogSearch, RunningSolver, SolverHistory
+from cvflow_tui.model.storage import DiskUsage, Pruning
 
 START_LIMIT = 300.0
 """Seconds a start may take before the client gives up waiting (a large model on a slow disk)."""
@@ -142,6 +143,24 @@ class DaemonClient:
         Raises RefusedError where a project asks one of its solvers, unless `force`.
         """
         return await self._daemon.call(Removal, "POST", "/packages/remove", body={"ref": ref, "force": force}, timeout=120.0)
+
+    # -- the room they take
+
+    async def disk(self) -> DiskUsage:
+        """Every byte of the home folder, by what it is."""
+        return await self._daemon.call(DiskUsage, "GET", "/storage", timeout=300.0)
+
+    async def prunable(self) -> Pruning:
+        """What nobody uses. Changes nothing."""
+        return await self._daemon.call(Pruning, "GET", "/storage/prunable", timeout=300.0)
+
+    async def prune(self) -> Job:
+        """Begin to delete what nobody uses; follow the job. Its result is the Pruning."""
+        return await self._daemon.call(Job, "POST", "/storage/prune")
+
+    async def verify(self, ref: str | None = None, *, repair: bool = False) -> Job:
+        """Begin to compare every file of a package (None: of all) with its lock; follow the job. Its result is the Verification."""
+        return await self._daemon.call(Job, "POST", "/storage/verify", body={"ref": ref, "repair": repair})
 
     # -- for the authors of packages
 

@@ -145,6 +145,14 @@ class Installer:
             self._stores.weights.sweep(self._stores.records.used_weights() | held)
 
     @contextmanager
+    def held(self) -> Iterator[tuple[str, ...]]:
+        """Keep everybody from committing meanwhile: environments and weights of installs in progress, which must stay."""
+        with self._commit_lock:
+            with self._guard:
+                held = tuple(key for key, count in self._held.items() if count)
+            yield held
+
+    @contextmanager
     def working_on(self, ref: str) -> Iterator[None]:
         """Be the only one to change a package. Raises RefusedError where somebody else is at it."""
         with self._guard:
@@ -213,7 +221,7 @@ class Installer:
             weights = self._fetcher(job.request).place(own, job.work / "weights", progress, job.request.source)
             record = self._record(job, environment)
             write_lock(own, job.fetched, weights, environment, record.installed_at, job.wish)
-            remember(job.staged, job.request, job.scripts)
+            remember(job.staged, replace(job.request, offline=False), job.scripts)
             for solver in job.package.solvers:
                 write_runner(job.staged, installed_spec(record, job.package, solver, environment.python, [each.name for each in weights]))
             check_imports(job.package, environment.python, progress, source=job.request.source)
@@ -262,7 +270,7 @@ class Installer:
             size=0,
             warnings=tuple(dict.fromkeys(warnings)),
             installed_at=time.time(),
-            request=told(replace(job.request, locked=False)),
+            request=told(replace(job.request, locked=False, offline=False)),
             editable=job.fetched.editable,
             proven=False,
         )

@@ -24,6 +24,7 @@ from cvflow_tui.backend.packages.package import Package, load_package
 from cvflow_tui.backend.packages.pip_config import read_pip_config
 from cvflow_tui.backend.packages.records import Record, Records
 from cvflow_tui.backend.packages.recovery import recover
+from cvflow_tui.backend.packages.storage import Storage
 from cvflow_tui.backend.packages.upgrading import upgrade_request
 from cvflow_tui.backend.packages.versions import way_back
 from cvflow_tui.backend.packages.weights import WeightStore
@@ -59,6 +60,8 @@ class PackageService:
             downloads=Downloads(downloads, cert=read_pip_config().cert),
         )
         self._installer = Installer(self._stores)
+        self.storage = Storage(self._stores, self._installer)
+        """What takes room, what of it nobody uses, and whether it is still what was installed."""
         self._read: dict[Path, tuple[int, Package]] = {}
         self._guard = threading.Lock()
 

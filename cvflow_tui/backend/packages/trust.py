@@ -20,6 +20,9 @@ RISK = "loading it may run whatever its author put into it"
 
 _BY_NAME = dict.fromkeys((".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt", ".joblib", ".npy", ".npz"), PICKLE)
 _BY_NAME |= dict.fromkeys((".h5", ".hdf5", ".keras"), LAMBDA)
+_SAYS_LITTLE = (".bin",)
+"""What is called so is often a torch file, and often plain numbers."""
+
 _PICKLED = re.compile(rb"\x80[\x02-\x05]")
 _LAMBDA = re.compile(rb'"class_name"\s*:\s*"Lambda"')
 _OBJECTS = re.compile(rb"'descr'\s*:\s*(?:\[.*)?'\|O")
@@ -101,8 +104,8 @@ def _risk_inside(path: Path, named: str | None) -> str | None:
         return PICKLE if _OBJECTS.search(head) else None
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
         return LAMBDA if _contains(path, _LAMBDA) else None
-    # Compressed joblib files and older torch ones show nothing at their beginning: the name is believed.
-    return named
+    # Compressed joblib files and pickles of the oldest kinds show nothing at their beginning: the name is believed, unless it says nothing.
+    return None if path.suffix.lower() in _SAYS_LITTLE else named
 
 
 def _risk_of_zip(path: Path, named: str | None) -> str | None:

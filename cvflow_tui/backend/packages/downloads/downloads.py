@@ -85,6 +85,10 @@ class Downloads:
         """Whether a download came to its end and waits."""
         return (self.folder / Wanted(url, sha256, "").key).is_file()
 
+    def is_taken(self, path: Path) -> bool:
+        """Whether somebody is at the download that lies at `path`."""
+        return self._lock(path.name).locked()
+
     def held(self, url: str, sha256: str | None) -> int:
         """Bytes on the disk that an earlier attempt left of a download."""
         path = self.folder / Wanted(url, sha256, "").key

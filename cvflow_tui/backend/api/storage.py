@@ -1,0 +1,47 @@
+"""`/storage`: what takes room, freeing what nobody uses, verifying what is installed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+
+from cvflow_tui.backend.api.services import Rooms
+from cvflow_tui.model.jobs import Job
+from cvflow_tui.model.storage import DiskUsage, Pruning
+
+router = APIRouter(prefix="/storage", tags=["storage"])
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyBody:
+    """Which package (None: all), and whether to bring back what is missing or damaged."""
+
+    ref: str | None = None
+    repair: bool = False
+
+
+@router.get("")
+def usage(rooms: Rooms) -> DiskUsage:
+    """Every byte of the home folder, by what it is."""
+    return rooms.packages.storage.usage()
+
+
+@router.get("/prunable")
+def prunable(rooms: Rooms) -> Pruning:
+    """What nobody uses."""
+    return rooms.packages.storage.prunable()
+
+
+@router.post("/prune", status_code=202)
+def prune(rooms: Rooms) -> Job:
+    """Begin to delete what nobody uses."""
+    return rooms.jobs.start("prune", "what nobody uses", rooms.packages.storage.prune)
+
+
+@router.post("/verify", status_code=202)
+def verify(rooms: Rooms, body: VerifyBody) -> Job:
+    """Begin to read every installed file and compare it."""
+    storage = rooms.packages.storage
+    ref = storage.known(body.ref) if body.ref is not None else None
+    return rooms.jobs.start("verify", ref or "all packages", lambda progress: storage.verify(ref, progress, repair=body.repair))

@@ -1,0 +1,59 @@
+"""What the installer noted of an environment's files: each distribution's RECORD, with a hash of every file."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import csv
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+_OF_VIRTUALENV = ("_virtualenv.py", "_virtualenv.pth")
+
+
+def environment_files(folder: Path) -> list[tuple[Path, str, str | None]]:
+    """(file, kind of hash, digest in hexadecimal) of every file of every distribution. No digest: it only has to be there."""
+    return [entry for site in site_folders(folder) for record in sorted(site.glob("*.dist-info/RECORD")) for entry in _read(record, site)]
+
+
+def unknown_files(folder: Path, known: set[Path]) -> Iterator[Path]:
+    """Files among the distributions that no RECORD names, but for what Python compiles and virtualenv brings."""
+    for site in site_folders(folder):
+        for parent, folders, names in os.walk(site):
+            folders[:] = sorted(name for name in folders if name != "__pycache__")
+            for name in sorted(names):
+                path = Path(parent, name)
+                if path not in known and not (path.parent == site and name in _OF_VIRTUALENV):
+                    yield path
+
+
+def site_folders(folder: Path) -> list[Path]:
+    """The folders that hold an environment's distributions."""
+    found = [*folder.glob("lib/python*/site-packages"), *folder.glob("Lib/site-packages")]
+    return sorted(path for path in found if path.is_dir())
+
+
+def _read(record: Path, site: Path) -> Iterator[tuple[Path, str, str | None]]:
+    try:
+        rows = list(csv.reader(record.read_text("utf-8").splitlines()))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        yield record, "sha256", "it cannot be read"
+        return
+    for row in rows:
+        if not row or not row[0]:
+            continue
+        path = Path(os.path.normpath(site / row[0]))
+        if path.suffix == ".pyc":
+            continue  # compiled files come and go
+        kind, _, digest = (row[1] if len(row) > 1 else "").partition("=")
+        yield path, kind or "sha256", _hexadecimal(digest)
+
+
+def _hexadecimal(digest: str) -> str | None:
+    if not digest:
+        return None
+    try:
+        return base64.urlsafe_b64decode(digest + "=" * (-len(digest) % 4)).hex()
+    except (binascii.Error, ValueError):
+        return digest

@@ -1,0 +1,95 @@
+"""What nobody uses: found, told to the byte, and deleted."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cvflow_tui.backend.packages.records import Record, Records
+from cvflow_tui.backend.packages.storage.ledger import Ledger
+from cvflow_tui.home import Home
+from cvflow_tui.model.storage import DiskEntry, Pruning
+
+
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """One thing that nobody uses."""
+
+    kind: str
+    name: str
+    paths: tuple[Path, ...]
+    record: Record | None = None
+    """The version that was kept, whose row goes too."""
+
+
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """What must stay though no row speaks of it, or though one speaks of it as of the past."""
+
+    held: Collection[str] = ()
+    """Keys of environments and digests of weights that an install is about to use."""
+    downloading: Callable[[Path], bool] = lambda path: False
+    """Whether somebody is at a download."""
+    serving: Callable[[str], Collection[str]] = lambda ref: ()
+    """Versions of a package that run right now."""
+
+
+def unused(home: Home, records: Records, downloads: Path, in_use: InUse) -> list[Unused]:
+    """Everything that nobody uses any more, in the order in which it is to be deleted."""
+    kept = [each.record for each in records.kept() if each.record.version not in in_use.serving(each.record.ref)]
+    gone = {(record.ref, record.version) for record in kept}
+    staying = [each for each in records.kept() if (each.record.ref, each.record.version) not in gone]
+    everyone = [*records.all(), *(each.record for each in staying)]
+    environments = {record.environment for record in everyone} | set(in_use.held)
+    weights = {weight.sha256 for record in records.all() for weight in records.weights(record.vendor, record.name)}
+    weights |= {weight.sha256 for each in staying for weight in each.weights} | set(in_use.held)
+    found = [Unused("kept version", f"{record.ref} {record.version}", (record.path,), record) for record in kept]
+    found += [Unused("environment", path.name, (path,)) for path in _below(home.environments) if path.name not in environments]
+    names = {weight.sha256: weight.name for each in records.kept() for weight in each.weights}
+    found += [Unused("weight", names.get(path.name, path.name), (path,)) for path in _below(home.weights) if path.name not in weights]
+    found += _downloads(downloads, in_use)
+    found += _logs(home.logs, [record.ref for record in records.all()])
+    return found
+
+
+def priced(home: Home, found: Collection[Unused]) -> Pruning:
+    """How much room the home folder has more without each of them: what something else links to is not freed."""
+    ledger = Ledger()
+    ledger.count(home.root, without={path for each in found for path in each.paths})
+    entries = [DiskEntry(each.kind, each.name, sum(ledger.count(path) for path in each.paths)) for each in found]
+    return Pruning(tuple(entries), sum(entry.bytes for entry in entries))
+
+
+def delete(paths: Collection[Path]) -> None:
+    """Delete files and folders."""
+    for path in paths:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(FileNotFoundError):
+                path.unlink()
+
+
+def _downloads(folder: Path, in_use: InUse) -> Iterator[Unused]:
+    """Downloads that were cut off. A part file and its journal are one."""
+    by_key: dict[str, list[Path]] = {}
+    for path in _below(folder):
+        by_key.setdefault(path.name.partition(".")[0], []).append(path)
+    for key, paths in by_key.items():
+        if not in_use.downloading(folder / key):
+            yield Unused("download", key, tuple(paths))
+
+
+def _logs(folder: Path, installed: Collection[str]) -> Iterator[Unused]:
+    """Logs of solvers whose packages are gone."""
+    prefixes = tuple(f"{ref.replace('/', '.')}." for ref in installed)
+    for path in _below(folder):
+        if ".log" in path.name and not path.name.startswith(("daemon.", *prefixes)):
+            yield Unused("log", path.name, (path,))
+
+
+def _below(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []

@@ -1,0 +1,103 @@
+"""Bringing back what is missing or damaged: weights from where they came, everything else by installing the same version again."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.describe import is_relative
+from cvflow_tui.backend.packages.downloads import told_offline
+from cvflow_tui.backend.packages.installer import Installer, Stores
+from cvflow_tui.backend.packages.lock import LOCK
+from cvflow_tui.backend.packages.locked import asked, read_lock
+from cvflow_tui.backend.packages.package import Package, load_package
+from cvflow_tui.backend.packages.records import Record
+from cvflow_tui.backend.packages.storage.verifying import Seen
+from cvflow_tui.backend.packages.supplied import as_asked
+from cvflow_tui.backend.packages.weights import FOLDER, WeightFetcher
+from cvflow_tui.model.errors import PackageError
+from cvflow_tui.model.packages import InstallRequest
+from cvflow_tui.model.storage import Finding
+
+
+class Repairer:
+    """Repairs one package. A repair that fails leaves what was good of it."""
+
+    def __init__(self, stores: Stores, installer: Installer) -> None:
+        self._stores = stores
+        self._installer = installer
+
+    def repair(self, record: Record, findings: Sequence[Finding], progress: Progress) -> None:
+        """Make the package what it was when it was installed. Raises the error of whatever its source does not deliver any more."""
+        if any(finding.path == LOCK for finding in findings):
+            raise PackageError(f"{record.ref}: its {LOCK} is gone or damaged, and with it what it was; install it again: {record.source}")
+        weights = read_lock(record.path / LOCK).weights
+        self._clean_store(record, weights, progress)
+        if {finding.part for finding in findings} == {"weight"} and self._weights_again(record, weights, progress):
+            return
+        with self._aside(record, any(finding.part == "environment" for finding in findings)):
+            self._installer.install(self._request(record), progress)
+
+    def _clean_store(self, record: Record, weights: Mapping[str, str], progress: Progress) -> None:
+        """Take damaged weights out of the store, so that nobody links to them; put good ones of the package into it."""
+        seen = Seen(progress)
+        for name, sha256 in weights.items():
+            kept, own = self._stores.weights.path(sha256), record.path / FOLDER / name
+            if kept.is_file() and seen.digest(kept) != sha256:
+                kept.unlink()
+            if not kept.is_file() and seen.digest(own) == sha256:
+                self._stores.weights.adopt(own, sha256)
+
+    def _weights_again(self, record: Record, weights: Mapping[str, str], progress: Progress) -> bool:
+        """Fetch weights that do not come with the package's own files; whether that was all."""
+        package = self._package(record)
+        seen = Seen(progress)
+        models = [model for model in package.models if seen.digest(record.path / FOLDER / model.name) != weights.get(model.name)]
+        if any(is_relative(model.url) for model in models):
+            return False
+        held = tuple(model.model_copy(update={"sha256": weights[model.name]}) for model in models)
+        with self._workspace() as work:
+            fetcher = WeightFetcher(self._stores.weights, self._stores.downloads)
+            for weight in fetcher.place(replace(package, root=record.path, models=held), work, progress, record.source):
+                self._stores.weights.adopt(record.path / FOLDER / weight.name, weight.sha256)
+        return True
+
+    def _package(self, record: Record) -> Package:
+        package = load_package(record.root, vendor=record.vendor, commit=record.commit, bundled=record.environment is None)
+        return as_asked(package, self._request(record))
+
+    def _request(self, record: Record) -> InstallRequest:
+        """What was asked for when it was installed, held to the lock. A linked folder is as its author has it now."""
+        request = asked(record.request) if record.request else InstallRequest(record.source)
+        source = request.source if record.editable else record.ref
+        return replace(request, source=source, locked=record.editable is None, offline=told_offline())
+
+    @contextmanager
+    def _aside(self, record: Record, damaged: bool) -> Iterator[None]:
+        """Have the environment made anew; put the old one back where that fails."""
+        if not damaged or record.environment is None or not self._stores.environments.path(record.environment).is_dir():
+            yield
+            return
+        place = self._stores.environments.path(record.environment)
+        with self._workspace() as work:
+            place.rename(work / "environment")
+            try:
+                yield
+            except BaseException:
+                if not place.exists():
+                    (work / "environment").rename(place)
+                raise
+
+    @contextmanager
+    def _workspace(self) -> Iterator[Path]:
+        work = self._stores.home.staging / f"repair-{uuid.uuid4().hex[:12]}"
+        work.mkdir(mode=0o700)
+        try:
+            yield work
+        finally:
+            shutil.rmtree(work, ignore_errors=True)

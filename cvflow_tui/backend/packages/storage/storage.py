@@ -1,0 +1,75 @@
+"""The room that a home folder takes, as the daemon uses it: every method blocking and thread-safe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.installer import Installer, Stores
+from cvflow_tui.backend.packages.names import resolve_package
+from cvflow_tui.backend.packages.records import Record
+from cvflow_tui.backend.packages.storage.pruning import InUse, Unused, delete, priced, unused
+from cvflow_tui.backend.packages.storage.repairing import Repairer
+from cvflow_tui.backend.packages.storage.usage import measure
+from cvflow_tui.backend.packages.storage.verifying import Seen, verify_package
+from cvflow_tui.model.storage import DiskUsage, Finding, Pruning, Verification
+
+
+class Storage:
+    """Tells, frees and verifies what a home folder holds."""
+
+    def __init__(self, stores: Stores, installer: Installer) -> None:
+        self._stores = stores
+        self._installer = installer
+
+    def usage(self) -> DiskUsage:
+        """Every byte of the home folder, by what it is."""
+        return measure(self._stores.home, self._stores.records, self._stores.downloads.folder)
+
+    def prunable(self) -> Pruning:
+        """What nobody uses, and how much smaller the home folder would be without it. Changes nothing."""
+        with self._installer.held() as held:
+            return priced(self._stores.home, self._unused(held))
+
+    def prune(self, progress: Progress) -> Pruning:
+        """Delete what nobody uses: the old versions that upgrades kept among it, so that there is no way back to them."""
+        with self._installer.held() as held:
+            found = self._unused(held)
+            told = priced(self._stores.home, found)
+            for each in found:
+                progress.step(f"deleting {each.kind} {each.name}")
+                if each.record is not None:
+                    self._stores.records.drop_kept(each.record.vendor, each.record.name, each.record.version)
+                delete(each.paths)
+        return replace(told, done=True)
+
+    def verify(self, ref: str | None, progress: Progress, *, repair: bool = False) -> Verification:
+        """Read every file of one package or of all, and compare. With `repair`, brings back what is missing or damaged.
+
+        Raises NotFoundError for a package that is not installed, and where a repair fails the error of what it needed.
+        """
+        records = self._records(ref)
+        seen, findings, repaired = Seen(progress), list[Finding](), list[str]()
+        for record in records:
+            progress.step(f"reading {record.ref} {record.version}", unit="bytes", done=seen.bytes)
+            found = list(verify_package(record, self._stores.environments, self._stores.weights, seen))
+            if found and repair:
+                Repairer(self._stores, self._installer).repair(record, found, progress)
+                repaired.append(record.ref)
+                again = self._stores.records.get(record.vendor, record.name) or record
+                found = list(verify_package(again, self._stores.environments, self._stores.weights, Seen(progress)))
+            findings += found
+        return Verification(tuple(record.ref for record in records), seen.files, seen.bytes, tuple(findings), tuple(repaired))
+
+    def known(self, ref: str) -> str:
+        """The full name of an installed package. Raises NotFoundError that says what is installed."""
+        return self._records(ref)[0].ref
+
+    def _unused(self, held: Sequence[str]) -> list[Unused]:
+        in_use = InUse(held, self._stores.downloads.is_taken, self._installer.in_use)
+        return unused(self._stores.home, self._stores.records, self._stores.downloads.folder, in_use)
+
+    def _records(self, ref: str | None) -> list[Record]:
+        records = {record.ref: record for record in self._stores.records.all()}
+        return list(records.values()) if ref is None else [records[resolve_package(ref, list(records))]]

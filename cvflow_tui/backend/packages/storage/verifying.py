@@ -1,0 +1,110 @@
+"""Whether an installed package is still what its lock says: files, weights, and the environment's own records."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.describe import SKIPPED
+from cvflow_tui.backend.packages.environment import Environments
+from cvflow_tui.backend.packages.lock import LOCK
+from cvflow_tui.backend.packages.meter import Meter
+from cvflow_tui.backend.packages.records import Record
+from cvflow_tui.backend.packages.storage.environment_files import environment_files, unknown_files
+from cvflow_tui.backend.packages.toml_file import read_toml
+from cvflow_tui.backend.packages.weights import FOLDER, WeightStore
+from cvflow_tui.model.errors import PackageError
+from cvflow_tui.model.storage import Finding
+
+_CHUNK = 1 << 20
+
+
+class Seen:
+    """What one verification has read so far; a file that is linked from several places is read once."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._known: dict[tuple[int, int], dict[str, str]] = {}
+        self.files = 0
+        self.bytes = 0
+
+    def digest(self, path: Path, kind: str = "sha256") -> str | None:
+        """A file's digest; None where there is no such plain file."""
+        try:
+            found = path.stat()
+            if not path.is_file():
+                return None
+            known = self._known.setdefault((found.st_dev, found.st_ino), {})
+            if kind not in known:
+                known[kind] = self._read(path, kind)
+            return known[kind]
+        except (OSError, ValueError):
+            return None
+
+    def _read(self, path: Path, kind: str) -> str:
+        digest, meter = hashlib.new(kind), Meter(self._progress)
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+                self.bytes += len(chunk)
+                meter.at(self.bytes)
+        self.files += 1
+        return digest.hexdigest()
+
+
+def verify_package(record: Record, environments: Environments, store: WeightStore, seen: Seen) -> Iterator[Finding]:
+    """What is not as it was installed."""
+    try:
+        lock = read_toml(record.path / LOCK)
+        files, weights = dict(lock["files"]), list(lock["weights"])
+    except (PackageError, KeyError, TypeError, ValueError):
+        yield Finding(record.ref, "file", LOCK, "damaged" if (record.path / LOCK).exists() else "missing")
+        return
+    yield from _weights(record, weights, store, seen)
+    if record.editable is None:  # a linked folder is its author's, who changes it
+        yield from _files(record, files, {str(weight["name"]) for weight in weights}, seen)
+    if record.environment is not None:
+        yield from _environment(record, environments.path(record.environment), seen)
+
+
+def _weights(record: Record, weights: list[dict[str, Any]], store: WeightStore, seen: Seen) -> Iterator[Finding]:
+    for weight in weights:
+        sha256 = str(weight["sha256"])
+        own = f"{FOLDER}/{weight['name']}"
+        for path, shown in ((record.path / own, own), (store.path(sha256), f"weights/{sha256}")):
+            if (digest := seen.digest(path)) != sha256:
+                yield Finding(record.ref, "weight", shown, "missing" if digest is None else "damaged")
+
+
+def _files(record: Record, files: dict[str, str], weights: set[str], seen: Seen) -> Iterator[Finding]:
+    for name, sha256 in files.items():
+        if (digest := seen.digest(record.path / name)) != sha256:
+            yield Finding(record.ref, "file", name, "missing" if digest is None else "damaged")
+    ours = {f"{FOLDER}/{name}" for name in weights} | {LOCK}
+    known = {path.stat().st_ino for name in weights if (path := record.path / FOLDER / name).is_file()}
+    for path in sorted(record.path.rglob("*")):
+        name = path.relative_to(record.path).as_posix()
+        if (path.is_dir() and not path.is_symlink()) or name in files or name in ours or SKIPPED & set(path.relative_to(record.path).parts):
+            continue
+        runner = "/" not in name and name.startswith("runner_") and name.endswith((".py", ".json"))
+        if not runner and not (name.startswith(f"{FOLDER}/") and path.lstat().st_ino in known):
+            yield Finding(record.ref, "file", name, "extra")
+
+
+def _environment(record: Record, folder: Path, seen: Seen) -> Iterator[Finding]:
+    if not folder.is_dir():
+        yield Finding(record.ref, "environment", folder.name, "missing")
+        return
+    recorded = environment_files(folder)
+    for path, kind, wanted in recorded:
+        shown = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+        if wanted is None:
+            if not path.exists():
+                yield Finding(record.ref, "environment", shown, "missing")
+        elif (digest := seen.digest(path, kind)) != wanted:
+            yield Finding(record.ref, "environment", shown, "missing" if digest is None else "damaged")
+    for path in unknown_files(folder, {path for path, _, _ in recorded}):
+        yield Finding(record.ref, "environment", path.relative_to(folder).as_posix(), "extra")

@@ -1,0 +1,116 @@
+"""`cvflow disk`, `prune` and `verify`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cvflow_tui.cli.lazy import examples
+from cvflow_tui.cli.options import agreed, json_option, quiet_option, yes_option
+from cvflow_tui.cli.output import plain, print_json, print_table, remark, say, size
+from cvflow_tui.cli.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cvflow_tui.backend.client import DaemonClient
+
+EXTRA_SHOWN = 200
+"""Findings that are listed for people; --json has them all."""
+
+
+@click.command(epilog=examples("cvflow disk", "cvflow disk --json | jq '.entries[] | select(.kind == \"weight\")'"))
+@json_option
+@click.pass_obj
+def disk(session: Session, as_json: bool) -> None:
+    """Say what takes room in the home folder: packages, environments, weights, downloads, projects, logs. The sum is what du says."""
+    usage = session.run(lambda client: client.disk())
+    if as_json:
+        print_json(usage)
+        return
+    print_table(
+        (">size", "what", "name", "~used by"),
+        [(size(entry.bytes), entry.kind, entry.name, ", ".join(entry.used_by)) for entry in usage.entries],
+    )
+    remark(f"{size(usage.total_bytes)} in {usage.root}; {size(usage.free_bytes)} free")
+
+
+@click.command(epilog=examples("cvflow prune --dry-run", "cvflow prune --yes --json"))
+@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@yes_option
+@quiet_option
+@json_option
+@click.pass_obj
+def prune(session: Session, dry_run: bool, yes: bool, quiet: bool, as_json: bool) -> None:
+    """Delete what nobody uses: weights and environments of no package, versions kept by upgrades, downloads that were cut off, old logs.
+
+    After this there is no way back to the versions that upgrades replaced (cvflow rollback).
+    """
+
+    async def work(client: DaemonClient) -> Any:
+        from cvflow_tui.cli.progress import Progress, follow
+
+        found = await client.prunable()
+        if dry_run or not found.entries:
+            return found
+        if not quiet:
+            _show(found.entries)
+        agreed(f"Delete this? It frees {size(found.bytes)}.", yes)
+        with Progress(quiet) as progress:
+            return (await follow(client, client.prune(), progress)).result
+
+    result = plain(session.run(work))
+    if as_json:
+        print_json(result)
+    elif dry_run:
+        _show(result["entries"])
+        say(f"{size(result['bytes'])} would be freed")
+    elif not quiet:
+        say(f"{size(result['bytes'])} freed" if result["done"] else "there is nothing that nobody uses")
+
+
+@click.command(epilog=examples("cvflow verify", "cvflow verify nanodet --repair", "cvflow verify --json | jq '.findings[]'"))
+@click.argument("ref", required=False)
+@click.option("--repair", is_flag=True, help="Bring back what is missing or damaged; what does not belong there is removed.")
+@quiet_option
+@json_option
+@click.pass_context
+def verify(context: click.Context, ref: str | None, repair: bool, quiet: bool, as_json: bool) -> None:
+    """Compare every file with what was installed: the package's files and weights with its lock, its environment with its records.
+
+    Without REF, all packages. Exits with 6 where a file is missing, damaged, or not of the package (and was not repaired).
+    """
+    session: Session = context.obj
+
+    async def work(client: DaemonClient) -> Any:
+        from cvflow_tui.cli.progress import Progress, follow
+
+        with Progress(quiet or as_json) as progress:
+            return (await follow(client, client.verify(ref, repair=repair), progress)).result
+
+    result = plain(session.run(work))
+    findings = result["findings"]
+    if as_json:
+        print_json(result)
+    else:
+        if findings:
+            rows = [(each["package"], each["kind"], each["part"], each["path"]) for each in findings[:EXTRA_SHOWN]]
+            print_table(("package", "state", "part", "file"), rows)
+        if not quiet:
+            _say_verified(result)
+    context.exit(6 if findings else 0)
+
+
+def _say_verified(result: dict[str, Any]) -> None:
+    for package in result["repaired"]:
+        say(f"repaired {package}; a solver of it that runs goes on with what it loaded: cvflow restart")
+    count, files = len(result["packages"]), result["files"]
+    looked = f"{files:,} files ({size(result['bytes'])}) of {count} package{'s' if count != 1 else ''}"
+    findings = len(result["findings"])
+    say(f"{looked}: {f'{findings} not as installed' if findings else 'all as installed'}")
+
+
+def _show(entries: Sequence[Any]) -> None:
+    rows = [plain(entry) for entry in entries]
+    print_table((">size", "what", "name"), [(size(each["bytes"]), each["kind"], each["name"]) for each in rows])

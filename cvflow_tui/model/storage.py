@@ -1,0 +1,67 @@
+"""What takes room in a home folder, what of it nobody uses, and whether what is installed is still what was installed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DiskEntry:
+    """One thing that takes room."""
+
+    kind: str
+    """`package`, `kept version`, `environment`, `weight`, `download`, `staging`, `project`, `log`, `run`, `state` or `other`."""
+    name: str
+    bytes: int
+    """As the disk counts them; a file that is linked from several places counts once, with the thing it belongs to first."""
+    used_by: tuple[str, ...] = ()
+    """Which packages share it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskUsage:
+    """Every byte of a home folder, by what it is."""
+
+    root: str
+    total_bytes: int
+    """What `du` says of the folder."""
+    free_bytes: int
+    entries: tuple[DiskEntry, ...] = ()
+    """The largest first; their sum is `total_bytes`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """What nobody uses, or what was freed of it."""
+
+    entries: tuple[DiskEntry, ...] = ()
+    bytes: int = 0
+    """By which the home folder becomes smaller."""
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A file that is not as it was installed."""
+
+    package: str
+    """`vendor/name`."""
+    part: str
+    """`file`, `weight` or `environment`."""
+    path: str
+    """Relative to the package, or to the environment."""
+    kind: str
+    """`missing`, `damaged` or `extra`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was looked at, and what was found."""
+
+    packages: tuple[str, ...] = ()
+    files: int = 0
+    """How many files were read."""
+    bytes: int = 0
+    findings: tuple[Finding, ...] = ()
+    repaired: tuple[str, ...] = ()
+    """Packages that were brought back; what was found in them stands no more."""
