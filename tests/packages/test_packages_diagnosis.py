@@ -14,6 +14,7 @@ from cvflow_tui.backend.packages.resolution import Pin, Resolution
 from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.home import Home
 from cvflow_tui.model.diagnosis import Finding
+from cvflow_tui.model.errors import PackageError
 from cvflow_tui.model.packages import InstallRequest
 
 from .parts import FileServer, tree, weight, write_package, write_wheel
@@ -59,6 +60,13 @@ def test_everything_at_once_and_nothing_is_kept(
     assert not found["gpu"][0].blocks and found["gpu"][0].mend
     assert "no-such-thing" in found["requirements"][0].what and "\n" in found["requirements"][0].detail
     assert {method for method, _, _ in trusted.requests} == {"HEAD"} and tree(home) == before
+
+
+def test_strict_refuses_lines_that_are_no_requirement(service: PackageService, tmp_path: Path) -> None:
+    root = write_package(tmp_path / "p", requirements=".data/\ncvpm\n")
+    assert len(service.plan(InstallRequest(str(root))).package.warnings) == 2
+    with pytest.raises(PackageError, match=r"--strict refuses them: requirements\.txt: left out '\.data/', which is no requirement$"):
+        service.plan(InstallRequest(str(root), strict=True))
 
 
 def test_a_server_that_knows_no_head_is_not_dead(service: PackageService, tmp_path: Path, trusted: FileServer) -> None:

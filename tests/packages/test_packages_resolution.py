@@ -11,12 +11,14 @@ import pytest
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages import environment as environment_module
 from cvflow_tui.backend.packages.environment import Environments
-from cvflow_tui.backend.packages.interpreters import own_interpreter
-from cvflow_tui.backend.packages.lock import locked_resolution
+from cvflow_tui.backend.packages.interpreters import installed_interpreters, own_interpreter
+from cvflow_tui.backend.packages.locked_pins import follow_lock, locked_resolution
+from cvflow_tui.backend.packages.package import load_package
 from cvflow_tui.backend.packages.requirements import merged, relaxed
 from cvflow_tui.backend.packages.resolution import Wish
 from cvflow_tui.backend.packages.resolver import UnresolvedError, explain
 from cvflow_tui.backend.packages.service import PackageService
+from cvflow_tui.backend.packages.wishes import wish_of
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import PackageError, RefusedError, RemoteError, UsageError
 from cvflow_tui.model.packages import InstallRequest
@@ -121,6 +123,31 @@ def test_a_lock_for_another_python_or_from_a_stranger(tmp_path: Path) -> None:
     path.write_text("[package]\n")
     with pytest.raises(PackageError, match="no lock that cvflow wrote"):
         locked_resolution(path, own)
+
+
+def test_a_strangers_lock_allows_nothing(tmp_path: Path) -> None:
+    own = own_interpreter()
+    path = tmp_path / "cvflow.lock"
+    path.write_text(
+        f'[environment]\ntag = "{own.tag}"\nplatform = "{own.platform}"\npython = "{own.version}"\nallow_build = ["built"]\n'
+        f'[[distributions]]\nname = "built"\nversion = "1.0"\nfile = "built-1.0.tar.gz"\nsource = true\nhashes = ["sha256:{"0" * 64}"]\n'
+    )
+    with pytest.raises(RefusedError, match=r"built-1\.0\.tar\.gz \(sha256:0.*--allow-build built"):
+        follow_lock(path, Wish())
+    assert follow_lock(path, Wish(allow_build=("built",))).resolved == ("built==1.0",)
+    package = load_package(write_package(tmp_path / "p"))
+    assert wish_of(package, InstallRequest("x"), locked=path).allow_build == ()
+
+
+def test_a_lock_for_another_python_of_this_machine_takes_that(tmp_path: Path) -> None:
+    others = [each for each in installed_interpreters() if each.tag != own_interpreter().tag and each.fits(None)]
+    if not others:
+        pytest.skip("this machine has no other Python")
+    path = tmp_path / "cvflow.lock"
+    path.write_text(f'[environment]\ntag = "{others[0].tag}"\nplatform = "{others[0].platform}"\npython = "{others[0].version}"\n')
+    assert follow_lock(path, Wish()).interpreter.tag == others[0].tag
+    with pytest.raises(PackageError, match="none here fits"):
+        follow_lock(path, Wish(python=">=3.99"))
 
 
 def test_wheels_that_changed_since_are_not_installed(

@@ -16,6 +16,7 @@ from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.disk import require_space, sync_folder
 from cvflow_tui.backend.packages.filling import fill
 from cvflow_tui.backend.packages.interpreters import Interpreter, choose_interpreter, own_interpreter
+from cvflow_tui.backend.packages.locked_pins import follow_lock
 from cvflow_tui.backend.packages.pip_config import PipConfig, read_pip_config
 from cvflow_tui.backend.packages.requirements import held_versions
 from cvflow_tui.backend.packages.resolution import Pin, Resolution, Wish
@@ -88,11 +89,13 @@ class Environments:
         return resolution
 
     def resolve(self, wish: Wish, work: Path, progress: Progress) -> Resolution:
-        """What an environment for these wishes holds. Raises what `choose_interpreter` and `resolve` raise."""
+        """What an environment for these wishes holds. Raises what `choose_interpreter`, `resolve` and `follow_lock` raise."""
         with self._guard:
             planned = self._planned.pop((wish, read_pip_config()), None)
         if planned is not None:
             return planned
+        if wish.locked is not None:
+            return follow_lock(wish.locked, wish)
         interpreter = choose_interpreter(wish.python, wish.interpreter)
         if wish.lines:
             progress.step("resolving the requirements")

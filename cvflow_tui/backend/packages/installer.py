@@ -21,8 +21,7 @@ from cvflow_tui.backend.packages.environment import Environment, Environments, h
 from cvflow_tui.backend.packages.fetched import Job, installed_spec, read_package
 from cvflow_tui.backend.packages.hub import FolderHub
 from cvflow_tui.backend.packages.import_check import check_imports
-from cvflow_tui.backend.packages.interpreters import choose_interpreter
-from cvflow_tui.backend.packages.lock import LOCK, locked_resolution, write_lock
+from cvflow_tui.backend.packages.lock import LOCK, write_lock
 from cvflow_tui.backend.packages.locked import Lock, follow, read_lock, remember, told
 from cvflow_tui.backend.packages.package import load_package
 from cvflow_tui.backend.packages.planner import make_plan, problems_of
@@ -145,14 +144,6 @@ class Installer:
             self._stores.weights.sweep(self._stores.records.used_weights() | held)
 
     @contextmanager
-    def held(self) -> Iterator[tuple[str, ...]]:
-        """Keep everybody from committing meanwhile: environments and weights of installs in progress, which must stay."""
-        with self._commit_lock:
-            with self._guard:
-                held = tuple(key for key, count in self._held.items() if count)
-            yield held
-
-    @contextmanager
     def working_on(self, ref: str) -> Iterator[None]:
         """Be the only one to change a package. Raises RefusedError where somebody else is at it."""
         with self._guard:
@@ -185,7 +176,7 @@ class Installer:
             # What its scripts made is in the lock too: then it is compared after they have run.
             package = package if lock.scripts else follow(lock, package)
         installed = self._stores.records.get(package.vendor, package.name)
-        wish = wish_of(package, request, installed.path if installed else None)
+        wish = wish_of(package, request, installed.path if installed else None, lock.path if lock else None)
         return Job(request, fetched, package, staged, work, wish, find_scripts(package, request.scripts), installed, lock)
 
     def _followed(self, request: InstallRequest) -> tuple[InstallRequest, Lock | None]:
@@ -221,7 +212,7 @@ class Installer:
             weights = self._fetcher(job.request).place(own, job.work / "weights", progress, job.request.source)
             record = self._record(job, environment)
             write_lock(own, job.fetched, weights, environment, record.installed_at, job.wish)
-            remember(job.staged, replace(job.request, offline=False), job.scripts)
+            remember(job.staged, job.request, job.scripts)
             for solver in job.package.solvers:
                 write_runner(job.staged, installed_spec(record, job.package, solver, environment.python, [each.name for each in weights]))
             check_imports(job.package, environment.python, progress, source=job.request.source)
@@ -234,10 +225,7 @@ class Installer:
         """What its environment will hold: as its lock says, or else as the index says. None: the app's own Python."""
         if job.package.environment == "host":
             return None
-        if job.lock is not None:
-            resolution = locked_resolution(job.lock.path, choose_interpreter(job.wish.python, job.wish.interpreter))
-        else:
-            resolution = self._stores.environments.resolve(job.wish, job.work, progress)
+        resolution = self._stores.environments.resolve(job.wish, job.work, progress)
         ran = tuple(script.sha256 for script in job.scripts if script.allowed and script.when == AFTER)
         # What such a script does to the environment is nobody else's: one of its own.
         return replace(resolution, scripts=ran) if ran else resolution
@@ -270,7 +258,7 @@ class Installer:
             size=0,
             warnings=tuple(dict.fromkeys(warnings)),
             installed_at=time.time(),
-            request=told(replace(job.request, locked=False, offline=False)),
+            request=told(replace(job.request, locked=False)),
             editable=job.fetched.editable,
             proven=False,
         )

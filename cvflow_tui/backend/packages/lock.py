@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from cvflow_tui.backend.packages.environment import Environment
-from cvflow_tui.backend.packages.interpreters import Interpreter, own_interpreter
+from cvflow_tui.backend.packages.interpreters import own_interpreter
 from cvflow_tui.backend.packages.package import Package
-from cvflow_tui.backend.packages.resolution import Pin, Resolution, Wish
+from cvflow_tui.backend.packages.resolution import Pin, Wish
 from cvflow_tui.backend.packages.sources import Fetched
 from cvflow_tui.backend.packages.toml_file import read_toml
 from cvflow_tui.backend.packages.weights import FOLDER, Weight
-from cvflow_tui.model.errors import PackageError, RefusedError
+from cvflow_tui.model.errors import PackageError
 
 LOCK = "cvflow.lock"
-
-_HASH = re.compile(r"sha(256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128})")
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.!+_-]*")
-_URL = re.compile(r"(git\+)?(https|ssh|file)://[^\s;]+")
 
 
 def write_lock(
@@ -83,10 +77,10 @@ def _distribution(pin: Pin) -> dict[str, Any]:
     return {key: value for key, value in told.items() if value not in (None, "", [])}
 
 
-def read_wishes(root: Path) -> Wish:
-    """What the user asked for beside the author's requirements when the package in a folder was installed; nothing without a lock."""
+def read_wishes(path: Path) -> Wish:
+    """What the user asked for beside the author's requirements at the installation that wrote a lock; nothing without one."""
     try:
-        table = read_toml(root / LOCK)["environment"]
+        table = read_toml(path)["environment"]
         return Wish(
             added=tuple(map(str, table.get("added", ()))),
             relax=table.get("relaxed") is True,
@@ -95,46 +89,6 @@ def read_wishes(root: Path) -> Wish:
         )
     except (PackageError, KeyError, TypeError, AttributeError):
         return Wish()
-
-
-def locked_resolution(path: Path, interpreter: Interpreter) -> Resolution:
-    """The distributions that a lock names, for an interpreter that they were resolved for: no resolver is needed, and no index is asked.
-
-    Raises PackageError for a lock that cannot be read or has a distribution without a hash, RefusedError for another Python or platform.
-    """
-    document = read_toml(path)
-    table = document.get("environment")
-    if not isinstance(table, Mapping):
-        raise PackageError(f"{path.name}: there is no [environment] table: it is no lock that cvflow wrote")
-    for what, here in (("tag", interpreter.tag), ("platform", interpreter.platform)):
-        if (there := table.get(what)) != here:
-            raise RefusedError(f"{path.name} was made for {there}, and this is {here}: install without the lock, which resolves anew")
-    return Resolution(interpreter, tuple(_pin(path.name, told) for told in document.get("distributions", ())))
-
-
-def _pin(file: str, told: Any) -> Pin:
-    """A distribution of a lock. A lock may be a stranger's: every word is checked before it reaches the installer."""
-    if not isinstance(told, Mapping):
-        raise PackageError(f"{file}: distributions: an entry is no table")
-    name, version, url = str(told.get("name", "")), str(told.get("version", "")), told.get("url")
-    hashes = tuple(map(str, told.get("hashes", ())))
-    if not _NAME.fullmatch(name) or (version and not _VERSION.fullmatch(version)) or not (version or url):
-        raise PackageError(f"{file}: distributions: {name!r} {version!r} is no name and version")
-    if url is not None and not _URL.fullmatch(str(url)):
-        raise PackageError(f"{file}: distributions: {name}: its url is no address of a distribution")
-    repository = str(url or "").startswith("git+")
-    if not all(_HASH.fullmatch(each) for each in hashes) or not (hashes or repository):
-        raise PackageError(f"{file}: distributions: {name} has no sha256: nothing says that it is the same again")
-    size = told.get("size")
-    return Pin(
-        name,
-        version,
-        file=str(told.get("file", "")),
-        hashes=hashes,
-        size=size if isinstance(size, int) and size >= 0 else None,
-        source=told.get("source") is True or repository,
-        url=None if url is None else str(url),
-    )
 
 
 def installed_at(root: Path) -> float | None:

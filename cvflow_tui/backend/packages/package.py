@@ -95,7 +95,7 @@ def load_package(root: Path, *, vendor: str = "local", commit: str | None = None
         original_weights=original,
         requirements=requirements.lines,
         warnings=tuple(warnings),
-        repairs=tuple(repairs),
+        repairs=(*repairs, *requirements.repairs),
     )
 
 

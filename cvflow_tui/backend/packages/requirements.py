@@ -42,6 +42,8 @@ class Requirements:
 
     lines: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    repairs: tuple[str, ...] = ()
+    """The warnings of lines that are none: `--strict` refuses a package with any."""
 
 
 @dataclass(slots=True)
@@ -51,13 +53,14 @@ class _Reading:
     root: Path
     lines: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    repairs: list[str] = field(default_factory=list)
 
 
 def read_requirements(path: Path) -> Requirements:
     """Read a requirements file and those it names; a missing one is empty. Raises PackageError for a file that cannot be read."""
     reading = _Reading(path.parent)
     _read(path, reading, _DEPTH)
-    return Requirements(tuple(dict.fromkeys(reading.lines)), tuple(dict.fromkeys(reading.warnings)))
+    return Requirements(*(tuple(dict.fromkeys(told)) for told in (reading.lines, reading.warnings, reading.repairs)))
 
 
 def parse(line: str) -> tuple[Requirement, tuple[str, ...]]:
@@ -155,7 +158,8 @@ def _read(path: Path, reading: _Reading, depth: int) -> None:
 
 def _read_line(bare: str, path: Path, reading: _Reading, depth: int) -> None:
     def leave_out(why: str) -> None:
-        reading.warnings.append(f"{path.name}: left out {one_line(bare, 60)!r}, {why}")
+        reading.repairs.append(f"{path.name}: left out {one_line(bare, 60)!r}, {why}")
+        reading.warnings.append(reading.repairs[-1])
 
     if (include := _INCLUDE.fullmatch(bare)) is not None:
         other = (path.parent / include[1]).resolve()

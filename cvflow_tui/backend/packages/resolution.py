@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from cvflow_tui.backend.packages.interpreters import Interpreter
 from cvflow_tui.backend.packages.requirements import merged, relaxed
@@ -28,6 +29,8 @@ class Wish:
     allow_build: tuple[str, ...] = ()
     """Distributions whose code may run to install them."""
     offline: bool = False
+    locked: Path | None = None
+    """A lock that says all of it: nothing is resolved."""
 
     @property
     def lines(self) -> tuple[str, ...]:
