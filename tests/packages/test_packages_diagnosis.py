@@ -62,6 +62,20 @@ def test_everything_at_once_and_nothing_is_kept(
     assert {method for method, _, _ in trusted.requests} == {"HEAD"} and tree(home) == before
 
 
+def test_weights_that_the_package_does_not_hold(service: PackageService, tmp_path: Path) -> None:
+    root = write_package(tmp_path / "p", more=weight("a.bin", "pretrained/a.bin") + weight("b.bin", "b.bin") + weight("c.bin", "c.bin"))
+    (root / "b.bin").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n")
+    (root / "c.bin").write_bytes(b"weights")
+    absent, pointer = findings(service, root)["weights"]
+    assert "there is no file 'pretrained/a.bin' in the package" in absent.what and absent.mend.endswith("--weights a.bin=FILE")
+    assert "b.bin is only a pointer of git LFS" in pointer.what
+
+
+def test_nothing_is_added_to_the_apps_own_python(service: PackageService) -> None:
+    [finding] = service.plan(InstallRequest("boxes", requirements=("toy",))).findings
+    assert finding.code == "usage" and "--with" in finding.mend
+
+
 def test_strict_refuses_lines_that_are_no_requirement(service: PackageService, tmp_path: Path) -> None:
     root = write_package(tmp_path / "p", requirements=".data/\ncvpm\n")
     assert len(service.plan(InstallRequest(str(root))).package.warnings) == 2

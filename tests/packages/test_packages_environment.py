@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -54,6 +55,26 @@ def test_an_environment_is_its_own_and_is_made_once(tmp_path: Path, environments
     assert progress.steps == ["resolving the requirements"]
     environments.sweep(set())
     assert not environments.has(made.key)
+
+
+def test_two_at_once_make_it_once(tmp_path: Path, environments: Environments) -> None:
+    write_wheel(tmp_path / "wheels", "toy", "1.0", {"toy.py": b"x = 41\n"})
+    progress = [Watching() for _ in range(4)]
+    made: list[Environment] = []
+    works = [tmp_path / f"work-{number}" for number in range(4)]
+    for work in works:
+        work.mkdir()
+
+    def work_on(number: int) -> None:
+        made.append(ensure(environments, Wish(("toy",)), works[number], progress[number]))
+
+    threads = [threading.Thread(target=work_on, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(made) == 4 and len({each.key for each in made}) == 1
+    assert sum("making the environment" in each.steps for each in progress) == 1
 
 
 def test_requirements_that_cannot_be_had(tmp_path: Path, environments: Environments) -> None:

@@ -62,6 +62,9 @@ def python_findings(package: Package, wish: Wish) -> Iterator[Finding]:
             yield Finding("python", f"it needs Python {wish.python}, and this is {own.version}")
         if absent := unmet(package.requirements):
             yield Finding("requirements", f"the app's own Python does not have {', '.join(absent)}")
+        if wish.added or wish.interpreter:
+            what = "it runs on the app's own Python, into which nothing is installed"
+            yield Finding("requirements", what, "leave --with and --python out", code="usage")
         return
     try:
         choose_interpreter(wish.python, wish.interpreter)

@@ -10,7 +10,7 @@ from cvflow_tui.backend.packages.diagnosis import Outlook, look_ahead, python_fi
 from cvflow_tui.backend.packages.disk import free_bytes, human
 from cvflow_tui.backend.packages.environment import UNPACKED, Environments
 from cvflow_tui.backend.packages.package import Package
-from cvflow_tui.backend.packages.reach import weight_findings
+from cvflow_tui.backend.packages.reach import own_weight_findings, weight_findings
 from cvflow_tui.backend.packages.resolution import Wish, total_size
 from cvflow_tui.backend.packages.sizes import measured
 from cvflow_tui.backend.packages.sources import Fetched
@@ -38,7 +38,8 @@ def make_plan(
 ) -> InstallPlan:
     """The plan for a package that was fetched. Asks the index for its requirements, and the network how large the weights are."""
     outlook = look_ahead(package, wish, environments, work, Progress())
-    findings = [*outlook.findings, *weight_findings(weights.absent(package), fetched.source, offline=wish.offline)]
+    findings = [*outlook.findings, *own_weight_findings(package, fetched.source)]
+    findings += weight_findings(weights.absent(package), fetched.source, offline=wish.offline)
     download, free = _weights_bytes(package, weights, findings), free_bytes(home)
     disk = installed_size(package)
     if disk is None and download is not None:

@@ -7,18 +7,22 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
+from cvflow_tui.backend.packages.describe import is_relative
 from cvflow_tui.backend.packages.downloads.client import open_client
 from cvflow_tui.backend.packages.downloads.outbound import Outbound
 from cvflow_tui.backend.packages.downloads.received import file_path
 from cvflow_tui.backend.packages.downloads.shown import shown_url
 from cvflow_tui.backend.packages.manifest import ModelTable
+from cvflow_tui.backend.packages.package import Package, inside
 from cvflow_tui.backend.packages.pip_config import read_pip_config
 from cvflow_tui.model.diagnosis import Finding
-from cvflow_tui.model.errors import CvflowError
+from cvflow_tui.model.errors import CvflowError, PackageError
 from cvflow_tui.model.text import one_line
 
 SECONDS = 3.0
 _AT_ONCE = 16
+_POINTER = b"version https://git-lfs.github.com/spec/"
+_POINTER_LIMIT = 1024
 _GONE = {401: "wants a password", 403: "refuses it", 404: "has it no more", 410: "has it no more"}
 
 
@@ -33,6 +37,22 @@ def weight_findings(models: Sequence[ModelTable], source: str, *, offline: bool 
             name = one_line(model.name)
             mend = f"if you have the file: cvflow install {source} --weights {name}=FILE"
             yield Finding("weights", f"the weight {name} cannot be had: {reason}", mend, code="remote")
+
+
+def own_weight_findings(package: Package, source: str) -> Iterator[Finding]:
+    """The weights that the package says it ships, and does not: left out of its repository, or there as a pointer of git LFS."""
+    for model in package.models:
+        if not is_relative(model.url):
+            continue
+        name = one_line(model.name)
+        mend = f"if you have the file: cvflow install {source} --weights {name}=FILE"
+        try:
+            path = inside(package.root, model.url, name)
+        except PackageError as error:
+            yield Finding("weights", error.message, mend)
+            continue
+        if path.stat().st_size < _POINTER_LIMIT and path.read_bytes().startswith(_POINTER):
+            yield Finding("weights", f"the weight {name} is only a pointer of git LFS: the file itself is not in the repository", mend)
 
 
 def _none_of(urls: Sequence[str], *, offline: bool) -> str | None:
