@@ -13,6 +13,7 @@ from cvflow_tui.backend.runtime.supervisor import Supervisor
 from cvflow_tui.backend.store import Database
 from cvflow_tui.home import Home
 from cvflow_tui.model.packages import InstallRequest, SolverName
+from tests.originals.legacy import Legacy, serving
 from tests.packages.conftest import home, hub_folder, pip_of_the_test, service, state
 from tests.packages.parts import commit_all
 from tests.runtime.helpers import Client
@@ -56,3 +57,10 @@ def serve(service: PackageService, supervisor: Supervisor) -> Serve:
         return Client(int(endpoint[0].rpartition(":")[2]), endpoint[1])
 
     return serve
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, pip_of_the_test: Path) -> Iterator[Legacy]:
+    """A daemon with the original routes, on a home of its own."""
+    with serving(tmp_path / "legacy-home") as legacy:
+        yield legacy
