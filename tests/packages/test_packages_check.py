@@ -196,6 +196,9 @@ def test_what_cannot_be_had_at_all_is_an_error(service: PackageService, home: Ho
         (CheckRequest(str(tmp_path / "empty")), PackageError),
         (CheckRequest(str(root), str(tmp_path / "nowhere.png")), NotFoundError),
         (CheckRequest(str(root), str(tmp_path / "text.png")), UsageError),
+        (CheckRequest(str(root), "/tmp/\0"), UsageError),
+        (CheckRequest(str(root), "~nobody-of-that-name/x"), UsageError),
+        (CheckRequest(str(root), "/" + "x" * 5000), UsageError),
     ):
         with pytest.raises(kind):
             service.check(request, Progress())

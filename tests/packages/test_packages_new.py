@@ -111,6 +111,10 @@ def test_an_empty_folder_may_be_filled(place: Path) -> None:
         ({"task": "flying"}, UsageError),
         ({"folder": "relative"}, UsageError),
         ({"folder": "/nowhere/at/all"}, NotFoundError),
+        ({"folder": "/tmp/\0"}, UsageError),
+        ({"folder": "~nobody-of-that-name/x"}, UsageError),
+        ({"folder": "/" + "x" * 5000}, UsageError),
+        ({"folder": "/tmp/\ud800"}, UsageError),
     ],
 )
 def test_bad_requests_are_refused_before_anything_is_made(place: Path, changes: dict[str, str], kind: type[Exception]) -> None:

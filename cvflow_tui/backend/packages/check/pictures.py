@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 from cvflow_tui.backend.packages.package import Package
 from cvflow_tui.model.errors import NotFoundError, UsageError
 from cvflow_tui.model.geometry import Size
+from cvflow_tui.model.text import one_line
 
 OWN = ("tests/picture.*", "picture.*", "example.*", "examples/*")
 """Where a package may keep a picture of its own, the first that is there counts."""
@@ -19,7 +21,7 @@ def choose(package: Package, asked: str | None, work: Path) -> tuple[Path, Size,
 
     Raises NotFoundError or UsageError for an asked picture that is not there or can't be read.
     """
-    origin = Path(asked).expanduser() if asked else _own(package.root)
+    origin = _asked(asked) if asked else _own(package.root)
     copy = work / f"picture{origin.suffix.lower() if origin else '.png'}"
     if origin is None:
         _draw(copy)
@@ -31,6 +33,17 @@ def choose(package: Package, asked: str | None, work: Path) -> tuple[Path, Size,
     except OSError as error:
         raise UsageError(f"{origin} can't be read: {error.strerror or error}") from error
     return copy, _size(copy, origin), str(origin) if asked else f"{origin.relative_to(package.root)} of the package"
+
+
+def _asked(text: str) -> Path:
+    try:
+        path = Path(text).expanduser()
+        path.exists()
+        if b"\0" in os.fsencode(path):
+            raise ValueError("it has a NUL in it")
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL in it, the home of nobody
+        raise UsageError(f"{one_line(text, 100)!r} is no picture's path: {one_line(str(error), 100)}") from error
+    return path
 
 
 def _own(root: Path) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import os
 import re
 import shutil
 import sys
@@ -15,6 +16,7 @@ from cvflow_tui.backend.packages.template.recipes import RECIPES, Recipe
 from cvflow_tui.model.authoring import NewPackage, NewPackageRequest
 from cvflow_tui.model.errors import NotFoundError, RefusedError, UsageError
 from cvflow_tui.model.results import TASKS
+from cvflow_tui.model.text import one_line
 
 FILES = Path(__file__).parent / "files"
 
@@ -29,13 +31,8 @@ def create_package(request: NewPackageRequest) -> NewPackage:
     """
     name, vendor = _name(request.name), _name(request.vendor)
     if request.task not in RECIPES:
-        raise UsageError(f"{request.task!r} is not a task: use one of {', '.join(TASKS)}")
-    folder = Path(request.folder).expanduser()
-    if not folder.is_absolute():
-        raise UsageError(f"{folder} must be an absolute path")
-    _refuse_what_is_there(folder)
-    if not folder.parent.is_dir():
-        raise NotFoundError(f"{folder.parent}: there is no such folder; make it first")
+        raise UsageError(f"{one_line(request.task, 60)!r} is not a task: use one of {', '.join(TASKS)}")
+    folder = _free_folder(request.folder)
     try:
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     except OSError as error:
@@ -57,6 +54,22 @@ def _name(text: str) -> str:
         return check_name(text)
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def _free_folder(text: str) -> Path:
+    """The folder to make, once nothing is in the way of it."""
+    try:
+        folder = Path(text).expanduser()
+        if b"\0" in os.fsencode(folder):
+            raise ValueError("it has a NUL in it")
+        if not folder.is_absolute():
+            raise UsageError(f"{one_line(text, 100)} must be an absolute path")
+        _refuse_what_is_there(folder)
+        if not folder.parent.is_dir():
+            raise NotFoundError(f"{folder.parent}: there is no such folder; make it first")
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL in it, the home of nobody
+        raise UsageError(f"{one_line(text, 100)!r} is no folder that can be made: {one_line(str(error), 100)}") from error
+    return folder
 
 
 def _refuse_what_is_there(folder: Path) -> None:
