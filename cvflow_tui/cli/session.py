@@ -17,16 +17,10 @@ T = TypeVar("T")
 
 async def connect_or_start(home: Home) -> DaemonClient:
     """A client of the daemon that serves this home; one is started in the background where there is none."""
-    from cvflow_tui.model.errors import RemoteError
+    from cvflow_tui.backend.client import DaemonClient, answering
 
-    client = await connect_if_running(home)
-    if client is not None:
-        try:
-            await client.status()
-        except RemoteError:
-            await client.close()
-        else:
-            return client
+    if (address := await answering(home)) is not None:
+        return DaemonClient.at(address)
     # only now: the daemon's rooms take longer to import than a command may take
     from cvflow_tui.backend.daemon.reach import connect
 

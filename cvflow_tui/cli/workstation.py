@@ -44,11 +44,12 @@ class Backend:
         """Where the home is served: by a daemon that answers, or else by our own. Raises a CvflowError that says why it is not."""
         import asyncio
 
+        from cvflow_tui.backend.client import answering
         from cvflow_tui.backend.daemon.lock import HomeTaken
 
         deadline = time.monotonic() + HANDOVER_SECONDS
         while True:
-            if (address := await self._answering()) is not None:
+            if (address := await answering(self._session.home)) is not None:
                 return address
             try:
                 return await asyncio.to_thread(self._embed)
@@ -57,19 +58,6 @@ class Backend:
                 if time.monotonic() > deadline:
                     raise
             await asyncio.sleep(0.2)
-
-    async def _answering(self) -> DaemonAddress | None:
-        from cvflow_tui.backend.client import DaemonClient, find_daemon
-        from cvflow_tui.model.errors import RemoteError
-
-        if (address := find_daemon(self._session.home)) is None:
-            return None
-        async with DaemonClient.at(address) as client:
-            try:
-                await client.status()
-            except RemoteError:
-                return None
-        return address
 
     def _embed(self) -> DaemonAddress:
         import os

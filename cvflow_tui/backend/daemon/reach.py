@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from cvflow_tui.backend.client import DaemonClient, find_daemon
+from cvflow_tui.backend.client import DaemonClient, answering, find_daemon
 from cvflow_tui.backend.daemon.lock import is_held
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import CvflowError, RemoteError
@@ -25,15 +25,15 @@ async def connect(home: Home, *, start: bool = True) -> DaemonClient:
 
     Raises RemoteError when no daemon answers and `start` is false, CvflowError when one cannot be started (RefusedError: the disk is full).
     """
-    if client := await _answering(home):
-        return client
+    if address := await answering(home):
+        return DaemonClient.at(address)
     if not start:
         raise RemoteError(f"no daemon serves {home.root}; start one: cvflow daemon run")
     process = _spawn(home)
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        if client := await _answering(home):
-            return client
+        if address := await answering(home):
+            return DaemonClient.at(address)
         # Ours was refused where another began at the same time: that one is waited for.
         if process.poll() is not None and not is_held(home) and find_daemon(home) is None:
             if shutil.disk_usage(home.root).free < _LEAST_FREE:
@@ -41,19 +41,6 @@ async def connect(home: Home, *, start: bool = True) -> DaemonClient:
             raise CvflowError(f"the daemon could not start: {_last_words(home)}")
         await asyncio.sleep(0.05)
     raise CvflowError(f"the daemon did not answer within {START_SECONDS:.0f} s; see {home.logs / 'daemon.log'}")
-
-
-async def _answering(home: Home) -> DaemonClient | None:
-    address = find_daemon(home)
-    if address is None:
-        return None
-    client = DaemonClient.at(address)
-    try:
-        await client.status()
-    except RemoteError:
-        await client.close()
-        return None
-    return client
 
 
 def _spawn(home: Home) -> subprocess.Popen[bytes]:
