@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,14 +91,14 @@ def _read(told: Any) -> CheckReport:
 def _print(report: CheckReport, quiet: bool) -> None:
     for finding in report.findings:
         if finding.level is Level.FAULT or not quiet:
-            say(_line(finding))
+            say(_wrapped(_line(finding)))
     if quiet:
         return
     if report.solvers:
         columns = ("solver", "task", ">load", ">first", ">then", ">memory", "answer")
         print_table(columns, [_row(trial) for trial in report.solvers])
     if report.elsewhere.pythons:
-        say("\n".join(_elsewhere(report.elsewhere)))
+        say("\n".join(map(_wrapped, _elsewhere(report.elsewhere))))
     remark(_summary(report))
 
 
@@ -103,6 +106,14 @@ def _line(finding: Finding) -> str:
     where = f"{finding.where}: " if finding.where else ""
     mend = f"; {finding.mend}" if finding.mend else ""
     return f"{_MARKS[finding.level]:<6}{finding.topic:<13}{where}{finding.message}{mend}"
+
+
+def _wrapped(line: str) -> str:
+    """The line as it is in a pipe; on a terminal broken between words, with what follows set in."""
+    if not sys.stdout.isatty():
+        return line
+    width = max(40, shutil.get_terminal_size().columns - 1)
+    return textwrap.fill(line, width, subsequent_indent=" " * 6, break_long_words=False, break_on_hyphens=False)
 
 
 def _row(trial: SolverTrial) -> tuple[str, ...]:
