@@ -50,6 +50,7 @@ def test_a_class_path_is_not_guessed_among_several(tmp_path: Path) -> None:
     root = write(tmp_path, {"a/solver.py": two, "b/solver.py": PLAIN.format(name="Three")})
     assert repair_class(root, "a/solver/Four") == ("a/solver/Four", None)
     assert repair_class(root, "c/solver/One") == ("c/solver/One", None)
+    assert repair_class(root, "a/solver/TwoSolver")[0] == "a/solver/Two"
     assert repair_class(root, "b/other/Nobody")[0] == "b/solver/Three"
 
 

@@ -120,14 +120,14 @@ def _module(root: Path, written: list[str]) -> list[str]:
 
 
 def _class_in(root: Path, module: list[str], name: str) -> str | None:
-    """The class in a module: the one that is written, the one that differs in capitals, or the only solver."""
+    """The class in a module: the one that is written, one that is written almost so, or the only solver."""
     file = source_of(root.joinpath(*module))
     if file is None:
         return None
     if has_class(root, "/".join([*module, name])):
         return "/".join([*module, name])
     there = solver_classes(file)
-    alike = [each for each in there if each.lower() == name.lower()] or there
+    alike = [each for each in there if _alike(each, name)] or there
     return "/".join([*module, alike[0]]) if len(alike) == 1 else None
 
 
@@ -136,11 +136,16 @@ def _class_beside(root: Path, module: list[str], name: str) -> str | None:
     folder = root.joinpath(*module[:-1])
     files = sorted(folder.glob("*.py")) if len(module) > 1 and folder.is_dir() else []
     there = [(file, each) for file in files for each in solver_classes(file)]
-    alike = [pair for pair in there if pair[1].lower() == name.lower()] or there
+    alike = [pair for pair in there if _alike(pair[1], name)] or there
     if len(alike) != 1:
         return None
     file, found = alike[0]
     return "/".join([*module[:-1], file.stem, found])
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two class names differ in capitals or in a `Solver` at their end alone."""
+    return one.lower().removesuffix("solver") == other.lower().removesuffix("solver")
 
 
 def _sources(root: Path) -> Iterator[Path]:
