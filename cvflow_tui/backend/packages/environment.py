@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
-from cvflow_tui.backend.packages.disk import require_space, sync_folder
+from cvflow_tui.backend.packages.disk import require_space, sync_folder, writing
 from cvflow_tui.backend.packages.filling import fill
 from cvflow_tui.backend.packages.interpreters import Interpreter, choose_interpreter, own_interpreter
 from cvflow_tui.backend.packages.locked_pins import follow_lock
@@ -160,8 +160,10 @@ def _create(folder: Path, interpreter: Interpreter) -> None:
     from virtualenv import cli_run
 
     try:
-        cli_run(
-            [str(folder), "--python", str(interpreter.path), "--no-seed", "--no-periodic-update", "--no-vcs-ignore"], setup_logging=False
-        )
+        with writing(folder.parent, what="the environment"):
+            cli_run(
+                [str(folder), "--python", str(interpreter.path), "--no-seed", "--no-periodic-update", "--no-vcs-ignore"],
+                setup_logging=False,
+            )
     except (OSError, RuntimeError, SystemExit) as error:
         raise CvflowError(f"no virtualenv can be made of {interpreter.path}: {one_line(str(error))}") from error
