@@ -233,3 +233,11 @@ def test_the_weights_file_that_the_constructor_requires(tmp_path: Path, install:
         make_picture(), "?mode=boxes"
     )
     assert reply.status == 200
+
+
+def test_what_cvflow_brings_itself_is_not_called_forgotten(tmp_path: Path, install: Install) -> None:
+    source = "import cvpm.solver\nimport pkg_resources\nimport dlib\n\n\nclass CountSolver(cvpm.solver.Solver):\n    pass\n"
+    with pytest.raises(PackageError, match="No module named 'dlib'") as caught:
+        install(cvpm_package(tmp_path / "c", **{"byte_counter/solver.py": source}))
+    assert "--with dlib-bin" in caught.value.message
+    assert "--with pkg" not in caught.value.message and "--with cvpm" not in caught.value.message

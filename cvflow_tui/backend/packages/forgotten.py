@@ -22,6 +22,7 @@ import sys
 del sys.path[0]
 import importlib.util
 sys.path[:0] = sys.argv[1:3]
+sys.path.append(sys.argv[1] + "/fallback")
 for name in sys.argv[3:]:
     try:
         there = importlib.util.find_spec(name) is not None
