@@ -9,10 +9,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.interpreters import choose_interpreter, installed_interpreters, own_interpreter, probe
 from cvflow_tui.backend.packages.service import PackageService
+from cvflow_tui.model.authoring import CheckRequest
 from cvflow_tui.model.errors import PackageError, UsageError
 from cvflow_tui.model.packages import InstallRequest
 
@@ -114,3 +116,31 @@ def test_a_package_for_another_python_runs_on_it(service: PackageService, tmp_pa
     spec = service.run_spec(service.resolve("local/p"))
     told = subprocess.run([str(spec.python), "-c", "import platform; print(platform.python_version())"], capture_output=True, text=True)
     assert told.stdout.strip() == version
+
+
+SOLVER = """
+import sys
+
+import cvflow
+
+
+class Solver(cvflow.Solver):
+    def infer(self, image, threshold: float = 0.3):
+        return {"objects": [], "caption": sys.version.split()[0]}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wanted", ["==3.9.*", "==3.10.*", "==3.12.*", "==3.13.*"])
+def test_the_worker_runs_on_it(service: PackageService, tmp_path: Path, wanted: str) -> None:
+    """A real worker on another Python loads a solver of the sdk's and answers for a picture."""
+    version = real(wanted)
+    root = write_package(tmp_path / "p", source=SOLVER, task="image-captioning")
+    manifest = root / "cvpm.toml"
+    manifest.write_text(manifest.read_text().replace("[[solvers]]", f'python = "{wanted}"\n[[solvers]]', 1))
+    picture = tmp_path / "a.jpg"
+    Image.new("RGB", (64, 48)).save(picture)
+    report = service.check(CheckRequest(str(root), picture=str(picture)), Progress())
+    [trial] = report.solvers
+    assert trial.infer_seconds is not None, report.findings
+    assert version in json.dumps(trial.result)
