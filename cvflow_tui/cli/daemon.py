@@ -28,11 +28,12 @@ def daemon() -> None:
 @daemon.command(epilog=examples("cvflow daemon run", "cvflow --home /srv/cvflow daemon run --port 7070"))
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at; loopback unless said otherwise.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="The port; 0 takes any free one.")
+@click.option("--i-know", is_flag=True, help="Listen where other machines can reach it; the token opens it, and nothing is encrypted.")
 @click.option("--legacy-api", is_flag=True, help="Serve the original daemon's routes too, behind the same token.")
 @click.option("--legacy-port", type=click.IntRange(0, 65535), default=10590, show_default=True, help="Where; 0 takes any free port.")
 @json_option
 @click.pass_obj
-def run(session: Session, host: str, port: int, legacy_api: bool, legacy_port: int, as_json: bool) -> None:
+def run(session: Session, host: str, port: int, i_know: bool, legacy_api: bool, legacy_port: int, as_json: bool) -> None:
     """Serve this home until SIGTERM, Ctrl-C or `cvflow daemon stop`. Solvers outlive it.
 
     With --legacy-api, clients of the original daemon are served too: they give the token (HOME/token) as the password of a URL,
@@ -47,7 +48,7 @@ def run(session: Session, host: str, port: int, legacy_api: bool, legacy_port: i
         sys.stdout.flush()  # whoever started us waits for it, and we go on
 
     legacy = legacy_port if legacy_api else None
-    run_daemon(session.home, host=host, port=port, legacy_port=legacy, serving=tell if as_json else None)
+    run_daemon(session.home, host=host, port=port, i_know=i_know, legacy_port=legacy, serving=tell if as_json else None)
 
 
 @daemon.command(epilog=examples("cvflow daemon status", "cvflow daemon status --json | jq -r .url"))

@@ -125,7 +125,7 @@ def test_a_taken_port_and_a_foreign_address_are_refused_and_the_home_stays_free(
         with pytest.raises(RefusedError, match=f"port {port} is in use by"):
             Daemon(other, port=port)
         with pytest.raises(UsageError, match=r"192\.0\.2\.1"):
-            Daemon(other, host="192.0.2.1")
+            Daemon(other, host="192.0.2.1", i_know=True)
         with pytest.raises(RefusedError, match="already serves"):
             Daemon(home)
     finally:

@@ -21,12 +21,13 @@ from cvflow_tui import __version__
 from cvflow_tui.backend.api import Services, build_api
 from cvflow_tui.backend.api.legacy import build_legacy
 from cvflow_tui.backend.daemon.compose import Rooms
-from cvflow_tui.backend.daemon.hosts import allowed_hosts, bind
+from cvflow_tui.backend.daemon.hosts import allowed_hosts
 from cvflow_tui.backend.daemon.lock import HomeLock
 from cvflow_tui.backend.daemon.logs import log_to_file
 from cvflow_tui.backend.daemon.token import ensure_token
 from cvflow_tui.backend.private_file import write_private
 from cvflow_tui.backend.processes import boot_id, start_time
+from cvflow_tui.backend.runtime.ports import agreed_address, listen
 from cvflow_tui.backend.store import open_state
 from cvflow_tui.home import Home
 from cvflow_tui.model.daemon import DaemonStatus
@@ -43,12 +44,21 @@ the same, a request could be sent on a connection that is being closed, and fail
 class Daemon:
     """Serves one home folder until told to stop.
 
-    Opening raises RefusedError when another daemon has the home or the port, with who has it.
+    Opening raises RefusedError when another daemon has the home or the port, with who has it, and for an address that other machines
+    can reach unless `i_know`.
     """
 
     def __init__(
-        self, home: Home, *, host: str = "127.0.0.1", port: int = 0, embedded: bool = False, legacy_port: int | None = None
+        self,
+        home: Home,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        embedded: bool = False,
+        legacy_port: int | None = None,
+        i_know: bool = False,
     ) -> None:
+        agreed_address(host, i_know)
         home.make()
         self._home = home
         self._embedded = embedded
@@ -57,7 +67,7 @@ class Daemon:
         with ExitStack() as opened:
             self._lock = HomeLock(home)
             opened.callback(self._lock.release)
-            self._socket = opened.enter_context(bind(host, port))
+            self._socket = opened.enter_context(listen(port, host))
             self.url = "http://{}:{}".format(*_address(self._socket))
             self.token = ensure_token(home)
             self._state = opened.enter_context(closing(open_state(home)))
@@ -66,7 +76,7 @@ class Daemon:
             app: ASGIApp = build_api(services, self.token, hosts)
             self._sockets = [self._socket]
             if legacy_port is not None:
-                legacy = opened.enter_context(bind(host, legacy_port))
+                legacy = opened.enter_context(listen(legacy_port, host))
                 self._sockets.append(legacy)
                 app = _by_port(app, legacy.getsockname()[1], build_legacy(services, self.token, hosts))
             self._opened = opened.pop_all()
@@ -144,6 +154,7 @@ def run_daemon(
     host: str = "127.0.0.1",
     port: int = 0,
     legacy_port: int | None = None,
+    i_know: bool = False,
     serving: Callable[[DaemonStatus], None] | None = None,
 ) -> None:
     """`cvflow daemon run`: serve until SIGTERM, SIGINT or a client's shutdown. Solvers outlive it.
@@ -152,7 +163,7 @@ def run_daemon(
     """
     home.make()
     log_to_file(home)
-    daemon = Daemon(home, host=host, port=port, legacy_port=legacy_port)
+    daemon = Daemon(home, host=host, port=port, legacy_port=legacy_port, i_know=i_know)
 
     async def main() -> None:
         loop = asyncio.get_running_loop()

@@ -155,14 +155,20 @@ class WorkerLink(asyncio.Protocol):
 
     async def kill(self, grace: float = TERM_SECONDS) -> int:
         """End the worker and whatever it started: TERM, then KILL, to its process group. Returns its exit status."""
+        if self._closed and grace:
+            await self._exits(LAST_WORDS_SECONDS)  # it is ending by itself: how, is what its exit status shall tell
         if self._transport is not None:
             self._transport.abort()  # the socket's end is the polite request; a worker that waits for a frame ends at once
         self._signal(signal.SIGTERM)
-        deadline = time.monotonic() + grace
-        while not self._exited() and time.monotonic() < deadline:  # noqa: ASYNC110 - a process's end is no event of the loop
-            await asyncio.sleep(0.01)
+        await self._exits(grace)
         self._signal(signal.SIGKILL)
         return await self.ended()
+
+    async def _exits(self, seconds: float) -> None:
+        """Give the process so long to end."""
+        deadline = time.monotonic() + seconds
+        while not self._exited() and time.monotonic() < deadline:  # noqa: ASYNC110 - a process's end is no event of the loop
+            await asyncio.sleep(0.01)
 
     async def ended(self) -> int:
         """Wait for the process to end; its exit status (negative: the signal). No zombie is left, and none of its children."""

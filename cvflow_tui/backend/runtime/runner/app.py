@@ -71,7 +71,7 @@ def make_app(service: Service, host: str) -> ASGIApp:
         else:
             await app(scope, receive, send)
 
-    return Guard(shortcut, host, service.limits)
+    return Guard(shortcut, host, service.limits, service.spec.token)
 
 
 async def _http_fault(request: Request, error: Exception) -> Response:

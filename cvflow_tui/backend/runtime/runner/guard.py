@@ -20,9 +20,13 @@ log = logging.getLogger(__name__)
 
 
 class Guard:
-    """Refuses foreign `Host` names (DNS rebinding) and foreign pages (`Origin`, `Sec-Fetch-Site`), for every method."""
+    """Refuses foreign `Host` names (DNS rebinding) and foreign pages (`Origin`, `Sec-Fetch-Site`), for every method.
 
-    def __init__(self, app: ASGIApp, host: str, limits: Limits) -> None:
+    Where other machines can reach us, every request needs the token.
+    """
+
+    def __init__(self, app: ASGIApp, host: str, limits: Limits, token: str = "") -> None:
+        self._token = None if _is_loopback(host) else token
         self._app = app
         self._hosts = Hosts(host)
         self._limits = limits
@@ -49,6 +53,8 @@ class Guard:
             raise forbidden("requests from other pages are refused")
         if headers.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
             raise forbidden("requests from other pages are refused")
+        if self._token is not None:
+            check_token(Headers(scope=scope), self._token)
 
 
 class Hosts:

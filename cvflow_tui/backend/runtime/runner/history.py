@@ -37,7 +37,7 @@ class History:
         self._usage = usage
         self._waiting = waiting
         self._points: deque[Point] = deque(maxlen=SECONDS)
-        self._requests, self._errors = stats.requests, stats.errors
+        self._requests, self._errors, self._timed = stats.requests, stats.errors, stats.timed
 
     async def run(self) -> None:
         """Take a point each second, until cancelled."""
@@ -49,8 +49,8 @@ class History:
         """What happened since the last point."""
         stats = self._stats
         requests, errors = stats.requests - self._requests, stats.errors - self._errors
-        self._requests, self._errors = stats.requests, stats.errors
-        ordered = sorted(stats.latest(requests))
+        ordered = sorted(stats.latest(stats.timed - self._timed))
+        self._requests, self._errors, self._timed = stats.requests, stats.errors, stats.timed
         cpu, rss = self._usage()
         self._points.append(
             Point(time.monotonic(), requests, errors, _share(ordered, 0.5), _share(ordered, 0.95), cpu, rss, self._waiting())
