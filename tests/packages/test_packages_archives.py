@@ -139,7 +139,7 @@ HARM: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "folder as file": ("x.tar", lambda: _tar(("a/b", {}), ("a", {})), "there twice"),
     "control": ("x.tar", lambda: _tar(("a\x1b[2Jb", {})), "no plain name"),
     "long": ("x.tar", lambda: _tar(("a" * 300, {})), "no plain name"),
-    "differential": ("x.zip", _differential, "damaged: File name in directory"),
+    "differential": ("x.zip", _differential, "is called otherwise in its own header"),
     "encrypted": ("x.zip", _encrypted, "is encrypted"),
     "lies about its size": ("x.zip", _lying_size, "larger than its archive says|damaged"),
     "no archive": ("x.zip", lambda: b"<html>", "damaged"),

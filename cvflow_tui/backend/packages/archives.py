@@ -14,6 +14,7 @@ from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.disk import require_space, writing
 from cvflow_tui.backend.packages.downloads import CHUNK, Received
 from cvflow_tui.backend.packages.meter import Meter
+from cvflow_tui.backend.packages.zip_structure import check_structure
 from cvflow_tui.model.errors import PackageError
 from cvflow_tui.model.text import one_line
 
@@ -37,9 +38,12 @@ def extract(archive: Path, filename: str, wanted: Mapping[str, Path], progress: 
 def _from_zip(archive: Path, wanted: Mapping[str, Path], progress: Progress) -> dict[str, Received]:
     found: dict[str, Received] = {}
     with zipfile.ZipFile(archive) as opened:
+        check_structure(opened, archive)
         for info in opened.infolist():
             if (path := _match(info.filename, wanted)) is None or info.is_dir():
                 continue
+            if info.flag_bits & 0x1:
+                raise PackageError(f"{one_line(path, 120)!r} is encrypted in its archive")
             if info.external_attr >> 28 == 0xA:
                 raise PackageError(f"{one_line(path, 120)!r} is a link in its archive")
             with opened.open(info) as member:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,8 @@ from cvflow_tui.backend.packages.trust import check_external_data
 from cvflow_tui.model.errors import PackageError, RemoteError
 from cvflow_tui.model.text import one_line
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
 FOLDER = "pretrained"
 """Where a package finds its weights."""
 
@@ -47,7 +50,9 @@ class WeightStore:
         self.folder = folder
 
     def path(self, sha256: str) -> Path:
-        """Where a weight is kept, once it is."""
+        """Where a weight is kept, once it is. Raises PackageError for what is no digest: it becomes a path here."""
+        if not _SHA256.fullmatch(sha256):
+            raise PackageError(f"{one_line(sha256, 80)!r} is no sha256: it names no weight")
         return self.folder / sha256
 
     def has(self, sha256: str | None) -> bool:

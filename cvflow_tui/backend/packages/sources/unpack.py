@@ -16,6 +16,7 @@ from typing import IO
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.disk import human, require_space, writing
 from cvflow_tui.backend.packages.meter import Meter
+from cvflow_tui.backend.packages.zip_structure import check_structure
 from cvflow_tui.model.errors import PackageError
 from cvflow_tui.model.text import one_line
 
@@ -55,6 +56,7 @@ def unpack(archive: Path, filename: str, into: Path, progress: Progress) -> None
 
 def _unpack_zip(archive: Path, sink: _Sink) -> None:
     with zipfile.ZipFile(archive) as opened:
+        check_structure(opened, archive)
         require_space(sink.into, sum(info.file_size for info in opened.infolist()), f"unpacking {sink.filename}")
         for info in opened.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.describe import SKIPPED
 from cvflow_tui.backend.packages.environment import Environments
 from cvflow_tui.backend.packages.lock import LOCK
+from cvflow_tui.backend.packages.locked import read_lock
 from cvflow_tui.backend.packages.meter import Meter
 from cvflow_tui.backend.packages.records import Record
 from cvflow_tui.backend.packages.storage.environment_files import environment_files, unknown_files
-from cvflow_tui.backend.packages.toml_file import read_toml
 from cvflow_tui.backend.packages.weights import FOLDER, WeightStore
-from cvflow_tui.model.errors import PackageError
+from cvflow_tui.model.errors import NotFoundError, PackageError
 from cvflow_tui.model.storage import Finding
 
 _CHUNK = 1 << 20
@@ -58,28 +57,26 @@ class Seen:
 def verify_package(record: Record, environments: Environments, store: WeightStore, seen: Seen) -> Iterator[Finding]:
     """What is not as it was installed."""
     try:
-        lock = read_toml(record.path / LOCK)
-        files, weights = dict(lock["files"]), list(lock["weights"])
-    except (PackageError, KeyError, TypeError, ValueError):
+        lock = read_lock(record.path / LOCK)
+    except (NotFoundError, PackageError):
         yield Finding(record.ref, "file", LOCK, "damaged" if (record.path / LOCK).exists() else "missing")
         return
-    yield from _weights(record, weights, store, seen)
+    yield from _weights(record, lock.weights, store, seen)
     if record.editable is None:  # a linked folder is its author's, who changes it
-        yield from _files(record, files, {str(weight["name"]) for weight in weights}, seen)
+        yield from _files(record, lock.files, lock.weights.keys(), seen)
     if record.environment is not None:
         yield from _environment(record, environments.path(record.environment), seen)
 
 
-def _weights(record: Record, weights: list[dict[str, Any]], store: WeightStore, seen: Seen) -> Iterator[Finding]:
-    for weight in weights:
-        sha256 = str(weight["sha256"])
-        own = f"{FOLDER}/{weight['name']}"
+def _weights(record: Record, weights: Mapping[str, str], store: WeightStore, seen: Seen) -> Iterator[Finding]:
+    for name, sha256 in weights.items():
+        own = f"{FOLDER}/{name}"
         for path, shown in ((record.path / own, own), (store.path(sha256), f"weights/{sha256}")):
             if (digest := seen.digest(path)) != sha256:
                 yield Finding(record.ref, "weight", shown, "missing" if digest is None else "damaged")
 
 
-def _files(record: Record, files: dict[str, str], weights: set[str], seen: Seen) -> Iterator[Finding]:
+def _files(record: Record, files: Mapping[str, str], weights: Collection[str], seen: Seen) -> Iterator[Finding]:
     for name, sha256 in files.items():
         if (digest := seen.digest(record.path / name)) != sha256:
             yield Finding(record.ref, "file", name, "missing" if digest is None else "damaged")
