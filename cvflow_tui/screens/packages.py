@@ -92,6 +92,7 @@ class PackagesScreen(ListPlace[Line]):
         Binding("u", "upgrade", "upgrade", tooltip="Bring the newest version; the one before is kept", id="packages.upgrade"),
         Binding("b", "rollback", "back", show=False, tooltip="Go back to the version that the last upgrade kept", id="packages.rollback"),
         Binding("e", "settings", "settings", tooltip="How the solver runs: workers, limits, start, variables", id="packages.settings"),
+        Binding("d", "disk", "disk", show=False, tooltip="What takes room, and what of it nobody uses", id="packages.disk"),
         Binding("x", "remove", "remove", tooltip="Remove the package; asks, and says what is freed", id="packages.remove"),
         Binding("o", "toggle_side", "details", tooltip="Bring the package's details over, or put them away", id="packages.side"),
         *DIGITS,
@@ -234,6 +235,18 @@ class PackagesScreen(ListPlace[Line]):
             done = await self.cvflow.client.rollback(package.ref, restart=bool(serving))
             await self.look()
             self.note(done.error or f"{package.ref} is at {done.package.summary.version}")
+
+    # -- room
+
+    def action_disk(self) -> None:
+        """Show what takes room."""
+        self.attempt(self._disk)
+
+    async def _disk(self) -> None:
+        from cvflow_tui.screens.disk_use import DiskScreen
+
+        await self.cvflow.run_dialog(DiskScreen(self.cvflow.client))
+        await self.look()
 
     # -- removing
 

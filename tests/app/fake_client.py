@@ -38,6 +38,7 @@ from cvflow_tui.model.projects import Project
 from cvflow_tui.model.results import ClassScore, DetectedObject, ModelRef, Result
 from cvflow_tui.model.settings import SettingsReport, Variable, read_setting, read_settings
 from cvflow_tui.model.solvers import Figures, LogChunk, RunningSolver, SolverHistory, SolverState
+from cvflow_tui.model.storage import DiskEntry, DiskUsage, Pruning
 
 README = """# {title}
 
@@ -151,6 +152,7 @@ class FakeClient(DaemonClient):
         self.history: dict[str, tuple[Figures, ...]] = {}
         self.chosen: dict[str, dict[str, str]] = {}
         self.secrets: dict[Variable, str] = {}
+        self.disk_entries: tuple[DiskEntry, ...] = ()
         self.newest = ""
         self.upgrade_error: str | None = None
         self.used_by: tuple[str, ...] = ()
@@ -408,6 +410,26 @@ class FakeClient(DaemonClient):
     async def package_uses(self, ref: str) -> PackageUses:
         """Its solvers that run, and the projects that were said to use it."""
         return PackageUses(ref, tuple(name for name in self.running if name.startswith(f"{ref}/")), self.used_by)
+
+    # -- room
+
+    async def disk(self) -> DiskUsage:
+        """What was put there."""
+        return DiskUsage("/home/me/cvflow", sum(entry.bytes for entry in self.disk_entries), 52_000_000_000, self.disk_entries)
+
+    async def prunable(self) -> Pruning:
+        """The entries that no package shares."""
+        unused = tuple(entry for entry in self.disk_entries if entry.kind in ("kept version", "download"))
+        return Pruning(unused, sum(entry.bytes for entry in unused))
+
+    async def prune(self) -> Job:
+        """Gone at once."""
+        self._call("prune")
+        gone = (await self.prunable()).entries
+        self.disk_entries = tuple(entry for entry in self.disk_entries if entry not in gone)
+        job = Job(f"job{next(self._ids)}", "prune", "", JobState.DONE, "done", revision=1)
+        self.board[job.id] = job
+        return job
 
     # -- how solvers run
 

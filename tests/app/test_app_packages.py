@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from cvflow_tui.model.errors import PackageError
 from cvflow_tui.model.packages import UpgradeRequest
 from cvflow_tui.model.solvers import SolverState
+from cvflow_tui.model.storage import DiskEntry
 from cvflow_tui.screens.dialogs import Choice
 from cvflow_tui.screens.place import Place
 from cvflow_tui.widgets.virtual_table import VirtualTable
@@ -153,3 +156,28 @@ async def test_going_back_asks(open_app: OpenApp, client: FakeClient) -> None:
         await wait_until(pilot, lambda: isinstance(app.screen, Choice))
         await pilot.press("y")
         await wait_until(pilot, lambda: "cvflow/nanodet is at 0.9.0" in screen_text(app))
+
+
+ENTRIES = (
+    DiskEntry("weight", "face.dat", 100_000_000, ("cvflow/face_utility", "me/faces")),
+    DiskEntry("kept version", "cvflow/nanodet 0.9.0", 8_000_000),
+)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_what_takes_room_and_what_could_go(open_app: OpenApp, client: FakeClient, size: tuple[int, int]) -> None:
+    client.disk_entries = ENTRIES
+    async with open_app(client, "packages", size) as (app, pilot):
+        await pilot.press("d")
+        await wait_until(pilot, lambda: "108 MB in /home/me/cvflow · 52.0 GB free" in screen_text(app))
+        assert "8.0 MB of it nobody uses" in screen_text(app)
+        await pilot.press("p")
+        await wait_until(pilot, lambda: "Free 8.0 MB?" in screen_text(app))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "Free 8.0 MB?" not in screen_text(app))
+        assert not client.called("prune")
+        await pilot.press("p")
+        await wait_until(pilot, lambda: "Free 8.0 MB?" in screen_text(app))
+        await pilot.press("y")
+        await wait_until(pilot, lambda: "8.0 MB freed" in screen_text(app))
+        assert "kept version" not in screen_text(app)
