@@ -64,6 +64,8 @@ def make_app(service: Service, host: str) -> ASGIApp:
         exception_handlers={HTTPException: _http_fault, Exception: _bug},
     )
 
+    app.router.redirect_slashes = False  # what is not there is a 404, not another address
+
     async def shortcut(scope: Scope, receive: Receive, send: Send) -> None:
         """Straight to what nearly every request is for; everything else through Starlette."""
         if scope["type"] == "http" and scope["path"] == "/infer" and scope["method"] == "POST":

@@ -259,7 +259,7 @@ def _label_studio() -> Schema:
 
 def _control() -> Schema:
     def operation(name: str, summary: str, body: Schema | None = None) -> Schema:
-        told = _operation(name, summary, {"200": _json("it", _OBJECT)}, (*_ALWAYS, "409", "413", "424"))
+        told = _operation(name, summary, {"200": _json("it", _OBJECT)}, (*_ALWAYS, "409", "413", "415", "424"))
         told["security"] = [{"control": []}]
         if body is not None:
             told["requestBody"] = {"required": True, "content": {"application/json": {"schema": {"type": "object", "properties": body}}}}

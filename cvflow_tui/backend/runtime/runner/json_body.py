@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from cvflow_tui.backend.runtime.runner.faults import bad_input, too_large
+from cvflow_tui.backend.runtime.runner.faults import Fault, bad_input, too_large
 
 LIMIT = 1 << 20
 """Bytes that it may have."""
@@ -15,6 +15,9 @@ LIMIT = 1 << 20
 
 async def read_json(request: Request) -> dict[str, Any]:
     """The object in a request's body. Raises Fault 400, 413."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise Fault(415, f"a body of type {kind[:60]!r} is not taken; send application/json", "usage")
     body = b""
     async for chunk in request.stream():
         body += chunk

@@ -94,6 +94,7 @@ def _png(descriptor: int, head: bytes, inflated: int) -> Facts:
     """Size from IHDR, frames from acTL, orientation from an eXIf chunk wherever it stands."""
     width, height = struct.unpack_from(">II", head, 16)
     end, position, orientation, frames = os.fstat(descriptor).st_size, len(_PNG), 1, 1
+    compressed: list[tuple[bytes, int, int]] = []
     for _ in range(10_000):
         chunk = os.pread(descriptor, 12, position)
         kind = chunk[4:8]
@@ -104,12 +105,21 @@ def _png(descriptor: int, head: bytes, inflated: int) -> Facts:
             orientation = _exif_orientation(os.pread(descriptor, min(length, _HEAD), position + 8))
         elif kind == b"acTL" and len(chunk) == 12:
             frames = max(1, int.from_bytes(chunk[8:], "big"))
-        elif kind in _COMPRESSED and length * _DEFLATE_MOST > inflated:
-            inflated -= _inflates_to(kind, os.pread(descriptor, length, position + 8), inflated)
-            if inflated < 0:
-                raise Bomb(f"its {kind.decode()} chunk of {length} bytes inflates to more than is taken")
+        elif kind in _COMPRESSED:
+            compressed.append((kind, position + 8, length))
         position += 12 + length
+    _check_inflated(descriptor, compressed, inflated)
     return Facts(_turned(width, height, orientation), width * height * frames, frames)
+
+
+def _check_inflated(descriptor: int, chunks: list[tuple[bytes, int, int]], most: int) -> None:
+    """Inflate what could be too much (nearly always nothing could). Raises Bomb."""
+    if sum(length for _, _, length in chunks) * _DEFLATE_MOST <= most:
+        return
+    for kind, position, length in chunks:
+        most -= _inflates_to(kind, os.pread(descriptor, length, position), most)
+        if most < 0:
+            raise Bomb(f"its {kind.decode()} pieces inflate to more than is taken")
 
 
 def _inflates_to(kind: bytes, chunk: bytes, limit: int) -> int:
