@@ -18,6 +18,8 @@ from cvflow_tui.model.solvers import SolverState
 from tests.faults.conftest import Habit
 from tests.runtime.helpers import Site, alive, close_site, open_site, until, workers
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Site]:

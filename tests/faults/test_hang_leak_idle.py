@@ -13,6 +13,8 @@ from cvflow_tui.model.errors import PackageError
 from tests.faults.conftest import Habit
 from tests.runtime.helpers import Client, Reply, Site, alive, until, workers
 
+pytestmark = pytest.mark.slow
+
 
 def ask_beside(client: Client, picture: bytes, *queries: str) -> tuple[list[Reply], list[threading.Thread]]:
     replies: list[Reply] = []

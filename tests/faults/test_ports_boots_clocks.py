@@ -26,6 +26,8 @@ from cvflow_tui.model.solvers import SolverState
 from tests.faults.conftest import Habit
 from tests.runtime.helpers import Site, alive, until, workers
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def holder(port: int) -> Iterator[None]:
@@ -184,7 +186,6 @@ time.time = _told
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("jump", [86400.0 * 365, -86400.0 * 365])
 def test_a_clock_that_jumps_a_year_changes_nothing(
     site: Site, habit: Habit, picture: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jump: float
@@ -223,7 +224,6 @@ def test_a_clock_that_jumps_a_year_changes_nothing(
     assert not alive(told["id"])
 
 
-@pytest.mark.slow
 def test_of_daemons_that_begin_at_once_one_serves_and_the_others_say_who(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "cvflow_tui", "daemon", "run", "--json"]
     environment = {**os.environ, "CVFLOW_HOME": str(tmp_path / "home")}

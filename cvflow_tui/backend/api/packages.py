@@ -115,4 +115,6 @@ def remove(rooms: Rooms, body: RemoveBody) -> Removal:
     running = [solver.name for solver in rooms.supervisor.solvers() if solver.package == found.package]
     for name in running:
         rooms.supervisor.stop(name)
-    return replace(rooms.packages.remove(found.package), stopped=tuple(running))
+    removed = rooms.packages.remove(found.package)
+    rooms.supervisor.settings.forget(found.package)
+    return replace(removed, stopped=tuple(running))

@@ -319,9 +319,13 @@ class Supervisor:
         """A version of a package has shown that it starts."""
         proven = (solver.package, solver.version)
         if solver.state in (SolverState.READY, SolverState.BUSY) and proven not in self._proven:
-            self._proven.add(proven)
-            if self._on_first_ready is not None:
-                self._on_first_ready(*proven)
+            try:
+                if self._on_first_ready is not None:
+                    self._on_first_ready(*proven)
+            except (CvflowError, sqlite3.Error) as error:  # told again at the next look; what serves is shown all the same
+                log.warning("that %s %s has started could not be noted: %s", *proven, error)
+            else:
+                self._proven.add(proven)
 
     def _spec_file(self, name: str) -> Path:
         return self._home.runs / f"{name.replace('/', '.')}.json"
