@@ -16,7 +16,7 @@ from cvflow_tui.model.errors import PackageError, RemoteError, UsageError
 from cvflow_tui.model.packages import InstallRequest
 from tests.originals.conftest import Install, Serve
 from tests.originals.published import CVPM_SOLVER, MLPM_SOLVER, cvpm_package, mlpm_package, write
-from tests.packages.parts import write_wheel
+from tests.packages.parts import commit_all, sha256, write_wheel
 from tests.runtime.helpers import make_picture
 
 PLAIN = "class {name}:\n    def infer(self, data):\n        return {{}}\n"
@@ -212,6 +212,22 @@ def test_weights_that_the_user_has(tmp_path: Path, install: Install, serve: Serv
     (lock,) = home.packages.rglob("cvflow.lock")
     (recorded,) = tomllib.loads(lock.read_text())["weights"]
     assert recorded["name"] == "table" and len(recorded["sha256"]) == 64
+
+
+def test_weights_that_the_user_had_once_are_remembered(tmp_path: Path, install: Install, serve: Serve, service: PackageService) -> None:
+    root = cvpm_package(tmp_path / "counter", **{"pretrained/pretrained.toml": LOST})
+    kept = tmp_path / "table.dat"
+    kept.write_text("mine\n")
+    ref = install(root, weights=(f"table={kept}",))
+    digest = sha256(kept.read_bytes())
+    kept.unlink()
+    (root / "README.md").write_text("newer")
+    commit_all(root)
+    request = service.upgrade_request(ref)
+    assert request.weights == (f"table={kept.as_uri()}#sha256={digest}",)
+    service.install(request, Progress())
+    assert service.detail(ref).readme == "newer"
+    assert serve(ref, "CountSolver").infer(make_picture(), "?mode=facts").json["word"] == "mine"
 
 
 def test_weights_that_nobody_asked_for_or_that_are_not_there(tmp_path: Path, service: PackageService) -> None:

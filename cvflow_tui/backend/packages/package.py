@@ -47,6 +47,8 @@ class Package:
     warnings: tuple[str, ...]
     repairs: tuple[str, ...] = ()
     """What was mended to read it, a part of `warnings`: `--strict` refuses a package that needs any."""
+    supplied: tuple[str, ...] = ()
+    """Names of the weights that the user brings."""
 
     @property
     def name(self) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from cvflow_tui.model.errors import CvflowError, PackageError, UsageError
 from cvflow_tui.model.packages import InstallRequest
 from cvflow_tui.model.text import one_line
 
+_DIGEST = "#sha256="
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 FORMS = "NAME=FILE, NAME=https:…, NAME=pypi:… or a folder of weights"
 
 
@@ -22,10 +26,20 @@ def as_asked(package: Package, request: InstallRequest) -> Package:
     """The package with the weights that the user has. Raises PackageError where it needed repairs and the user wants none."""
     if request.strict and package.repairs:
         raise PackageError(f"{package.ref} needs repairs, and --strict refuses them: {'; '.join(package.repairs)}")
-    models = list(package.models)
+    models = {model.name: model for model in package.models}
+    supplied: dict[str, None] = {}
     for told in request.weights:
-        _supply(models, told)
-    return replace(package, models=tuple(models))
+        found = _supplied(list(models.values()), told)
+        models |= found
+        supplied |= dict.fromkeys(found)
+    return replace(package, models=tuple(models.values()), supplied=tuple(supplied))
+
+
+def pinned(request: InstallRequest, package: Package, digests: Mapping[str, str]) -> InstallRequest:
+    """The request as it is remembered: each weight that the user brought with its digest (`digests`: by name), for the next version too."""
+    models = {model.name: model for model in package.models}
+    told = tuple(f"{name}={models[name].url.partition(_DIGEST)[0]}{_DIGEST}{digests[name]}" for name in package.supplied)
+    return replace(request, weights=told)
 
 
 def missing_weight(error: CvflowError, model: ModelTable, source: str) -> CvflowError:
@@ -34,51 +48,57 @@ def missing_weight(error: CvflowError, model: ModelTable, source: str) -> Cvflow
     return type(error)(f"{error.message}; if you have the file: {command}", detail=error.detail)
 
 
-def _supply(models: list[ModelTable], told: str) -> None:
+def _supplied(models: list[ModelTable], told: str) -> dict[str, ModelTable]:
+    """The weights that one `--weights` brings, by name."""
     name, equals, value = told.partition("=")
     folder = Path(told)
     if folder.is_absolute() and folder.is_dir():
-        _supply_folder(models, folder)
-        return
+        return _from_folder(models, folder)
     if not equals or not name or not value:
         raise UsageError(f"--weights {one_line(told, 80)!r}: there is no such folder; give {FORMS}")
-    found = next((index for index, model in enumerate(models) if _is_called(model, name)), None)
-    if found is None:
-        models.append(_new(name, _url(value)))
-    else:
-        models[found] = models[found].model_copy(update={"url": _url(value), "size": None})
+    url, _, digest = value.partition(_DIGEST)
+    if digest and not _SHA256.fullmatch(digest):
+        raise UsageError(f"--weights {one_line(name, 60)}: {one_line(digest, 70)!r} is no sha256")
+    model = next((model for model in models if _is_called(model, name)), None)
+    if model is None:
+        return {name: _new(name, _url(url, bool(digest)), digest or None)}
+    if digest and model.sha256 not in (None, digest):
+        return {}  # remembered from an earlier version, whose weight was another
+    update = {"url": _url(url, bool(digest)), "size": None, "sha256": digest or model.sha256}
+    return {model.name: model.model_copy(update=update)}
 
 
-def _supply_folder(models: list[ModelTable], folder: Path) -> None:
+def _from_folder(models: list[ModelTable], folder: Path) -> dict[str, ModelTable]:
     there = {file.name.lower(): file for file in sorted(folder.iterdir()) if file.is_file()}
-    taken = 0
-    for index, model in enumerate(models):
+    found: dict[str, ModelTable] = {}
+    for model in models:
         names = [name.lower() for name in (model.file, model.name, last_part(model.url)) if name]
         file = next((there[name] for name in names if name in there), None)
         if file is not None:
-            models[index] = model.model_copy(update={"url": file.as_uri(), "size": None})
-            taken += 1
-    if not taken:
+            found[model.name] = model.model_copy(update={"url": file.as_uri(), "size": None})
+    if not found:
         wanted = ", ".join(one_line(model.file or model.name) for model in models) or "it names none"
         raise UsageError(f"--weights {folder}: none of the package's weights is in this folder ({wanted})")
+    return found
 
 
 def _is_called(model: ModelTable, name: str) -> bool:
     return name.lower() in {each.lower() for each in (model.name, model.file, last_part(model.url)) if each}
 
 
-def _url(value: str) -> str:
+def _url(value: str, known: bool) -> str:
+    """Where a weight is. One whose digest is `known` may be kept already, wherever its file went."""
     if value.startswith(("https:", "http:", "pypi:", "file:")):
         return value
     path = Path(value)
-    if not path.is_absolute() or not path.is_file():
+    if not path.is_absolute() or not (known or path.is_file()):
         raise UsageError(f"--weights: there is no file {one_line(value, 100)!r}; give {FORMS}")
     return path.as_uri()
 
 
-def _new(name: str, url: str) -> ModelTable:
+def _new(name: str, url: str, sha256: str | None) -> ModelTable:
     """A weight that the package does not declare."""
     try:
-        return ModelTable(name=name, url=url)
+        return ModelTable(name=name, url=url, sha256=sha256)
     except ValidationError as error:
         raise UsageError(f"--weights {one_line(name, 60)!r} is not a file name: give {FORMS}") from error
