@@ -1,10 +1,10 @@
-"""`cvflow infer`: one picture through one solver."""
+"""`cvflow infer`: pictures through one solver."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,29 +25,68 @@ if TYPE_CHECKING:
         "cvflow infer street.jpg",
         "cvflow infer street.jpg --solver nanodet -p threshold=.5 --json",
         "curl -s https://example.org/a.jpg | cvflow infer - --json | jq '.objects[].label'",
+        "cvflow infer holiday/ more/*.jpg --json > answers.jsonl",
+        "cvflow infer holiday/ --out answers.jsonl",
     )
 )
-@click.argument("picture")
+@click.argument("pictures", nargs=-1, required=True, metavar="PICTURES…")
 @click.option("--solver", "name", help="Which solver; the running one, if there is only one.")
 @click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter of the solver; may be repeated.")
+@click.option("--variant", help="The project whose fine-tuned checkpoint answers; the package's own weights without it.")
+@click.option("--timeout", type=click.FloatRange(0.001, 3600), metavar="SECONDS", help="Give a picture up after so long.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write lines of JSON to FILE, once all are there."
+)
 @click.option("--draw/--no-draw", default=None, help="Draw the picture with its boxes; by default on a terminal.")
 @quiet_option
 @json_option
 @click.pass_obj
 def infer(
-    session: Session, picture: str, name: str | None, parameters: tuple[str, ...], draw: bool | None, quiet: bool, as_json: bool
+    session: Session,
+    pictures: tuple[str, ...],
+    name: str | None,
+    parameters: tuple[str, ...],
+    variant: str | None,
+    timeout: float | None,
+    out: Path | None,
+    draw: bool | None,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
-    """Run PICTURE (a file, or - for stdin) through a running solver.
+    """Run PICTURES (files and folders, or - for stdin) through a running solver.
 
-    Prints the objects: as a table on a terminal, tab-separated in a pipe (label, score, x0, y0, x1, y1), or the whole reply with --json.
+    Of one picture it prints the objects: as a table on a terminal, tab-separated in a pipe (label, score, x0, y0, x1, y1), or the whole
+    reply with --json. Of many, or of a folder, each line names its picture; with --json a line is {"picture", "result"} or, for a picture
+    that can't be used, {"picture", "error", "code"}, and the exit code says so at the end.
     """
     chosen = parse_parameters(parameters)
+    more: dict[str, Any] = {key: value for key, value in (("variant", variant), ("timeout", timeout)) if value is not None}
+    if len(pictures) == 1 and out is None and not Path(pictures[0]).expanduser().is_dir():
+        _one(session, pictures[0], name, chosen, more, draw, quiet, as_json)
+    elif "-" in pictures:
+        raise UsageError("- (stdin) is one picture: give it alone, without --out")
+    elif draw:
+        raise UsageError("--draw draws one picture")
+    else:
+        _many(session, pictures, name, chosen, more, out, quiet, as_json)
+
+
+def _one(
+    session: Session,
+    picture: str,
+    name: str | None,
+    chosen: dict[str, str],
+    more: dict[str, Any],
+    draw: bool | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
     body = _read(picture)
 
     async def work(client: DaemonClient) -> tuple[RunningSolver, Result]:
         solver = await running_solver(client, name)
         try:
-            return solver, await client.infer(solver, body, chosen)
+            return solver, await client.infer(solver, body, chosen, **more)
         except UsageError as error:
             # the runner was sent bytes: only we know what they are called
             raise UsageError(f"{picture}: {error.message}", detail=error.detail) from error
@@ -63,6 +102,38 @@ def infer(
     _print_result(result)
     count = len(result.objects)
     remark(f"{solver.name}: {count} object{'s' if count > 1 else ''}" if count else f"{solver.name} answered", quiet)
+
+
+def _many(
+    session: Session,
+    given: tuple[str, ...],
+    name: str | None,
+    chosen: dict[str, str],
+    more: dict[str, Any],
+    out: Path | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    from cvflow_tui.cli.inferring import Tally, find_pictures, infer_many, output
+    from cvflow_tui.cli.progress import Progress
+
+    found = find_pictures(given)
+
+    async def work(client: DaemonClient) -> tuple[RunningSolver, Tally]:
+        solver = await running_solver(client, name)
+
+        async def ask(path: Path) -> Result:
+            return await client.infer(solver, path, chosen, **more)
+
+        with output(out) as lines, Progress(quiet) as progress:
+            return solver, await infer_many(found, ask, lines, progress, as_json=as_json or out is not None)
+
+    solver, tally = session.run(work)
+    failed = f", {tally.failed} of which can't be used" if tally.failed else ""
+    where = f" -> {out}" if out is not None else ""
+    remark(f"{solver.name}: {tally.pictures} picture{'s' if tally.pictures > 1 else ''}{failed}{where}", quiet)
+    if tally.first is not None:
+        click.get_current_context().exit(tally.first.exit_code)
 
 
 def parse_parameters(pairs: tuple[str, ...]) -> dict[str, str]:

@@ -267,13 +267,19 @@ class DaemonClient:
         )
 
     async def infer(
-        self, solver: RunningSolver, picture: Path | bytes, parameters: dict[str, Any] | None = None, *, variant: str | None = None
+        self,
+        solver: RunningSolver,
+        picture: Path | bytes,
+        parameters: dict[str, Any] | None = None,
+        *,
+        variant: str | None = None,
+        timeout: float | None = None,
     ) -> Result:
         """Run a picture through a solver, straight to its port; `variant` names the project whose checkpoint answers.
 
-        Raises UsageError for a picture it cannot read, NotFoundError for a variant it does not serve.
+        After `timeout` seconds it is given up. Raises UsageError for a picture it can't read, NotFoundError for a variant that is not.
         """
-        return await self._runner.infer(solver, picture, parameters or {}, variant)
+        return await self._runner.infer(solver, picture, parameters or {}, variant, timeout)
 
     # -- projects
 

@@ -26,15 +26,28 @@ class RunnerClient:
         """Let go of the sockets."""
         await self._http.aclose()
 
-    async def infer(self, solver: RunningSolver, picture: Path | bytes, parameters: dict[str, Any], variant: str | None = None) -> Result:
-        """One picture through one solver. Raises what the runner raised; RemoteError where it cannot be reached."""
+    async def infer(
+        self,
+        solver: RunningSolver,
+        picture: Path | bytes,
+        parameters: dict[str, Any],
+        variant: str | None = None,
+        timeout: float | None = None,
+    ) -> Result:
+        """One picture through one solver, given up after `timeout` seconds, by the runner too.
+
+        Raises what the runner raised; RemoteError where it cannot be reached; OSError for a picture that can't be read.
+        """
         if solver.url is None:
             raise RefusedError(f"{solver.name} is {solver.state}: start it first")
         body = picture if isinstance(picture, bytes) else await asyncio.to_thread(picture.read_bytes)
         query = {name: str(value) for name, value in parameters.items()}
-        headers = {"Content-Type": "application/octet-stream"} | ({"X-CVFlow-Variant": variant} if variant else {})
+        headers = {"Content-Type": "application/octet-stream"}
+        headers |= {"X-CVFlow-Variant": variant} if variant else {}
+        headers |= {"X-CVFlow-Timeout": f"{timeout:g}"} if timeout is not None else {}
+        patience = httpx.USE_CLIENT_DEFAULT if timeout is None else httpx.Timeout(timeout + 5.0, connect=5.0)
         try:
-            reply = await self._http.post(f"{solver.url}/infer", params=query, content=body, headers=headers)
+            reply = await self._http.post(f"{solver.url}/infer", params=query, content=body, headers=headers, timeout=patience)
         except httpx.HTTPError as error:
             raise RemoteError(f"{solver.name} at {solver.url} cannot be reached: {error or type(error).__name__}") from error
         if reply.is_error:
