@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from cvflow_tui.backend.jobs import Cancelled, Progress
-from cvflow_tui.backend.packages import tools
+from cvflow_tui.backend.packages import tools, uv_program
 from cvflow_tui.backend.packages.environment import Environment, Environments
-from cvflow_tui.backend.packages.pip_config import PipConfig
+from cvflow_tui.backend.packages.pip_config import PipConfig, read_pip_config
 from cvflow_tui.backend.packages.resolution import Wish
 from cvflow_tui.backend.packages.uv_program import index_arguments, index_variables
 from cvflow_tui.model.errors import PackageError
@@ -143,6 +143,31 @@ def test_uv_is_told_what_pip_is_told() -> None:
     assert index_arguments(pip) == ["--find-links", "/w", "--allow-insecure-host", "b", "--index-strategy", "unsafe-best-match"]
     assert index_variables(pip) == {"UV_DEFAULT_INDEX": "https://a:secret@a/simple", "UV_INDEX": "https://b file:///c"}
     assert index_arguments(PipConfig(None)) == ["--no-index"] and index_variables(PipConfig(None)) == {}
+
+
+def test_every_option_of_pips_that_counts_is_read(tmp_path: Path) -> None:
+    chosen = tmp_path / "pip.conf"
+    chosen.write_text("[global]\ntimeout = 30\nproxy = http://proxy:3128\nclient-cert = /c.pem\n[install]\ntrusted-host = a\n    b\n")
+    told = read_pip_config({"PIP_CONFIG_FILE": str(chosen), "HOME": str(tmp_path), "XDG_CONFIG_DIRS": str(tmp_path), "PIP_TIMEOUT": "9"})
+    assert (told.timeout, told.proxy, told.client_cert, told.trusted_hosts) == ("9", "http://proxy:3128", "/c.pem", ("a", "b"))
+    assert read_pip_config({"PIP_CONFIG_FILE": "/dev/null", "PIP_DEFAULT_TIMEOUT": "soon"}).timeout is None
+
+
+def test_indexes_and_their_passwords_are_no_arguments(tmp_path: Path, environments: Environments, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What everybody can read of a process (its arguments) holds no password; uv still asks the index with it."""
+    asked: list[list[str]] = []
+
+    def note(command: list[str], **told: object) -> tuple[int, str]:
+        asked.append(command)
+        assert "secret" in str(told["env"])
+        return 1, "error: no"
+
+    monkeypatch.setattr(uv_program, "run_tool", note)
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", "https://me:secret@index/simple")
+    with pytest.raises(PackageError):
+        ensure(environments, Wish(("toy",)), tmp_path / "work")
+    assert asked and "secret" not in str(asked)
 
 
 def _expect_end(pid: int) -> None:

@@ -97,6 +97,21 @@ def real(wanted: str) -> str:
         pytest.skip(f"this machine has no other Python to test with: {error.message}")
 
 
+def test_wheels_for_another_python_of_this_machine_name_it(
+    service: PackageService, tmp_path: Path, places: Path, pip_of_the_test: Path
+) -> None:
+    stand_in(places, "3.10.9", "python3.10")
+    stand_in(places, "3.9.9", "python3.9")
+    for tag in ("cp38-cp38", "cp39-cp39", "cp310-cp310"):
+        made = write_wheel(pip_of_the_test, "toy", "1.0", {"toy.py": b""})
+        made.rename(made.with_name(f"toy-1.0-{tag}-linux_x86_64.whl"))
+    root = str(write_package(tmp_path / "p", requirements="toy\n"))
+    [problem] = service.plan(InstallRequest(root)).problems
+    assert problem.endswith("; try --python 3.10")
+    (places / "python3.10").unlink()
+    assert service.plan(InstallRequest(root)).problems[0].endswith("; try --python 3.9")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("wanted", ["==3.9.*", "==3.10.*", "==3.12.*", "==3.13.*"])
 def test_a_package_for_another_python_runs_on_it(service: PackageService, tmp_path: Path, pip_of_the_test: Path, wanted: str) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from cvflow_tui.backend.jobs import Progress
-from cvflow_tui.backend.packages.interpreters import Interpreter
+from cvflow_tui.backend.packages.interpreters import Interpreter, installed_interpreters
 from cvflow_tui.backend.packages.pip_config import hide_credentials, read_pip_config
 from cvflow_tui.backend.packages.requirements import built, parse, pinned, stand_in
 from cvflow_tui.backend.packages.resolution import Pin, Resolution, Wish
@@ -28,6 +29,8 @@ _ERROR = re.compile(r"^error:\s*(.+)$", re.MULTILINE)
 _HINT = re.compile(r"^hint: (.*?)(?=\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
 _SOURCE_ONLY = re.compile(r"Wheels are required for `([^`]+)` because building from source is disabled")
 _NO_WHEELS = re.compile(r"([\w.-]+)(?:[=<>!~]=?[^\s]+)? ha(?:s|ve) no usable wheels")
+_TAGS = "with the following Python ABI tags:"
+_TAG = re.compile(r"`(cp\d+)m?u?`")
 _NETWORK = re.compile(r"Failed to fetch|error sending request|dns error|Connection refused|timed out", re.IGNORECASE)
 
 
@@ -136,11 +139,22 @@ def _failure(status: int | None, output: str, wish: Wish) -> CvflowError:
     sources = sorted(set(_SOURCE_ONLY.findall(output)) & set(_NO_WHEELS.findall(output)))
     mends = [f"--with {other}" for name in sources if (other := stand_in(name)) is not None]
     mends += [f"--allow-build {name}" for name in sources]
+    mends += [f"--python {version}" for version in _other_pythons(output, wish)[:1]]
     if not wish.relax and pinned(wish.requirements):
         mends.append("--relax")
     told = f" ({', '.join(sources)}: only source code that would have to be run, no wheel for this Python and platform)" if sources else ""
     mend = f"; try {' or '.join(mends)}" if mends else ""
     return UnresolvedError(f"the requirements cannot be installed: {reason}{told}{mend}", detail=output, mends=mends)
+
+
+def _other_pythons(output: str, wish: Wish) -> list[str]:
+    """Versions of this machine's Pythons for which there are wheels of all that has none for this one, the newest first."""
+    offers = [set(_TAG.findall(hint.partition(_TAGS)[2])) for hint in _HINT.findall(output) if _TAGS in hint]
+    if not offers or wish.interpreter:
+        return []
+    tags = set.intersection(*offers)
+    found = {each.version for each in installed_interpreters() if each.tag in tags and each.fits(wish.python)}
+    return [".".join(version.split(".")[:2]) for version in sorted(found, key=Version, reverse=True)]
 
 
 def explain(output: str) -> str:
