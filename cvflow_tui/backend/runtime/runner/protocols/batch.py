@@ -11,7 +11,7 @@ import asyncio
 import binascii
 import logging
 from base64 import b64decode
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -71,6 +71,9 @@ class Batch:
             run = _Run(service, self._jobs, incoming, variant, request.headers.get("accept", ""))
             reply = await (run.later() if wished.later else run.now())
             status = reply.status_code
+            if isinstance(reply, Stream):
+                service.receiving += 1
+                reply.at_end = self._streamed
             return reply
         except Fault as fault:
             status = fault.status
@@ -78,6 +81,9 @@ class Batch:
         finally:
             service.receiving -= 1
             service.stats.count(None, status, "batch", variant)
+
+    def _streamed(self) -> None:
+        self._service.receiving -= 1
 
     async def _static(self, request: Request) -> Response:
         """The CSV that a batch made."""
@@ -96,15 +102,18 @@ class Stream(Response):
     def __init__(self, pieces: AsyncGenerator[bytes, None], media: str) -> None:
         super().__init__(media_type=media)
         del self.headers["content-length"]
+        self.at_end: Callable[[], None] | None = None
         self._pieces = pieces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send them."""
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         try:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             async for piece in self._pieces:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         finally:
+            if self.at_end is not None:
+                self.at_end()
             await self._pieces.aclose()
         await send({"type": "http.response.body", "body": b""})
 
