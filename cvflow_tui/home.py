@@ -77,6 +77,11 @@ class Home:
         return self.root / "runs"
 
     @property
+    def ballast(self) -> Path:
+        """Room on the disk that is given up when there is none, so that making room can be written down."""
+        return self.root / "ballast"
+
+    @property
     def staging(self) -> Path:
         """Where installs are built before the one rename that makes them real; emptied at daemon start."""
         return self.root / "staging"

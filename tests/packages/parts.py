@@ -131,7 +131,7 @@ def commit_all(folder: Path, message: str = "all") -> str:
 
 def tree(home: Home) -> set[str]:
     """Everything below a home folder but the database and the folders that are always there."""
-    always = {"packages", "environments", "weights", "projects", "logs", "runs", "staging", "staging/downloads"}
+    always = {"packages", "environments", "weights", "projects", "logs", "runs", "staging", "staging/downloads", "ballast"}
     found = {path.relative_to(home.root).as_posix() for path in home.root.rglob("*")}
     return {name for name in found if name not in always and not name.startswith("state.db")}
 

@@ -124,3 +124,22 @@ def test_an_act_that_cannot_be_journalled_is_refused_and_not_there(small: Cvflow
     assert small.json("project", "status", "cups")["project"]["annotations"] == done
     empty(small)
     assert small.json("project", "status", "cups")["project"]["annotations"] == done
+
+
+def test_a_package_is_removed_and_what_nobody_uses_is_pruned(small: Cvflow) -> None:
+    """What makes room needs a little of it: the ballast is given up for that, and comes back."""
+    small.ok("install", "nanodet", "--yes")
+    ballast = small.home / "ballast"
+    assert ballast.stat().st_blocks * 512 >= 1 << 20
+    fill(small)
+    refused(small, "start", "nanodet")
+    assert ballast.exists(), "nothing but what makes room takes it"
+    assert "freed" in small.ok("remove", "nanodet", "--yes")
+    assert small.json("list") == []
+    fill(small)
+    (small.home / "weights" / ("a" * 64)).write_bytes(b"")
+    assert small.json("prune", "--yes")["done"]
+    empty(small)
+    small.ok("install", "nanodet", "--yes")
+    small.ok("remove", "nanodet", "--yes")
+    assert ballast.stat().st_size == 1 << 20

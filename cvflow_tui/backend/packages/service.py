@@ -29,7 +29,7 @@ from cvflow_tui.backend.packages.upgrading import upgrade_request
 from cvflow_tui.backend.packages.versions import way_back
 from cvflow_tui.backend.packages.weights import WeightStore
 from cvflow_tui.backend.runtime.spec import RunSpec
-from cvflow_tui.backend.store import Database
+from cvflow_tui.backend.store import Ballast, Database
 from cvflow_tui.home import Home
 from cvflow_tui.model.authoring import CheckReport, CheckRequest
 from cvflow_tui.model.errors import NotFoundError, PackageError
@@ -59,8 +59,10 @@ class PackageService:
             weights=WeightStore(home.weights),
             downloads=Downloads(downloads, cert=read_pip_config().cert),
         )
+        self._ballast = Ballast(home.ballast)
+        self._ballast.keep()
         self._installer = Installer(self._stores)
-        self.storage = Storage(self._stores, self._installer)
+        self.storage = Storage(self._stores, self._installer, self._ballast)
         """What takes room, what of it nobody uses, and whether it is still what was installed."""
         self._read: dict[Path, tuple[int, Package]] = {}
         self._guard = threading.Lock()
@@ -192,7 +194,7 @@ class PackageService:
     def remove(self, ref: str) -> Removal:
         """Remove a package, and the environment and weights that nothing else uses. Its solvers must not be running."""
         record = self._record(ref)
-        with self._installer.working_on(record.ref):
+        with self._installer.working_on(record.ref), self._ballast.room():
             before = Usage.of(self._stores.home)
             self._installer.remove(record)
             return Removal(package=record.ref, freed_bytes=max(0, before.bytes - Usage.of(self._stores.home).bytes))

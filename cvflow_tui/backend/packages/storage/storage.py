@@ -13,15 +13,17 @@ from cvflow_tui.backend.packages.storage.pruning import InUse, Unused, delete, p
 from cvflow_tui.backend.packages.storage.repairing import Repairer
 from cvflow_tui.backend.packages.storage.usage import measure
 from cvflow_tui.backend.packages.storage.verifying import Seen, verify_package
+from cvflow_tui.backend.store import Ballast
 from cvflow_tui.model.storage import DiskUsage, Finding, Pruning, Verification
 
 
 class Storage:
     """Tells, frees and verifies what a home folder holds."""
 
-    def __init__(self, stores: Stores, installer: Installer) -> None:
+    def __init__(self, stores: Stores, installer: Installer, ballast: Ballast) -> None:
         self._stores = stores
         self._installer = installer
+        self._ballast = ballast
 
     def usage(self) -> DiskUsage:
         """Every byte of the home folder, by what it is."""
@@ -34,7 +36,7 @@ class Storage:
 
     def prune(self, progress: Progress) -> Pruning:
         """Delete what nobody uses: the old versions that upgrades kept among it, so that there is no way back to them."""
-        with self._installer.held() as held:
+        with self._ballast.room(), self._installer.held() as held:
             found = self._unused(held)
             told = priced(self._stores.home, found)
             for each in found:

@@ -13,7 +13,7 @@ from cvflow_tui.home import Home
 from cvflow_tui.model.storage import DiskEntry, DiskUsage
 
 _PROJECT_PARTS = ("checkpoints", "cache")
-_STATE = ("state.db", "token", "daemon.")
+_STATE = ("state.db", "token", "daemon.", "ballast")
 """How the names of the home's own files begin."""
 
 
