@@ -110,7 +110,7 @@ class ResultScreen(ModalScreen[None]):
         yield Static(one_line(head), id="result-head", markup=False)
         with Horizontal(id="result-body"):
             yield PictureView()
-            with VerticalScroll(id="result-list"):
+            with VerticalScroll(id="result-list", classes="-reads" if any(item.text for item in self._result.objects) else ""):
                 yield Static(listed(self._result))
         yield KeyWords(" Esc back   + closer   - back   f whole   hjkl move   ↑ ↓ list", id="result-keys")
 
@@ -142,7 +142,9 @@ def shapes_of(result: Result) -> tuple[Shape, ...]:
     for number, item in enumerate(result.objects):
         color = colors[item.label]
         if item.box is not None:
-            shapes.append(Shape(f"o{number}", item.box, color, one_line(f"{item.label} {score_of(item.score)}", 40)))
+            # What is read there stands in the list, under the same number.
+            tag = one_line(f"{item.label} {score_of(item.score)}", 40) if item.text is None else str(number + 1)
+            shapes.append(Shape(f"o{number}", item.box, color, tag, rings=item.polygons))
         half = DOT / 1000 * max(result.image.width, result.image.height) if result.image else 1.0
         shapes += [
             Shape(f"o{number}k{index}", Box(point.x - half, point.y - half, point.x + half, point.y + half), color)
@@ -156,7 +158,7 @@ def listed(result: Result) -> Content:
     """The result as lines."""
     shown = result.objects[:MOST]
     width = max((width_of(_name(item)) for item in shown), default=0)
-    lines = [_object_line(item, width) for item in shown]
+    lines = [_object_line(item, width) if item.text is None else _text_line(number, item) for number, item in enumerate(shown, 1)]
     if len(result.objects) > MOST:
         lines.append(Content.styled(f"and {len(result.objects) - MOST} more", MUTED))
     lines += [Content.styled(f"{score_of(each.score):>4}  ", MUTED) + Content(one_line(each.label)) for each in result.classes[:MOST]]
@@ -182,4 +184,8 @@ def _object_line(item: DetectedObject, width: int) -> Content:
         line += Content.styled(f"  {f'{box.x0:.0f},{box.y0:.0f}':>9}  {f'{box.width:.0f}x{box.height:.0f}':>9}", MUTED)
     if item.keypoints:
         line += Content.styled(f"  {len(item.keypoints)} points", MUTED)
-    return line + Content(f"  {one_line(item.text, 60)}") if item.text else line
+    return line
+
+
+def _text_line(number: int, item: DetectedObject) -> Content:
+    return Content.styled(f"{number:>3}  {score_of(item.score):>4}  ", MUTED) + Content(one_line(item.text or "", 500))

@@ -202,3 +202,45 @@ def test_the_colour_of_a_line_is_not_lost_where_the_picture_has_it_too(photo: Ca
     edge = grid.changes(raster.grid)
     assert edge.any()
     assert (grid.bg[edge] != int(pack(pixels[0, 0][None])[0])).any(), "beside the line it is darker"
+
+
+# Outlines
+
+
+def _drawn(grid: CellGrid, raster: Raster) -> set[tuple[int, int]]:
+    """Cells that something was drawn over."""
+    changed = (grid.codes != raster.grid.codes) | (grid.fg != raster.grid.fg) | (grid.bg != raster.grid.bg)
+    return {(int(column), int(row)) for row, column in zip(*np.nonzero(changed), strict=True)}
+
+
+@pytest.mark.parametrize("glyphs", [*SUBCELLED, "ascii"])
+def test_a_ring_is_drawn_along_its_corners_and_the_box_is_not(photo: CanvasPicture, glyphs: str) -> None:
+    raster = _raster(photo, glyphs)
+    size = photo.size
+    x, y = size.width / 2, size.height / 2
+    ring = (x, 10.0, size.width - 10.0, y, x, size.height - 10.0, 10.0, y)
+    shape = Shape("a", Box(10, 10, size.width - 10, size.height - 10), 0, "", rings=(ring,))
+    cells = _drawn(draw_shapes(raster, [shape]), raster)
+    view = raster.viewport
+    for corner in zip(ring[::2], ring[1::2], strict=True):
+        column, row = view.to_cell(*corner)
+        assert any(abs(at - column) <= 1.5 and abs(line - row) <= 1.5 for at, line in cells)
+    left, top = view.to_cell(10, 10)
+    assert not any(abs(at - left) <= 2 and abs(line - top) <= 2 for at, line in cells), "the box's corner is bare"
+
+
+@given(st.lists(st.floats(-1e9, 1e9), min_size=6, max_size=24), st.booleans())
+def test_any_ring_is_drawn_without_harm(photo: CanvasPicture, ring: list[float], selected: bool) -> None:
+    raster = _raster(photo)
+    shape = Shape("a", Box(0, 0, 5, 5), 0, "tag", "suggestion", selected, rings=(tuple(ring),))
+    grid = draw_shapes(raster, [shape])
+    assert grid.codes.shape == raster.grid.codes.shape
+
+
+def test_a_ring_of_two_points_leaves_the_box(photo: CanvasPicture) -> None:
+    raster = _raster(photo)
+    box = Box(50, 50, 200, 200)
+    with_ring = draw_shapes(raster, [Shape("a", box, rings=((1.0, 1.0, 2.0, 2.0),))])
+    without = draw_shapes(raster, [Shape("a", box)])
+    assert (with_ring.codes == without.codes).all()
+    assert (with_ring.fg == without.fg).all()

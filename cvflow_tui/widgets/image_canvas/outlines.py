@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 
 from cvflow_tui.model.geometry import Box
 from cvflow_tui.widgets.image_canvas.colors import DEFAULT
@@ -39,6 +41,18 @@ class Outlines:
         for column in (left, right):
             for row in (top, bottom):
                 self._put(column, row, corner, attrs)
+
+    def ring(self, points: Sequence[tuple[float, float]], pen: Pen) -> None:
+        """A closed line through points given in cells."""
+        attrs = BOLD if pen.thick else 0
+        drawn = 0
+        for (x0, y0), (x1, y1) in pairwise([*points, points[0]]):
+            steps = min(4 * (self._columns + self._rows), math.ceil(max(abs(x1 - x0), abs(y1 - y0)))) + 1
+            for step in range(steps):
+                drawn += 1
+                if not pen.dashed or (drawn // 2) % 2 == 0:
+                    at = step / steps
+                    self._put(math.floor(x0 + (x1 - x0) * at + 1e-6), math.floor(y0 + (y1 - y0) * at + 1e-6), "*", attrs)
 
     def block(self, column: int, row: int, pen: Pen) -> None:
         """One whole cell: a corner to take hold of."""

@@ -39,7 +39,7 @@ def draw_shapes(raster: Raster, shapes: Sequence[Shape]) -> CellGrid:
         return grid
     strokes = _new_strokes(raster)
     for shape in ordered:
-        strokes.rectangle(raster.viewport.box_to_cells(shape.box), _pen(shape))
+        _outline(strokes, raster, shape)
     for shape in ordered:
         if shape.selected:
             _handles(strokes, raster, shape)
@@ -78,6 +78,14 @@ def draw_cursor(raster: Raster, grid: CellGrid, x: float, y: float, *, cross: bo
         grid.write(
             int(column), int(row), "+", DEFAULT if plain else 0x000000, DEFAULT if plain else _MARKER, BOLD | (REVERSE if plain else 0)
         )
+
+
+def _outline(strokes: Strokes | Outlines, raster: Raster, shape: Shape) -> None:
+    rings = [ring for ring in shape.rings if len(ring) >= 6]
+    if not rings:
+        strokes.rectangle(raster.viewport.box_to_cells(shape.box), _pen(shape))
+    for ring in rings:
+        strokes.ring([raster.viewport.to_cell(x, y) for x, y in zip(ring[::2], ring[1::2], strict=False)], _pen(shape))
 
 
 def _new_strokes(raster: Raster) -> Strokes | Outlines:

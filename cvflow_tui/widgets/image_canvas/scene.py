@@ -1,4 +1,4 @@
-"""What lies over a picture: boxes with their tags, in picture pixels, and which of them is under a point."""
+"""What lies over a picture: boxes and outlines with their tags, in picture pixels, and which of them is under a point."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ class Shape:
     kind: ShapeKind = "annotation"
     selected: bool = False
     dimmed: bool = False
+    rings: tuple[tuple[float, ...], ...] = ()
+    """Closed outlines as x, y, x, y, … in picture pixels; drawn in place of the box, which goes around them."""
 
 
 def painting_order(shapes: Iterable[Shape]) -> list[Shape]:

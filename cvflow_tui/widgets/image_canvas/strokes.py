@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +61,23 @@ class Strokes:
         for step in range(down):
             self._row(top + step, columns, owner)
             self._row(bottom - step, columns, owner)
+
+    def ring(self, points: Sequence[tuple[float, float]], pen: Pen) -> None:
+        """A closed line through points given in cells (float). What lies off the canvas is not drawn."""
+        glyphs = self._raster.glyphs
+        height, width = self._owner.shape
+        corners = np.array([*points, points[0]], np.float64) * (glyphs.across, glyphs.down)
+        # From far off the canvas a line would be millions of steps: its ends are brought near, which bends only what is not seen.
+        corners = np.clip(np.nan_to_num(corners), -4 * max(width, height), 4 * max(width, height))
+        steps = np.ceil(np.abs(np.diff(corners, axis=0)).max(axis=1)).astype(np.intp) + 1
+        along = [np.linspace(start, end, count, endpoint=False) for start, end, count in zip(corners[:-1], corners[1:], steps, strict=True)]
+        places = np.floor(np.concatenate(along) + 1e-6).astype(np.intp)
+        if pen.dashed:
+            places = places[(np.arange(len(places)) // (_DASH * glyphs.across)) % 2 == 0]
+        wide = places if not pen.thick or glyphs.across == 1 else np.concatenate([places, places + np.array([1, 0])])
+        inside = wide[(wide[:, 0] >= 0) & (wide[:, 0] < width) & (wide[:, 1] >= 0) & (wide[:, 1] < height)]
+        if len(inside):
+            self._owner[inside[:, 1], inside[:, 0]] = self._pen(pen)
 
     def block(self, column: int, row: int, pen: Pen) -> None:
         """One whole cell."""
