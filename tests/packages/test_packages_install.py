@@ -152,7 +152,7 @@ def test_bad_packages_leave_nothing(service: PackageService, home: Home, state: 
     (tmp_path / "plain").mkdir()
     refused(service, tmp_path / "plain", PackageError, r"plain: there is no cvpm\.toml in this folder; a package needs one")
     (tmp_path / "plain/cvpm.toml").write_text("[package]\nname = ")
-    refused(service, tmp_path / "plain", PackageError, r"^cvpm\.toml, line 2: is not TOML")
+    refused(service, tmp_path / "plain", PackageError, rf"^{tmp_path / 'plain'}: cvpm\.toml, line 2: is not TOML")
     refused(service, write_package(tmp_path / "a", name=".."), PackageError, r"package\.name: '\.\.' is not a name")
     refused(service, write_package(tmp_path / "b", vendor=".."), PackageError, r"package\.vendor: '\.\.' is not a name")
     refused(service, write_package(tmp_path / "c", environment="host"), PackageError, r'"host" is for the packages that cvflow brings')

@@ -18,6 +18,7 @@ from cvflow_tui.backend.packages.sources import Fetched
 from cvflow_tui.backend.packages.specs import spec_of
 from cvflow_tui.backend.packages.weights import FOLDER
 from cvflow_tui.backend.runtime.spec import RunSpec
+from cvflow_tui.model.errors import PackageError
 from cvflow_tui.model.packages import InstallRequest, Script, SolverInfo
 from cvflow_tui.model.text import one_line
 
@@ -52,8 +53,12 @@ class Job:
 
 
 def read_package(fetched: Fetched, staged: Path) -> Package:
-    """Read what a source delivered."""
-    return load_package(fetched.editable or staged, vendor=fetched.vendor, commit=fetched.commit, bundled=fetched.bundled)
+    """Read what a source delivered. Raises PackageError that names the source, the file in it and the mend."""
+    root = fetched.editable or staged
+    try:
+        return load_package(root, vendor=fetched.vendor, commit=fetched.commit, bundled=fetched.bundled)
+    except PackageError as error:
+        raise PackageError(f"{one_line(fetched.source, 200)}: {error.message}", detail=error.detail) from error
 
 
 def installed_spec(record: Record, package: Package, solver: SolverInfo, python: Path, weights: Sequence[str]) -> RunSpec:
