@@ -159,7 +159,8 @@ def test_indexes_and_their_passwords_are_no_arguments(tmp_path: Path, environmen
 
     def note(command: list[str], **told: object) -> tuple[int, str]:
         asked.append(command)
-        assert "secret" in str(told["env"])
+        environment = told["env"]
+        assert isinstance(environment, dict) and environment["UV_DEFAULT_INDEX"] == "https://me:secret@index/simple"
         return 1, "error: no"
 
     monkeypatch.setattr(uv_program, "run_tool", note)
