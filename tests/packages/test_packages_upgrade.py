@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import shutil
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.service import PackageService
+from cvflow_tui.backend.packages.toml_file import LIMIT as TOML_LIMIT
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import NotFoundError, PackageError, RefusedError, UsageError
-from cvflow_tui.model.packages import Differences, InstallRequest, SolverName
+from cvflow_tui.model.packages import Changes, Differences, InstallRequest, SolverName
 
 from .parts import FileServer, Watching, commit_all, git, payload, sha256, tree, weight, write_package, write_wheel
 
@@ -274,3 +276,36 @@ def test_rule_03_a_strangers_lock_is_read_word_by_word(service: PackageService, 
         service.install(InstallRequest(f"file:{tmp_path}/cvflow.lock", locked=True), Progress())
     with pytest.raises(NotFoundError, match=r"there is no cvflow\.lock to follow"):
         service.install(InstallRequest(str(write_package(tmp_path / "bare")), locked=True), Progress())
+
+
+def test_rule_10_a_lock_allows_no_script_unless_the_user_does(service: PackageService, tmp_path: Path) -> None:
+    root = write_package(tmp_path / "p")
+    (root / "setup.sh").write_text("echo made > made.txt\n")
+    allowed = (sha256(b"echo made > made.txt\n")[:12],)
+    service.install(InstallRequest(str(root), scripts=allowed), Progress())
+    (tmp_path / "cvflow.lock").write_text(service.lock("p"))
+    again = Path(str(service.install(InstallRequest("local/p", locked=True), Progress()).path))
+    assert (again / "made.txt").is_file(), "what the user allowed before is allowed"
+    service.remove("p")
+    strange = InstallRequest(f"file:{tmp_path}/cvflow.lock", locked=True)
+    with pytest.raises(RefusedError, match=rf"was made by setup\.sh too; read what they do, and allow it: --allow-script {allowed[0]}$"):
+        service.install(strange, Progress())
+    assert service.installed() == []
+    assert [script.allowed for script in service.plan(strange).scripts] == [False]
+    service.install(replace(strange, scripts=allowed), Progress())
+    assert (again / "made.txt").is_file()
+
+
+@pytest.mark.slow
+def test_a_lock_may_be_long(service: PackageService, tmp_path: Path) -> None:
+    root = write_package(tmp_path / "p")
+    deep = root.joinpath("many", *["d" * 200] * 8)
+    deep.mkdir(parents=True)
+    for number in range(620):
+        (deep / f"{number}-{'x' * 200}").touch()
+    (root / 'many/"quoted" \x7f \x01 é').touch()
+    service.install(str(root), Progress())
+    assert len(service.lock("p")) > TOML_LIMIT
+    assert service.plan(InstallRequest("local/p", locked=True)).changes == Changes("1.0.0")
+    service.recover()
+    assert service.installed()[0].ref == "local/p"

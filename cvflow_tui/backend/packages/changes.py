@@ -14,7 +14,7 @@ from cvflow_tui.backend.packages.lock import LOCK, digests
 from cvflow_tui.backend.packages.package import Package
 from cvflow_tui.backend.packages.records import Record
 from cvflow_tui.backend.packages.sources import Fetched
-from cvflow_tui.backend.packages.toml_file import read_toml
+from cvflow_tui.backend.packages.toml_file import LOCK_LIMIT, read_toml
 from cvflow_tui.backend.packages.weights import FOLDER, Weight
 from cvflow_tui.model.errors import PackageError
 from cvflow_tui.model.packages import Changes, Differences
@@ -63,7 +63,7 @@ def _files_before(record: Record, old: Package) -> dict[str, str]:
     """The author's files as they were installed; cvflow's own beside them are not among them."""
     if record.editable is None:
         try:
-            return _without_weights(dict(read_toml(record.path / LOCK)["files"]), old)
+            return _without_weights(dict(read_toml(record.path / LOCK, limit=LOCK_LIMIT)["files"]), old)
         except (PackageError, KeyError, TypeError, ValueError):
             return {}
     return _files(old)

@@ -22,7 +22,7 @@ from cvflow_tui.backend.packages.fetched import Job, installed_spec, read_packag
 from cvflow_tui.backend.packages.hub import FolderHub
 from cvflow_tui.backend.packages.import_check import check_imports
 from cvflow_tui.backend.packages.lock import LOCK, write_lock
-from cvflow_tui.backend.packages.locked import Lock, follow, read_lock, remember, told
+from cvflow_tui.backend.packages.locked import Lock, follow, read_lock, refuse_unread, remember, told
 from cvflow_tui.backend.packages.package import load_package
 from cvflow_tui.backend.packages.planner import make_plan, problems_of
 from cvflow_tui.backend.packages.records import Record, Records
@@ -30,7 +30,7 @@ from cvflow_tui.backend.packages.resolution import Resolution
 from cvflow_tui.backend.packages.runner_file import write_runner
 from cvflow_tui.backend.packages.scripts import AFTER, BEFORE, find_scripts, not_run, run_scripts
 from cvflow_tui.backend.packages.sources import parse_source
-from cvflow_tui.backend.packages.supplied import as_asked
+from cvflow_tui.backend.packages.supplied import as_asked, pinned
 from cvflow_tui.backend.packages.versions import commit, roll_back, way_back
 from cvflow_tui.backend.packages.weights import Weight, WeightFetcher, WeightStore
 from cvflow_tui.backend.packages.wishes import wish_of
@@ -106,9 +106,7 @@ class Installer:
         with self._commit_lock:
             target = way_back(self._stores.records.kept_of(record.vendor, record.name))
             if target is None:
-                raise RefusedError(
-                    f"{record.ref}: no version before {record.version} is kept; install one: cvflow install {record.ref}==VERSION"
-                )
+                raise RefusedError(f"{record.ref}: no version before {record.version} is kept; cvflow install brings any that there is")
             environment = target.record.environment
             if not target.record.path.is_dir() or not (environment is None or self._stores.environments.has(environment)):
                 raise PackageError(f"{record.ref}: a part of version {target.record.version} is gone; install it again")
@@ -144,6 +142,14 @@ class Installer:
             self._stores.weights.sweep(self._stores.records.used_weights() | held)
 
     @contextmanager
+    def held(self) -> Iterator[tuple[str, ...]]:
+        """Keep everybody from committing meanwhile: environments and weights of installs in progress, which must stay."""
+        with self._commit_lock:
+            with self._guard:
+                held = tuple(key for key, count in self._held.items() if count)
+            yield held
+
+    @contextmanager
     def working_on(self, ref: str) -> Iterator[None]:
         """Be the only one to change a package. Raises RefusedError where somebody else is at it."""
         with self._guard:
@@ -172,7 +178,8 @@ class Installer:
         package = as_asked(read_package(fetched, staged), request)
         if request.locked:
             lock = lock or read_lock(staged / LOCK)
-            request = replace(request, scripts=lock.scripts)
+            if lock.path.is_relative_to(self._stores.home.packages):  # the user's own word of last time; a stranger's lock allows nothing
+                request = replace(request, scripts=(*request.scripts, *lock.scripts))
             # What its scripts made is in the lock too: then it is compared after they have run.
             package = package if lock.scripts else follow(lock, package)
         installed = self._stores.records.get(package.vendor, package.name)
@@ -196,6 +203,8 @@ class Installer:
     def _install(self, job: Job, progress: Progress) -> Record:
         if problems := problems_of(job.package, job.wish):
             raise RefusedError(f"{job.package.ref} cannot be installed here: {'; '.join(problems)}")
+        if job.lock is not None:
+            refuse_unread(job.lock, job.package.ref, job.scripts)
         job = self._run_scripts(job, BEFORE, None, progress)
         resolution = self._resolve(job, progress)
         digests = [model.sha256 for model in job.package.models if model.sha256]
@@ -210,9 +219,10 @@ class Installer:
                 job = replace(job, package=follow(job.lock, job.package))
             own = job.own(progress)
             weights = self._fetcher(job.request).place(own, job.work / "weights", progress, job.request.source)
+            job = replace(job, request=pinned(job.request, own, {each.name: each.sha256 for each in weights}))
             record = self._record(job, environment)
             write_lock(own, job.fetched, weights, environment, record.installed_at, job.wish)
-            remember(job.staged, job.request, job.scripts)
+            remember(job.staged, replace(job.request, offline=False), job.scripts)
             for solver in job.package.solvers:
                 write_runner(job.staged, installed_spec(record, job.package, solver, environment.python, [each.name for each in weights]))
             check_imports(job.package, environment.python, progress, source=job.request.source)
@@ -258,7 +268,7 @@ class Installer:
             size=0,
             warnings=tuple(dict.fromkeys(warnings)),
             installed_at=time.time(),
-            request=told(replace(job.request, locked=False)),
+            request=told(replace(job.request, locked=False, offline=False)),
             editable=job.fetched.editable,
             proven=False,
         )

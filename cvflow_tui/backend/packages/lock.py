@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from cvflow_tui.backend.packages.interpreters import own_interpreter
 from cvflow_tui.backend.packages.package import Package
 from cvflow_tui.backend.packages.resolution import Pin, Wish
 from cvflow_tui.backend.packages.sources import Fetched
-from cvflow_tui.backend.packages.toml_file import read_toml
+from cvflow_tui.backend.packages.toml_file import LOCK_LIMIT, read_toml
 from cvflow_tui.backend.packages.weights import FOLDER, Weight
 from cvflow_tui.model.errors import PackageError
 
@@ -46,8 +47,14 @@ def write_lock(
     document["distributions"] = [_distribution(pin) for pin in environment.pins]
     document["weights"] = [{"name": weight.name, "sha256": weight.sha256, "size": weight.size} for weight in weights]
     placed = {f"{FOLDER}/{weight.name}" for weight in weights}
-    document["files"] = {name: digest for name, digest in digests(package.root) if name not in placed}
-    (package.root / LOCK).write_text(tomlkit.dumps(document), "utf-8")
+    files = [f'{_quoted(name)} = "{digest}"\n' for name, digest in digests(package.root) if name not in placed]
+    # By hand: tomlkit takes minutes for ten thousand of them.
+    (package.root / LOCK).write_text(f"{tomlkit.dumps(document)}\n[files]\n{''.join(files)}", "utf-8")
+
+
+def _quoted(text: str) -> str:
+    """A basic string of TOML: JSON's are the same but for DEL."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _environment(package: Package, environment: Environment, wish: Wish) -> dict[str, Any]:
@@ -80,7 +87,7 @@ def _distribution(pin: Pin) -> dict[str, Any]:
 def read_wishes(path: Path) -> Wish:
     """What the user asked for beside the author's requirements at the installation that wrote a lock; nothing without one."""
     try:
-        table = read_toml(path)["environment"]
+        table = read_toml(path, limit=LOCK_LIMIT)["environment"]
         return Wish(
             added=tuple(map(str, table.get("added", ()))),
             relax=table.get("relaxed") is True,
@@ -94,7 +101,7 @@ def read_wishes(path: Path) -> Wish:
 def installed_at(root: Path) -> float | None:
     """When the package in a folder was installed, as its lock says; None without a lock."""
     try:
-        return float(read_toml(root / LOCK)["package"]["installed_at"])
+        return float(read_toml(root / LOCK, limit=LOCK_LIMIT)["package"]["installed_at"])
     except (PackageError, KeyError, TypeError, ValueError):
         return None
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from cvflow_tui.backend.packages.lock import LOCK, digests
 from cvflow_tui.backend.packages.package import Package
-from cvflow_tui.backend.packages.toml_file import read_toml
-from cvflow_tui.model.errors import NotFoundError, PackageError
+from cvflow_tui.backend.packages.toml_file import LOCK_LIMIT, read_toml
+from cvflow_tui.model.errors import NotFoundError, PackageError, RefusedError
 from cvflow_tui.model.packages import InstallRequest, Script
 from cvflow_tui.model.text import one_line
 
@@ -35,7 +35,7 @@ def read_lock(path: Path) -> Lock:
     """Read a lock. Raises NotFoundError where there is none, PackageError for one that is damaged."""
     if not path.is_file():
         raise NotFoundError(f"{path}: there is no {LOCK} to follow; cvflow lock REF --out FILE writes one")
-    tables = read_toml(path)
+    tables = read_toml(path, limit=LOCK_LIMIT)
     package, files = tables.get("package"), tables.get("files")
     if not isinstance(package, dict) or not isinstance(files, dict) or not isinstance(package.get("source"), str):
         raise PackageError(f"{path.name}: has no [package] with a source and no [files]: it is no lock that cvflow wrote")
@@ -67,17 +67,27 @@ def follow(lock: Lock, package: Package) -> Package:
     return replace(package, models=held)
 
 
+def refuse_unread(lock: Lock, ref: str, scripts: Sequence[Script]) -> None:
+    """Raise RefusedError where scripts had a part in what the lock says and the user has not allowed them: it would not be the same."""
+    wanted = [script for script in scripts if script.sha256 in lock.scripts and not script.allowed]
+    if wanted:
+        how = " ".join(f"--allow-script {script.sha256[:12]}" for script in wanted)
+        names = ", ".join(one_line(script.name, 80) for script in wanted)
+        raise RefusedError(f"{ref}: what {lock.path.name} says was made by {names} too; read what they do, and allow it: {how}")
+
+
 def remember(root: Path, request: InstallRequest, scripts: Sequence[Script]) -> None:
     """Add to the lock of a staged package what the user asked for and which scripts ran."""
     import tomlkit
 
-    path = root / LOCK
-    document = tomlkit.parse(path.read_text("utf-8"))
+    # Put behind what is there: reading a long lock again takes longer than the whole install.
+    document = tomlkit.document()
     asked = {key: value for key, value in json.loads(told(request)).items() if value not in (None, False, [], {})}
     document["request"] = asked
     if scripts:
         document["scripts"] = [{"name": script.name, "sha256": script.sha256, "ran": script.allowed} for script in scripts]
-    path.write_text(tomlkit.dumps(document), "utf-8")
+    with (root / LOCK).open("a", encoding="utf-8") as file:
+        file.write(f"\n{tomlkit.dumps(document)}")
 
 
 def told(request: InstallRequest) -> str:

@@ -11,7 +11,7 @@ from packaging.version import InvalidVersion, Version
 
 from cvflow_tui.backend.packages.interpreters import Interpreter, choose_interpreter
 from cvflow_tui.backend.packages.resolution import Pin, Resolution, Wish
-from cvflow_tui.backend.packages.toml_file import read_toml
+from cvflow_tui.backend.packages.toml_file import LOCK_LIMIT, read_toml
 from cvflow_tui.model.errors import PackageError, RefusedError
 from cvflow_tui.model.text import one_line
 
@@ -43,7 +43,7 @@ def locked_resolution(path: Path, interpreter: Interpreter) -> Resolution:
 
     Raises PackageError for a lock that cannot be read or has a distribution without a hash, RefusedError for another Python or platform.
     """
-    document = read_toml(path)
+    document = read_toml(path, limit=LOCK_LIMIT)
     table = _environment(path, document)
     for what, here in (("tag", interpreter.tag), ("platform", interpreter.platform)):
         if (there := table.get(what)) != here:
@@ -79,7 +79,7 @@ def _pin(file: str, told: Any) -> Pin:
 def _interpreter(path: Path, wish: Wish) -> Interpreter:
     """A Python of the same version as the lock's, which also is one that the package takes."""
     try:
-        version = Version(str(_environment(path, read_toml(path)).get("python")))
+        version = Version(str(_environment(path, read_toml(path, limit=LOCK_LIMIT)).get("python")))
     except InvalidVersion:
         return choose_interpreter(wish.python, wish.interpreter)
     same = f"=={version.major}.{version.minor}.*"

@@ -13,18 +13,21 @@ from cvflow_tui.model.text import one_line
 LIMIT = 1 << 20
 """Bytes a manifest may have."""
 
+LOCK_LIMIT = 32 << 20
+"""Bytes a lock may have: it names every file of a package and every hash of its environment."""
+
 _WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)")
 
 
-def read_toml(path: Path, shown: str | None = None) -> dict[str, Any]:
-    """The tables of a TOML file. Raises PackageError that names the file (as `shown`) and the line."""
+def read_toml(path: Path, shown: str | None = None, limit: int = LIMIT) -> dict[str, Any]:
+    """The tables of a TOML file of at most `limit` bytes. Raises PackageError that names the file (as `shown`) and the line."""
     shown = shown or path.name
     try:
         raw = path.read_bytes()
     except OSError as error:
         raise PackageError(f"{shown} cannot be read: {error.strerror or error}") from error
-    if len(raw) > LIMIT:
-        raise PackageError(f"{shown} has {len(raw):,} bytes: a manifest has at most {LIMIT:,}")
+    if len(raw) > limit:
+        raise PackageError(f"{shown} has {len(raw):,} bytes: such a file has at most {limit:,}")
     try:
         text = raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
