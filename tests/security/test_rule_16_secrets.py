@@ -115,8 +115,8 @@ def test_a_value_of_several_lines_and_one_that_holds_another() -> None:
     assert redactor.text("abc stays: it is in half of all words") == "abc stays: it is in half of all words"
 
 
-@given(st.lists(st.integers(1, 40_000), max_size=8), st.integers(0, 200_000))
-def test_a_line_without_end_does_not_cut_it_in_two(pieces: list[int], place: int) -> None:
+@given(st.integers(0, 200_000), st.integers(0, 23))
+def test_a_line_without_end_does_not_cut_it_in_two(place: int, cut: int) -> None:
     import tempfile
 
     secret = b"hunter2-hunter2-hunter2"
@@ -129,7 +129,7 @@ def test_a_line_without_end_does_not_cut_it_in_two(pieces: list[int], place: int
             os.dup2(out, 1), os.dup2(err, 2)
             os.close(out), os.close(err)
         pump, at = Pump(log), 0
-        for size in [*pieces, *[65_000] * 8]:
+        for size in [place + cut, *[65_000] * 8]:
             pump.data_received(data[at : at + size])
             at += size
         pump.connection_lost(None)
