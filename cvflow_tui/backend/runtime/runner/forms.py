@@ -62,6 +62,9 @@ async def feed(incoming: Incoming, form: Parts, drain: Callable[[], Awaitable[No
 class Parts:
     """The parts of a multipart form as they come: their headers bounded, what they hold handed to whoever derives from this."""
 
+    with_types = False
+    """Whether `content_type` and `filename` are looked at; a form of one picture is on the way that counts."""
+
     def __init__(self, limits: Limits, most: int) -> None:
         self.limits = limits
         self.complete = False
@@ -73,12 +76,14 @@ class Parts:
         self._header = b""
         self._value = b""
         self._named = False
+        self._options: Callable[[bytes], tuple[bytes, dict[bytes, bytes]]]
 
     def parser(self, content_type: str | None) -> MultipartParser:
         """What feeds it. Raises Fault 400 for a form without a boundary."""
         from python_multipart.exceptions import FormParserError
         from python_multipart.multipart import MultipartParser, parse_options_header
 
+        self._options = parse_options_header
         boundary = parse_options_header(content_type)[1].get(b"boundary")
         if not boundary:
             raise bad_input("the form has no boundary")
@@ -90,9 +95,10 @@ class Parts:
             "on_header_end": self._header_end,
             "on_headers_finished": self._headers_finished,
             "on_part_data": self.data,
-            "on_part_end": self.ended,
             "on_end": self._end,
         }
+        if self.with_types:
+            callbacks["on_part_end"] = self.ended
         try:
             return MultipartParser(boundary, cast(Any, callbacks))
         except FormParserError as error:
@@ -107,7 +113,7 @@ class Parts:
         raise NotImplementedError
 
     def ended(self) -> None:
-        """The part is whole."""
+        """The part is whole (told `with_types` only)."""
 
     def _begin(self) -> None:
         self._parts += 1
@@ -131,14 +137,13 @@ class Parts:
             raise too_large("a part's header is longer than 8192 bytes")
 
     def _header_end(self) -> None:
-        from python_multipart.multipart import parse_options_header
-
         header = self._header.lower()
         if header == b"content-disposition":
-            _, options = parse_options_header(self._value)
+            _, options = self._options(self._value)
             self._named, self.name = b"name" in options, options.get(b"name", b"").decode("utf-8", "replace")
-            self.filename = options[b"filename"].decode("utf-8", "replace") if b"filename" in options else None
-        elif header == b"content-type":
+            if self.with_types:
+                self.filename = options[b"filename"].decode("utf-8", "replace") if b"filename" in options else None
+        elif self.with_types and header == b"content-type":
             self.content_type = self._value.decode("latin-1").partition(";")[0].strip().lower()
 
     def _headers_finished(self) -> None:

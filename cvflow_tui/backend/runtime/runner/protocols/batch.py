@@ -321,6 +321,8 @@ async def _decoded(service: Service, url: str) -> Upload:
 class _Form(Fields):
     """The parts of a batch: fields first, then pictures (or a CSV and its pictures)."""
 
+    with_types = True
+
     def __init__(self, service: Service, pictures: Pictures) -> None:
         limits: Limits = service.limits
         super().__init__(limits, limits.batch + limits.fields)
