@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages import resolver
 from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import PackageError, RefusedError
 from cvflow_tui.model.packages import InstallRequest
-from tests.packages.parts import commit_all, tree, write_package, write_wheel
+from tests.packages.parts import FileServer, commit_all, tree, write_package, write_wheel
 
 BACKEND = """
 import sys
@@ -128,6 +129,39 @@ def test_an_archive_given_by_address_is_a_build_too(service: PackageService, tmp
     with pytest.raises(RefusedError, match="--allow-build built"):
         service.install(InstallRequest(package(tmp_path, f"built @ {archive.as_uri()}\n")), Progress())
     assert not (tmp_path / "mark").exists()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://203.0.114.1/toy-1.0-py3-none-any.whl",
+        "https://127.0.0.1:9/toy-1.0-py3-none-any.whl",
+        "https://localhost/toy-1.0-py3-none-any.whl",
+        "https://169.254.169.254/toy-1.0-py3-none-any.whl",
+        "https://[::1]/toy-1.0-py3-none-any.whl",
+    ],
+)
+def test_rule_06_an_address_in_the_requirements_leads_nowhere_private(
+    service: PackageService, tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = InstallRequest(package(tmp_path, f"toy @ {address}\n"))
+    monkeypatch.setattr(resolver, "run_uv", lambda *_, **__: pytest.fail("uv was let loose on it"))
+    with pytest.raises(RefusedError, match="the requirement toy: "):
+        service.install(request, Progress())
+
+
+def test_rule_06_a_host_that_the_user_allows(
+    service: PackageService, tmp_path: Path, trusted: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "made"
+    folder.mkdir()
+    wheel = write_wheel(folder, "toy", "1.0", {"toy.py": b"x = 1"})
+    address = trusted.add(wheel.name, wheel.read_bytes())
+    monkeypatch.setenv("CVFLOW_ALLOW_HOSTS", "127.0.0.1")
+    monkeypatch.setenv("PIP_TRUSTED_HOST", "127.0.0.1")  # uv takes no certificate that signed itself
+    detail = service.install(InstallRequest(package(tmp_path, f"toy @ {address}\n")), Progress())
+    [told] = tomllib.loads(Path(str(detail.path), "cvflow.lock").read_text())["distributions"]
+    assert told["url"] == address and told["hashes"] and "source" not in told
 
 
 def test_a_file_that_is_not_the_one_the_author_hashed(service: PackageService, tmp_path: Path, pip_of_the_test: Path) -> None:

@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.direct import check_addresses
 from cvflow_tui.backend.packages.interpreters import Interpreter, installed_interpreters
 from cvflow_tui.backend.packages.pip_config import hide_credentials, read_pip_config
 from cvflow_tui.backend.packages.requirements import built, parse, pinned, stand_in
@@ -54,11 +55,12 @@ def resolve(wish: Wish, interpreter: Interpreter, work: Path, progress: Progress
     refuse_builds(lines, allowed)
     if not lines:
         return Resolution(interpreter)
+    pip = read_pip_config()
+    check_addresses(lines, pip.hosts, offline=wish.offline)
     work.mkdir(mode=0o700, parents=True, exist_ok=True)
     asked, answer = work / "requirements.in", work / "pylock.toml"
     asked.write_text("".join(f"{line}\n" for line in lines), "utf-8")
     answer.unlink(missing_ok=True)
-    pip = read_pip_config()
     arguments = ["pip", "compile", "--format", "pylock.toml", "--python", str(interpreter.path), "--output-file", str(answer), str(asked)]
     offline = ["--offline"] if wish.offline else []
     status, output = run_uv([*arguments, *build_arguments(allowed), *index_arguments(pip), *offline], pip, progress, SECONDS)

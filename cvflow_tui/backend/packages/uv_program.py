@@ -58,6 +58,7 @@ def build_arguments(allowed: Sequence[str]) -> list[str]:
 def _variables(pip: PipConfig) -> dict[str, str]:
     variables = {name: value for name, value in os.environ.items() if name not in (*_LEADING, *_OTHER_INDEXES)}
     variables |= {"NO_COLOR": "1", "UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never", "GIT_TERMINAL_PROMPT": "0"}
+    variables |= {"GIT_ALLOW_PROTOCOL": "https:ssh:file", "GIT_LFS_SKIP_SMUDGE": "1", "GIT_CONFIG_GLOBAL": os.devnull}
     variables |= index_variables(pip)
     for name, value in (("SSL_CERT_FILE", pip.cert), ("SSL_CLIENT_CERT", pip.client_cert), ("UV_HTTP_TIMEOUT", pip.timeout)):
         if value:
