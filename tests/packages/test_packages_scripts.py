@@ -102,6 +102,13 @@ def test_what_a_script_installs_is_in_an_environment_that_nobody_shares(service:
     service.install(str(write_package(tmp_path / "q")), Watching())
     other = service.run_spec(SolverName("local", "q", "detect")).python
     assert other != spec.python and subprocess.run([other, "-c", "import toy"], capture_output=True).returncode == 1
+    # not even with another attempt of its own, which fails
+    worse = "python -c 'import sys, pathlib; pathlib.Path(sys.prefix, \"worse\").touch()'\nfalse\n"
+    (root / "setup.sh").write_text(worse)
+    with pytest.raises(PackageError, match=r"setup\.sh failed"):
+        service.install(allowed(root, worse), Watching())
+    assert not list(home.environments.rglob("worse")) and len(list(home.environments.iterdir())) == 2
+    assert subprocess.run([spec.python, "-c", "import toy"]).returncode == 0
 
 
 @pytest.mark.parametrize("name", ["prepip.sh", "setup.sh"])

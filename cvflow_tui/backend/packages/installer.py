@@ -32,7 +32,7 @@ from cvflow_tui.backend.packages.scripts import AFTER, BEFORE, find_scripts, not
 from cvflow_tui.backend.packages.sources import parse_source
 from cvflow_tui.backend.packages.supplied import as_asked, pinned
 from cvflow_tui.backend.packages.versions import commit, roll_back, way_back
-from cvflow_tui.backend.packages.weights import Weight, WeightFetcher, WeightStore
+from cvflow_tui.backend.packages.weights import FOLDER, Weight, WeightFetcher, WeightStore
 from cvflow_tui.backend.packages.wishes import wish_of
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import PackageError, RefusedError
@@ -215,7 +215,7 @@ class Installer:
                 else self._stores.environments.ensure(resolution, job.work, progress, offline=job.wish.offline)
             )
             job = self._run_scripts(job, AFTER, environment.python, progress)
-            if job.lock is not None and job.lock.scripts:
+            if job.lock is not None and any(script.allowed for script in job.scripts):
                 job = replace(job, package=follow(job.lock, job.package))
             own = job.own(progress)
             weights = self._fetcher(job.request).place(own, job.work / "weights", progress, job.request.source)
@@ -236,9 +236,9 @@ class Installer:
         if job.package.environment == "host":
             return None
         resolution = self._stores.environments.resolve(job.wish, job.work, progress)
-        ran = tuple(script.sha256 for script in job.scripts if script.allowed and script.when == AFTER)
-        # What such a script does to the environment is nobody else's: one of its own.
-        return replace(resolution, scripts=ran) if ran else resolution
+        ran = any(script.allowed and script.when == AFTER for script in job.scripts)
+        # What such a script does to the environment is nobody else's, not even that of the version before: one for this install alone.
+        return replace(resolution, alone=job.work.name) if ran else resolution
 
     def _run_scripts(self, job: Job, when: str, python: Path | None, progress: Progress) -> Job:
         """Run what is allowed and due; the package as it is after that."""
@@ -257,6 +257,10 @@ class Installer:
     def _record(self, job: Job, environment: Environment) -> Record:
         package = job.package
         warnings = [*job.fetched.warnings, *package.warnings, *not_run(job.scripts)]
+        if job.fetched.editable is not None and package.original_weights:
+            warnings.append(
+                f"its solver looks for weights in {FOLDER}/ of its own folder, into which cvflow does not write: put them there"
+            )
         return Record(
             vendor=package.vendor,
             name=package.name,

@@ -75,15 +75,15 @@ class Resolution:
 
     interpreter: Interpreter
     pins: tuple[Pin, ...] = ()
-    scripts: tuple[str, ...] = ()
-    """Digests of the scripts that change it afterwards: nobody shares it who does not run the same."""
+    alone: str = ""
+    """Told by an install whose scripts change the environment afterwards: nobody else shares that one."""
 
     @property
     def key(self) -> str:
         """The environment's name: what it holds, whoever asked for it and however they asked."""
         interpreter = self.interpreter
         python = [interpreter.implementation, interpreter.version, interpreter.platform, str(interpreter.base.resolve())]
-        told = json.dumps([sorted([pin.told, *sorted(pin.hashes)] for pin in self.pins), python, *([self.scripts] if self.scripts else [])])
+        told = json.dumps([sorted([pin.told, *sorted(pin.hashes)] for pin in self.pins), python, *([self.alone] if self.alone else [])])
         return hashlib.sha256(told.encode()).hexdigest()[:20]
 
     @property
