@@ -129,6 +129,26 @@ def test_events_tell_progress_and_end(slow: Client, picture: bytes) -> None:
     assert [json.loads(line)["index"] for line in lines.body.splitlines()] == [0, 1, 2, 3]
 
 
+def test_a_batch_can_be_cancelled_and_says_what_went_on(site: Site, spec_of: Specs, picture: bytes) -> None:
+    client = site.start(spec_of("Slow"))
+    body = b"".join(parts(("seconds", None, "0.4"), *[("file", f"{number}.jpg", picture) for number in range(10)]))
+    form = {"Content-Type": "multipart/form-data; boundary=b", "Prefer": "respond-async"}
+    address = client.send("POST", "/batch", body, form).headers["location"]
+    until(lambda: client.send("GET", address).json["done"] >= 1)
+    told = client.send("DELETE", address).json
+    assert (told["state"], told["abandoned"]) == ("cancelled", True)
+    until(lambda: client.status()["waiting"] == 0)
+    metrics = client.send("GET", "/metrics").body.decode()
+    sent = int(metrics.partition('cvflow_pictures_total{solver="tests/demo/slow",variant=""} ')[2].split("\n")[0])
+    assert sent < 6  # of ten: what waited never reached the worker
+
+
+def test_a_deadline_holds_for_each_picture_of_a_batch(slow: Client, picture: bytes) -> None:
+    body = b"".join(parts(("seconds", None, "0.3"), ("file", "a.jpg", picture), ("file", "b.jpg", picture)))
+    reply = slow.send("POST", "/batch", body, {"Content-Type": "multipart/form-data; boundary=b", "X-CVFlow-Timeout": "0.45"})
+    assert [json.loads(line).get("status", 200) for line in reply.body.splitlines()] == [200, 504]
+
+
 def test_a_batch_of_rows_later(slow: Client, picture: bytes) -> None:
     body = b"".join(parts(("file", "rows.csv", "image,seconds\na.jpg,0\na.jpg,0.01\n"), ("p", "a.jpg", picture)))
     reply = slow.send("POST", "/batch", body, {"Content-Type": "multipart/form-data; boundary=b", "Prefer": "respond-async"})

@@ -68,7 +68,7 @@ class Batch:
                 raise Fault(415, "send the pictures, or a CSV, as parts of a multipart form", "usage")
             wished = wishes(incoming)
             admit(service, service.lane(variant))
-            run = _Run(service, self._jobs, incoming, variant, request.headers.get("accept", ""))
+            run = _Run(service, self._jobs, incoming, variant, wished.timeout)
             reply = await (run.later() if wished.later else run.now())
             status = reply.status_code
             if isinstance(reply, Stream):
@@ -121,13 +121,13 @@ class Stream(Response):
 class _Run:
     """One request."""
 
-    def __init__(self, service: Service, jobs: Jobs, incoming: Incoming, variant: str | None, accept: str) -> None:
+    def __init__(self, service: Service, jobs: Jobs, incoming: Incoming, variant: str | None, timeout: float | None) -> None:
         self._service = service
         self._jobs = jobs
         self._incoming = incoming
-        self._accept = accept
+        self._accept = incoming.header(b"accept") or ""
         self._job: Job | None = None
-        self._pictures = Pictures(service, variant, self._told)
+        self._pictures = Pictures(service, variant, self._told, timeout)
         self._form = _Form(service, self._pictures)
 
     async def now(self) -> Response:
@@ -162,6 +162,7 @@ class _Run:
     async def later(self) -> Response:
         """Receive all of it, then answer with a job."""
         job = self._job = self._jobs.make("batch")
+        job.at_work = lambda: self._pictures.at_work
         reading = asyncio.create_task(self._collect())
         try:
             await self._receive()

@@ -56,6 +56,8 @@ class Job:
     ended: float | None = None
     task: asyncio.Task[None] | None = None
     lane: Lane | None = None
+    at_work: Callable[[], bool] | None = None
+    """Whether a worker is at one of a batch's pictures."""
     scope: dict[str, Any] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -192,7 +194,7 @@ class Jobs:
             self._end(job, "failed")
 
     def _end(self, job: Job, state: str) -> None:
-        job.ended, job.lane = time.monotonic(), None
+        job.ended, job.lane, job.at_work = time.monotonic(), None, None
         job.scope.clear()
         job.change(state)
         asyncio.get_running_loop().call_later(self._service.limits.job_seconds + 1, self._tidy)
@@ -224,7 +226,9 @@ class Jobs:
                 piece, more = await incoming.piece()
                 read += len(piece)
             return job_reply(known, 200)
-        return job_reply(await self.begin_infer(incoming, wishes(incoming), self.make("infer", job_id)), 201)
+        job = await self.begin_infer(incoming, wishes(incoming), self.make("infer", job_id))
+        self._service.stats.count(None, 201, "jobs", incoming.header(VARIANT))
+        return job_reply(job, 201)
 
     async def _get(self, request: Request) -> Response:
         """How it stands: at once, or once it is newer than `newer_than`, for up to `wait` seconds; as events where those are accepted."""
@@ -249,6 +253,8 @@ class Jobs:
         waiting = job.scope.get(WAITING)
         if job.lane is not None and waiting is not None:
             job.abandoned = not job.lane.takes_back(waiting)
+        elif job.at_work is not None:
+            job.abandoned = job.at_work()
         if job.task is not None:
             job.task.cancel()
             await asyncio.gather(job.task, return_exceptions=True)

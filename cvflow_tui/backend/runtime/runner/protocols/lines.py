@@ -37,10 +37,14 @@ class Line:
 class Pictures:
     """The pictures of one request. Whoever receives them calls `add` and at last `close`; whoever answers iterates."""
 
-    def __init__(self, service: Service, variant: str | None, told: Callable[[int, int], None] | None = None) -> None:
+    def __init__(
+        self, service: Service, variant: str | None, told: Callable[[int, int], None] | None = None, timeout: float | None = None
+    ) -> None:
         self._service = service
         self._variant = variant
         self._told = told
+        self._timeout = timeout
+        self._scopes: dict[int, dict[str, Any]] = {}
         self._room = asyncio.Semaphore(service.limits.ahead)
         self._tasks: deque[asyncio.Task[Line]] = deque()
         self._more = asyncio.Event()
@@ -76,6 +80,13 @@ class Pictures:
         """No more will come."""
         self._closed = True
         self._more.set()
+
+    @property
+    def at_work(self) -> bool:
+        """Whether a worker is at one of them: that call can't be taken back."""
+        lane = self._service.lane(self._variant)
+        waiting = [reply for scope in self._scopes.values() if (reply := scope.get(WAITING)) is not None and not reply.done()]
+        return any(not lane.takes_back(reply) for reply in waiting)
 
     def abandon(self) -> None:
         """Nobody reads the answers: what waits is taken back."""
@@ -119,14 +130,14 @@ class Pictures:
         return Line(index, name, fault=fault)
 
     async def _answer(self, index: int, name: str | None, upload: Upload, parameters: Mapping[str, Any], keep: bool) -> Line:
-        scope: dict[str, Any] = {}
+        scope = self._scopes[index] = {}
         try:
             size = await look(self._service, upload)
             lane = self._service.lane(self._variant)
-            return Line(index, name, await ask(lane, upload, size, parameters, scope=scope), size=size)
+            return Line(index, name, await ask(lane, upload, size, parameters, scope=scope, timeout=self._timeout), size=size)
         except Fault as fault:
             return Line(index, name, fault=fault)
         finally:
-            scope.pop(WAITING, None)
+            del self._scopes[index]
             if not keep:
                 self._service.scratch.retire(upload)
