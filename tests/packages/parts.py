@@ -176,6 +176,8 @@ class FileServer:
         self.stall = threading.Event()
         """While set, a body stops half-way and waits."""
         self.ignore_ranges = False
+        self.ignore_if_range = False
+        """Whether a range is sent of whatever the file is now."""
         self.offers_ranges = False
         """Whether replies say `Accept-Ranges: bytes`."""
         self.has_tag = True
@@ -268,7 +270,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _span(self, size: int, tag: str) -> tuple[int, int] | None:
         asked = self.headers.get("Range", "")
-        if self.files.ignore_ranges or not asked or self.headers.get("If-Range", tag) != tag:
+        other = self.headers.get("If-Range", tag) != tag and not self.files.ignore_if_range
+        if self.files.ignore_ranges or not asked or other:
             return None
         first, _, last = asked.removeprefix("bytes=").partition("-")
         start = int(first) + self.files.shift

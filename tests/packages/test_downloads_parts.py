@@ -106,6 +106,21 @@ def test_a_file_that_changes_while_its_pieces_come_is_not_mixed(
     assert (tmp_path / "got").read_bytes() == new
 
 
+@pytest.mark.parametrize("large", [True, False])
+def test_a_server_that_sends_ranges_of_another_file_without_being_asked_to_is_noticed(
+    tmp_path: Path, downloads: Downloads, parted: FileServer, large: bool
+) -> None:
+    """It does not look at If-Range; only the ETag of what it sends tells, for no digest is known."""
+    new = payload(3_000_001, seed=2)
+    parted.offers_ranges, parted.ignore_if_range = large, True
+    url = parted.add("n", DATA)
+    parted.cut_after = [] if large else [1_000_000]
+    changes = 6 if large else 2
+    parted.on_request = lambda number: parted.add("n", new) if number == changes else None
+    downloads.get(url, None, "n", tmp_path / "got", Progress())
+    assert (tmp_path / "got").read_bytes() == new
+
+
 @pytest.mark.parametrize("lie", ["ignores ranges", "another range", "encodes pieces"])
 def test_a_server_that_offers_ranges_and_does_not_send_them_is_asked_for_the_whole(
     tmp_path: Path, downloads: Downloads, parted: FileServer, lie: str

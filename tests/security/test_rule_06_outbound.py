@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.downloads import Downloads
+from cvflow_tui.backend.packages.downloads.client import open_client
 from cvflow_tui.backend.packages.downloads.outbound import ALLOW_VARIABLE, Outbound, OutboundRefusedError, allowed_hosts
 from cvflow_tui.model.errors import PackageError, RefusedError, RemoteError
 from tests.packages.parts import FileServer, payload, sha256
@@ -91,6 +92,9 @@ def test_a_public_host_is_fetched_from(downloads: Downloads, public: str, truste
         "https://[::1]:{port}/n",
         "https://[::ffff:127.0.0.1]:{port}/n",
         "https://[64:ff9b::7f00:1]:{port}/n",
+        "https://[2002:7f00:1::]:{port}/n",
+        "https://[2002:a9fe:a9fe::]/latest/meta-data/",
+        "http://public.files.test:{port}/n",
         "https://2130706433:{port}/n",
         "https://127.1:{port}/n",
         "https://0.0.0.0:{port}/n",
@@ -116,6 +120,21 @@ def test_a_redirect_leads_nowhere_inside(
     with pytest.raises(RefusedError, match=r"leads to (this machine|.*, which is no public address)|is not https"):
         get(downloads, f"{public}/away", tmp_path / "got")
     assert trusted.gets("n") == [] and not (tmp_path / "got").exists()
+
+
+@pytest.mark.parametrize("target", ["https://169.254.169.254/x", "https://10.0.0.1/x", "https://localhost/x", "http://public.files.test/x"])
+def test_a_proxy_is_not_asked_for_an_inner_address_either(
+    downloads: Downloads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    """What a name leads to is the proxy's to decide; what an address says itself is not."""
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.settimeout(0.3)
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        with open_client(Outbound(origin=PUBLIC), 1.0) as client, pytest.raises(OutboundRefusedError):
+            client.get(target)
+        with pytest.raises(TimeoutError):
+            proxy.accept()
 
 
 @pytest.mark.parametrize("host", ["169.254.169.254", "10.1.2.3", "[fe80::1]", "[fd00::1]", "192.168.0.1", "0.0.0.0"])
