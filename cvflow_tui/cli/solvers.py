@@ -99,10 +99,16 @@ def ps(session: Session, as_json: bool) -> None:
         remark("no solver runs; start one: cvflow start NAME")
 
 
+def _state(solver: RunningSolver) -> str:
+    """The state, and how many of its workers serve where there are several."""
+    state = "asleep" if solver.asleep else str(solver.state)
+    return f"{state} {solver.replicas_ready}/{solver.replicas}" if solver.replicas > 1 and solver.state.is_live else state
+
+
 def _row(solver: RunningSolver) -> tuple[object, ...]:
     def milliseconds(value: float | None) -> str:
         return "" if value is None else f"{value:.1f}"
 
     live = (span(solver.uptime), f"{solver.cpu:.0f}%", size(solver.rss)) if solver.state.is_live else ("", "", "")
     traffic = (solver.requests, f"{solver.rate:.1f}", milliseconds(solver.p50), milliseconds(solver.p95))
-    return (solver.name, solver.state, solver.port, solver.pid, *live, *traffic)
+    return (solver.name, _state(solver), solver.port, solver.pid, *live, *traffic)

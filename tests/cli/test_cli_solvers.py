@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,11 @@ def test_ps(cli: Cli, client: FakeClient) -> None:
     outcome = cli("ps")
     assert outcome.out.splitlines()[0].split("\t")[:5] == ["cvflow/nanodet/detect", "ready", "4711", "1234", "1:05"]
     assert "a/b/c: weights are gone" in outcome.err
+
+
+def test_ps_tells_of_replicas_and_of_those_that_sleep(cli: Cli, client: FakeClient) -> None:
+    client.running = [replace(RUNNING, replicas=3, replicas_ready=2), replace(RUNNING, asleep=True)]
+    assert [line.split("\t")[1] for line in cli("ps").out.splitlines()] == ["ready 2/3", "asleep"]
 
 
 def test_logs_prints_the_last_lines(cli: Cli, client: FakeClient) -> None:

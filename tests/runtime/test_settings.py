@@ -181,6 +181,13 @@ def test_what_is_removed_takes_its_settings_and_secrets_along(settings: Settings
         settings.unset_variable("a/b", "KEY")
 
 
+@pytest.mark.parametrize("value", ["a\0b", "x" * 40_000, "\ud800"])
+def test_values_that_no_process_can_be_given(settings: Settings, value: str) -> None:
+    with pytest.raises(UsageError, match="the value of KEY"):
+        settings.set_variable("a/b", "KEY", value)
+    assert settings.variables() == []
+
+
 @pytest.mark.parametrize("name", ["", "1A", "A-B", "A=B", "A B", "CVFLOW_RUN", "PYTHONPATH", "Ä"])
 def test_names_that_no_variable_may_have(settings: Settings, name: str) -> None:
     with pytest.raises(UsageError) as refusal:

@@ -65,8 +65,10 @@ class Settings:
             raise UsageError(f"{name[:40]!r} is no name of a variable: letters, digits and _ only")
         if name.startswith(_OURS):
             raise UsageError(f"{name} is cvflow's own; a worker would not start with another")
-        if "\0" in value or len(value.encode("utf-8", "surrogatepass")) > LONGEST_VALUE:
-            raise UsageError(f"the value of {name} can't be given to a process: at most {LONGEST_VALUE} bytes, none of them zero")
+        if "\0" in value or len(value) > LONGEST_VALUE or (not value.isascii() and any(0xD800 <= ord(letter) < 0xE000 for letter in value)):
+            raise UsageError(
+                f"the value of {name} can't be given to a process: at most {LONGEST_VALUE} characters of text, none of them zero"
+            )
         with self._state.write() as connection:
             connection.execute("INSERT OR REPLACE INTO variables VALUES (?, ?, ?)", (owner, name, value))
 
