@@ -230,6 +230,17 @@ def test_weights_that_the_user_had_once_are_remembered(tmp_path: Path, install: 
     assert serve(ref, "CountSolver").infer(make_picture(), "?mode=facts").json["word"] == "mine"
 
 
+def test_a_lock_of_an_original_package_is_followed(tmp_path: Path, install: Install, service: PackageService, home: Home) -> None:
+    ref = install(cvpm_package(tmp_path / "counter"))
+    (lock,) = home.packages.rglob("cvflow.lock")
+    assert {"pretrained/table", "pretrained/table.dat"} <= {f"pretrained/{each.name}" for each in (lock.parent / "pretrained").iterdir()}
+    assert not [name for name in tomllib.loads(lock.read_text())["files"] if name.startswith("pretrained/table")]
+    kept = tmp_path / "cvflow.lock"
+    kept.write_bytes(lock.read_bytes())
+    service.remove(ref)
+    assert service.install(InstallRequest(str(kept), locked=True), Progress()).summary.ref == ref
+
+
 def test_weights_that_nobody_asked_for_or_that_are_not_there(tmp_path: Path, service: PackageService) -> None:
     root = cvpm_package(tmp_path / "counter", **{"pretrained/pretrained.toml": LOST})
     empty = tmp_path / "empty"

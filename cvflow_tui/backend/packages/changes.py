@@ -15,7 +15,7 @@ from cvflow_tui.backend.packages.package import Package
 from cvflow_tui.backend.packages.records import Record
 from cvflow_tui.backend.packages.sources import Fetched
 from cvflow_tui.backend.packages.toml_file import LOCK_LIMIT, read_toml
-from cvflow_tui.backend.packages.weights import FOLDER, Weight
+from cvflow_tui.backend.packages.weights import Weight
 from cvflow_tui.model.errors import PackageError
 from cvflow_tui.model.packages import Changes, Differences
 from cvflow_tui.model.text import one_line
@@ -75,7 +75,7 @@ def _files(package: Package) -> dict[str, str]:
 
 
 def _without_weights(files: dict[str, str], package: Package) -> dict[str, str]:
-    placed = {f"{FOLDER}/{model.name}" for model in package.models}
+    placed = package.weight_files
     return {name: digest for name, digest in files.items() if name not in placed}
 
 

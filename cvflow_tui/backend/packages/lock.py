@@ -15,7 +15,7 @@ from cvflow_tui.backend.packages.package import Package
 from cvflow_tui.backend.packages.resolution import Pin, Wish
 from cvflow_tui.backend.packages.sources import Fetched
 from cvflow_tui.backend.packages.toml_file import LOCK_LIMIT, read_toml
-from cvflow_tui.backend.packages.weights import FOLDER, Weight
+from cvflow_tui.backend.packages.weights import Weight
 from cvflow_tui.model.errors import PackageError
 
 LOCK = "cvflow.lock"
@@ -46,7 +46,7 @@ def write_lock(
     document["environment"] = _environment(package, environment, wish or Wish())
     document["distributions"] = [_distribution(pin) for pin in environment.pins]
     document["weights"] = [{"name": weight.name, "sha256": weight.sha256, "size": weight.size} for weight in weights]
-    placed = {f"{FOLDER}/{weight.name}" for weight in weights}
+    placed = package.weight_files
     files = [f'{_quoted(name)} = "{digest}"\n' for name, digest in digests(package.root) if name not in placed]
     # By hand: tomlkit takes minutes for ten thousand of them.
     (package.root / LOCK).write_text(f"{tomlkit.dumps(document)}\n[files]\n{''.join(files)}", "utf-8")

@@ -52,8 +52,8 @@ def read_lock(path: Path) -> Lock:
 
 def follow(lock: Lock, package: Package) -> Package:
     """The package with its weights held to the lock's digests. Raises PackageError where its files are not those of the lock."""
-    there, placed = dict(digests(package.root)), {f"pretrained/{name}" for name in lock.weights}
-    for name in sorted(lock.files.keys() | (there.keys() - placed)):
+    there = dict(digests(package.root))
+    for name in sorted(lock.files.keys() | (there.keys() - package.weight_files)):
         if there.get(name) != lock.files.get(name):
             how = "is missing" if name not in there else "is not in it" if name not in lock.files else "is another"
             raise PackageError(f"{package.ref} is not what {lock.path.name} says: {one_line(name, 100)} {how}")

@@ -61,6 +61,11 @@ class Package:
         return f"{self.vendor}/{self.name}"
 
     @property
+    def weight_files(self) -> set[str]:
+        """Where its weights are put, relative to its folder: under their names, and under those that original solvers look for."""
+        return {f"pretrained/{name}" for model in self.models for name in (model.name, model.file) if name}
+
+    @property
     def environment(self) -> str:
         """`venv` or `host`."""
         return self.manifest.package.environment
