@@ -31,7 +31,7 @@ def _mark(package: PackageSummary) -> Cell:
 COLUMNS: tuple[Column[PackageSummary], ...] = (
     Column("", _mark, 1),
     Column("package", _name, 20, sort=lambda package: package.ref),
-    Column("task", lambda package: task_of(package.tasks), 14, sort=lambda package: package.tasks),
+    Column("task", lambda package: task_of(package.tasks), 17, sort=lambda package: package.tasks),
     Column("size", lambda package: bytes_of(package.size), 7, "right", sort=lambda package: package.size or 0),
     Column("licence", lambda package: Cell(package.license or "–", "muted"), 12, sort=lambda package: package.license, hide_below=90),
     Column("", lambda package: Cell(package.tagline, "muted"), 0),
