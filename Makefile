@@ -31,6 +31,7 @@ lint: $(STAMP) ## ruff, mypy --strict (ours, and the bundled packages each on it
 	$(BIN)/ruff format --check cvflow_tui tests benchmarks
 	$(BIN)/mypy
 	cd cvflow_tui/solvers/sdk && $(PACKAGE_MYPY) cvflow cvflow_worker cvpm mlpm mlserve
+	cd cvflow_tui/solvers/sdk/fallback && $(PACKAGE_MYPY) pkg_resources
 	for package in nanodet face_utility mobilenet saliency text viola_jones; do (cd cvflow_tui/solvers/$$package && MYPYPATH=../sdk $(PACKAGE_MYPY) $$package) || exit 1; done
 	$(BIN)/lint-imports
 

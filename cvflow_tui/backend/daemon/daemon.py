@@ -19,7 +19,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cvflow_tui import __version__
 from cvflow_tui.backend.api import Services, build_api
-from cvflow_tui.backend.api.legacy import build_legacy
 from cvflow_tui.backend.daemon.compose import Rooms
 from cvflow_tui.backend.daemon.hosts import allowed_hosts
 from cvflow_tui.backend.daemon.lock import HomeLock
@@ -76,6 +75,8 @@ class Daemon:
             app: ASGIApp = build_api(services, self.token, hosts)
             self._sockets = [self._socket]
             if legacy_port is not None:
+                from cvflow_tui.backend.api.legacy import build_legacy
+
                 legacy = opened.enter_context(listen(legacy_port, host))
                 self._sockets.append(legacy)
                 app = _by_port(app, legacy.getsockname()[1], build_legacy(services, self.token, hosts))
