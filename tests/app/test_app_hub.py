@@ -25,7 +25,7 @@ async def test_the_list_shows_names_tasks_sizes_and_what_is_installed(open_app: 
             assert "detection +2" in text
             assert "101 MB" in text
             assert ("BSD-3-Clause" in text) == (size[0] > 100), "at 80 columns the pane tells the licence"
-            assert "80 everyday objects, 30 m" in text
+            assert "80 everyday objects, 3" in text
             assert "5 packages · 2 installed" in text
 
 
