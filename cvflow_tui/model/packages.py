@@ -120,6 +120,10 @@ class PackageDetail:
     commit: str | None = None
     """The pinned commit, for git sources."""
     warnings: tuple[str, ...] = ()
+    kept: str | None = None
+    """The version that a rollback leads to; None where none is kept, or the package is not installed."""
+    linked: str | None = None
+    """The author's folder, where the package is linked to it instead of copied."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def test_the_plan_tells_what_an_upgrade_changes(service: PackageService, many: P
 def test_an_upgrade_keeps_one_version_and_a_rollback_is_instant(service: PackageService, home: Home, many: Path) -> None:
     proven(service, "many==1.0.0")
     proven(service, "many")
-    assert folders(home) == {"1.0.0", "2.0.0"} and service.kept("many") == "1.0.0"
+    assert folders(home) == {"1.0.0", "2.0.0"} and service.kept("many") == service.detail("many").kept == "1.0.0"
     assert len(list(home.weights.iterdir())) == 2
     shutil.rmtree(many)  # neither the hub nor anything else is asked
     detail, before = service.roll_back("many")
@@ -183,7 +183,7 @@ def test_a_linked_folder_is_served_as_it_is_and_stays_clean(
     before = {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
     detail = service.install(InstallRequest(str(root), editable=True), Progress())
     spec = service.run_spec(SolverName("local", "mine", "detect"))
-    assert spec.root == str(root) and detail.path is not None and Path(detail.path).is_relative_to(home.packages)
+    assert detail.linked == spec.root == str(root) and detail.path is not None and Path(detail.path).is_relative_to(home.packages)
     assert {name: Path(path).read_bytes() for name, path in spec.weights.items()} == {"own": DATA, "far": OTHER}
     assert all(Path(path).is_relative_to(home.packages) for path in spec.weights.values())
     assert {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()} == before

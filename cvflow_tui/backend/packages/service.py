@@ -243,4 +243,7 @@ class PackageService:
 
     def _detail(self, record: Record) -> PackageDetail:
         package = self._package(record)
-        return detail_of(package, self._summary(record), path=str(record.path), commit=record.commit, more_warnings=record.warnings)
+        summary = self._summary(record)
+        found = detail_of(package, summary, path=str(record.path), commit=record.commit, more_warnings=record.warnings)
+        back = way_back(self._stores.records.kept_of(record.vendor, record.name))
+        return replace(found, kept=back.record.version if back else None, linked=str(record.editable) if record.editable else None)
