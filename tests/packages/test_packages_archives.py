@@ -148,6 +148,7 @@ HARM: dict[str, tuple[str, Callable[[], bytes], str]] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("harm", HARM)
 def test_rule_04_an_archive_that_would_do_harm_is_refused(tmp_path: Path, harm: str) -> None:
     name, make, said = HARM[harm]
