@@ -10,6 +10,7 @@ import pytest
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages import environment as environment_module
+from cvflow_tui.backend.packages.diagnosis import look_ahead
 from cvflow_tui.backend.packages.environment import Environments
 from cvflow_tui.backend.packages.interpreters import installed_interpreters, own_interpreter
 from cvflow_tui.backend.packages.locked_pins import follow_lock, locked_resolution
@@ -227,6 +228,26 @@ def test_sizes_come_from_an_index_that_tells_none(
     service.install(InstallRequest(root), progress)
     step = "installing 1 package, 1 of them to download"
     assert (step, 0, size) in progress.reports and (step, size, None) in progress.reports
+
+
+def test_a_lock_offline_asks_nobody_and_says_what_is_missing(
+    service: PackageService, tmp_path: Path, trusted: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", trusted.url)
+    monkeypatch.setenv("PIP_TRUSTED_HOST", "127.0.0.1")
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    own, path = own_interpreter(), tmp_path / "cvflow.lock"
+    path.write_text(
+        f'[environment]\ntag = "{own.tag}"\nplatform = "{own.platform}"\npython = "{own.version}"\n'
+        f'[[distributions]]\nname = "toy"\nversion = "1.0"\nhashes = ["sha256:{"0" * 64}"]\n'
+    )
+    package = load_package(write_package(tmp_path / "p", requirements="toy\n"))
+    wish = wish_of(package, InstallRequest("x", offline=True), locked=path)
+    (tmp_path / "environments").mkdir()
+    outlook = look_ahead(package, wish, Environments(tmp_path / "environments"), _made(tmp_path / "work"), Progress())
+    [finding] = outlook.findings
+    assert finding.blocks and "nothing may come over the network" in finding.what and trusted.requests == []
 
 
 def test_an_index_that_does_not_answer(service: PackageService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,8 +45,11 @@ def fill(python: Path, resolution: Resolution, work: Path, progress: Progress, *
     progress.check()
 
 
-def missing(resolution: Resolution, work: Path, progress: Progress) -> tuple[Pin, ...]:
-    """The distributions whose files have to come over the network: neither uv's cache nor this disk has them."""
+def missing(resolution: Resolution, work: Path, progress: Progress, *, offline: bool = False) -> tuple[Pin, ...]:
+    """The distributions whose files have to come over the network: neither uv's cache nor this disk has them.
+
+    The index is asked only if uv's cache does not have all of them, and never where `offline`.
+    """
     far = tuple(pin for pin in resolution.pins if pin.where is None or not pin.where.startswith(("file:", "/")))
     if not far:
         return ()
@@ -58,8 +61,10 @@ def missing(resolution: Resolution, work: Path, progress: Progress) -> tuple[Pin
 
     # A dry run needs a place to install into: an empty folder, which it leaves empty.
     nowhere = ["--target", str(work / "nowhere"), "--python", str(resolution.interpreter.path), "--dry-run", "-v"]
-    arguments = _arguments(resolution, work)
-    status, _ = run_uv([*arguments, *nowhere], read_pip_config(), progress, _LOOK_SECONDS, note)
+    arguments = [*_arguments(resolution, work), *nowhere]
+    status, _ = run_uv([*arguments, "--offline"], read_pip_config(), progress, _LOOK_SECONDS, note)
+    if status != 0 and not offline:
+        status, _ = run_uv(arguments, read_pip_config(), progress, _LOOK_SECONDS, note)
     return far if status != 0 else tuple(pin for pin in far if canonicalize_name(pin.name) not in cached)
 
 
