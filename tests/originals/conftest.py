@@ -15,7 +15,7 @@ from cvflow_tui.home import Home
 from cvflow_tui.model.packages import InstallRequest, SolverName
 from tests.originals.legacy import Legacy, serving
 from tests.packages.conftest import home, hub_folder, pip_of_the_test, service, state
-from tests.packages.parts import commit_all
+from tests.packages.parts import commit_all, git
 from tests.runtime.helpers import Client
 
 __all__ = ["home", "hub_folder", "pip_of_the_test", "service", "state"]
@@ -29,7 +29,8 @@ def install(service: PackageService) -> Install:
     """Commits a folder to git, installs it from there, and gives the package's name."""
 
     def install(folder: Path, **wishes: object) -> str:
-        commit_all(folder)
+        if not (folder / ".git").exists() or git(folder, "status", "--porcelain"):
+            commit_all(folder)
         detail = service.install(InstallRequest(f"git+file://{folder}", **wishes), Progress())  # type: ignore[arg-type]
         return detail.summary.ref
 

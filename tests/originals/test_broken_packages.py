@@ -12,7 +12,7 @@ from cvflow_tui.backend.packages.package import load_package
 from cvflow_tui.backend.packages.repair import repair_class, repair_manifest
 from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.home import Home
-from cvflow_tui.model.errors import PackageError, RemoteError, UsageError
+from cvflow_tui.model.errors import PackageError, RefusedError, RemoteError, UsageError
 from cvflow_tui.model.packages import InstallRequest
 from tests.originals.conftest import Install, Serve
 from tests.originals.published import CVPM_SOLVER, MLPM_SOLVER, cvpm_package, mlpm_package, write
@@ -61,12 +61,14 @@ def test_a_right_class_path_is_left_alone(tmp_path: Path) -> None:
     assert repair_manifest(tables) == (tables, [])
 
 
+@pytest.mark.slow
 def test_a_mended_package_runs(tmp_path: Path, install: Install, serve: Serve) -> None:
     root = cvpm_package(tmp_path / "counter", **{"cvpm.toml": manifest("byte-counter/solver/Count")})
     reply = serve(install(root), "CountSolver").infer(make_picture(), "?mode=boxes")
     assert reply.status == 200 and reply.json == [[1, 30, 20, 5]]
 
 
+@pytest.mark.slow
 def test_strict_refuses_what_needs_repairs_and_takes_what_does_not(tmp_path: Path, install: Install) -> None:
     broken = cvpm_package(tmp_path / "broken", **{"cvpm.toml": manifest("byte-counter/solver/CountSolver")})
     with pytest.raises(PackageError, match=r"needs repairs, and --strict refuses them: cvpm\.toml: solvers\[0\]: class 'byte-counter"):
@@ -140,12 +142,14 @@ def test_an_unknown_adapter_is_refused_with_the_known_ones(tmp_path: Path) -> No
         load_package(cvpm_package(tmp_path, **{"cvpm.toml": told}))
 
 
+@pytest.mark.slow
 def test_a_solver_that_never_calls_its_base_and_never_says_it_is_ready(tmp_path: Path, install: Install, serve: Serve) -> None:
     source = MLPM_SOLVER.replace("super().__init__(toml_file)", "pass").replace("self.ready()", "pass")
     reply = serve(install(mlpm_package(tmp_path / "echo", **{"echo/solver.py": source})), "EchoSolver").form(None, text="quiet")
     assert reply.status == 200 and reply.json["upper"] == "QUIET"
 
 
+@pytest.mark.slow
 def test_results_of_any_kind_are_made_json(tmp_path: Path, install: Install, serve: Serve) -> None:
     code = b"class Array:\n    def __init__(self, value): self.value = value\n    def tolist(self): return self.value\n"
     write_wheel(tmp_path / "wheels", "numpi", "1.0", {"numpi.py": code})
@@ -169,6 +173,7 @@ def test_results_of_any_kind_are_made_json(tmp_path: Path, install: Install, ser
     assert {kind: client.form(None, kind=kind).json for kind in wanted} == wanted
 
 
+@pytest.mark.slow
 def test_scripts_are_never_run_unasked(tmp_path: Path, install: Install, service: PackageService) -> None:
     ran = tmp_path / "ran"
     told = '[package]\nname = "echo"\nbefore_install = "scripts/install.sh"\n'
@@ -182,12 +187,14 @@ def test_scripts_are_never_run_unasked(tmp_path: Path, install: Install, service
 LOST = '[[models]]\nname = "table"\nurl = "http://127.0.0.1:9/somewhere/table.dat"\n'
 
 
+@pytest.mark.slow
 def test_a_weight_whose_host_is_gone_names_the_command_that_helps(tmp_path: Path, install: Install) -> None:
     root = cvpm_package(tmp_path / "counter", **{"pretrained/pretrained.toml": LOST})
     with pytest.raises(RemoteError, match=rf"if you have the file: cvflow install git\+file://{root} --weights table=FILE"):
         install(root)
 
 
+@pytest.mark.slow
 def test_a_weight_that_the_package_lacks_names_the_command_that_helps(tmp_path: Path, install: Install) -> None:
     root = cvpm_package(tmp_path / "counter")
     (root / "files/table.dat").unlink()
@@ -195,6 +202,7 @@ def test_a_weight_that_the_package_lacks_names_the_command_that_helps(tmp_path: 
         install(root)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["name", "file name", "folder", "url"])
 def test_weights_that_the_user_has(tmp_path: Path, install: Install, serve: Serve, home: Home, how: str) -> None:
     root = cvpm_package(tmp_path / "counter", **{"pretrained/pretrained.toml": LOST})
@@ -214,6 +222,7 @@ def test_weights_that_the_user_has(tmp_path: Path, install: Install, serve: Serv
     assert recorded["name"] == "table" and len(recorded["sha256"]) == 64
 
 
+@pytest.mark.slow
 def test_weights_that_the_user_had_once_are_remembered(tmp_path: Path, install: Install, serve: Serve, service: PackageService) -> None:
     root = cvpm_package(tmp_path / "counter", **{"pretrained/pretrained.toml": LOST})
     kept = tmp_path / "table.dat"
@@ -230,6 +239,7 @@ def test_weights_that_the_user_had_once_are_remembered(tmp_path: Path, install: 
     assert serve(ref, "CountSolver").infer(make_picture(), "?mode=facts").json["word"] == "mine"
 
 
+@pytest.mark.slow
 def test_a_lock_of_an_original_package_is_followed(tmp_path: Path, install: Install, service: PackageService, home: Home) -> None:
     ref = install(cvpm_package(tmp_path / "counter"))
     (lock,) = home.packages.rglob("cvflow.lock")
@@ -254,6 +264,7 @@ def test_weights_that_nobody_asked_for_or_that_are_not_there(tmp_path: Path, ser
             service.install(InstallRequest(str(root), weights=(given,)), Progress())
 
 
+@pytest.mark.slow
 def test_the_weights_file_that_the_constructor_requires(tmp_path: Path, install: Install, serve: Serve) -> None:
     source = CVPM_SOLVER.replace("toml_file=None", "toml_file")
     reply = serve(install(cvpm_package(tmp_path / "c", **{"byte_counter/solver.py": source})), "CountSolver").infer(
@@ -262,9 +273,24 @@ def test_the_weights_file_that_the_constructor_requires(tmp_path: Path, install:
     assert reply.status == 200
 
 
+@pytest.mark.slow
 def test_what_cvflow_brings_itself_is_not_called_forgotten(tmp_path: Path, install: Install) -> None:
     source = "import cvpm.solver\nimport pkg_resources\nimport dlib\n\n\nclass CountSolver(cvpm.solver.Solver):\n    pass\n"
     with pytest.raises(PackageError, match="No module named 'dlib'") as caught:
         install(cvpm_package(tmp_path / "c", **{"byte_counter/solver.py": source}))
     assert "--with dlib-bin" in caught.value.message
     assert "--with pkg" not in caught.value.message and "--with cvpm" not in caught.value.message
+
+
+@pytest.mark.slow
+def test_pins_that_no_longer_exist_are_relaxed_on_request(tmp_path: Path, install: Install, serve: Serve) -> None:
+    write_wheel(tmp_path / "wheels", "toy", "2.0", {"toy.py": b"WORD = 'newer'"})
+    source = (
+        "import toy\nfrom mlpm.solver import Solver\n\n\nclass EchoSolver(Solver):\n    def infer(self, data):\n        return toy.WORD\n"
+    )
+    root = mlpm_package(
+        tmp_path / "echo", **{"echo/solver.py": source, "requirements.txt": f"toy==1.0 --hash=sha256:{'0' * 64}\nmlserve\n"}
+    )
+    with pytest.raises((PackageError, RefusedError), match="--relax"):
+        install(root)
+    assert serve(install(root, relax=True), "EchoSolver").form(None, text="x").json == "newer"
