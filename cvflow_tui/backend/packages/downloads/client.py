@@ -19,6 +19,7 @@ from cvflow_tui.backend.packages.downloads.outbound import Outbound, is_local
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
+READ = 1 << 20
 REDIRECTS = 10
 CONNECT_SECONDS = 15.0
 
@@ -91,10 +92,37 @@ class _Backend(httpcore.SyncBackend):
         for _, place in self._outbound.addresses(host, port):
             try:
                 # A literal address: nothing is looked up any more.
-                return super().connect_tcp(str(place[0]), port, timeout, local_address, socket_options)
+                return _Stream(super().connect_tcp(str(place[0]), port, timeout, local_address, socket_options))
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failed = error
         raise failed or httpcore.ConnectError(f"{host} has no address")
+
+
+class _Stream(httpcore.NetworkStream):
+    """A connection that is read in large pieces: at the 64 kB that httpcore asks for, a fast network waits for Python."""
+
+    def __init__(self, inner: httpcore.NetworkStream) -> None:
+        self._inner = inner
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """What is there, up to READ bytes."""
+        return self._inner.read(max(max_bytes, READ), timeout)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send all of it."""
+        self._inner.write(buffer, timeout)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._inner.close()
+
+    def start_tls(self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None) -> _Stream:
+        """The same connection under TLS."""
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        """What is known of the connection."""
+        return self._inner.get_extra_info(info)
 
 
 def connected_socket(reply: httpx.Response) -> socket.socket | None:
