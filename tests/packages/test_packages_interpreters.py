@@ -89,6 +89,14 @@ def test_programs_that_are_no_python(places: Path) -> None:
     assert [each.version for each in installed_interpreters()] == [own_interpreter().version]
 
 
+def test_pyenvs_scripts_are_not_run(places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shims = tmp_path / "nobody/.pyenv/shims"
+    stand_in(shims, "3.10.1", "python3.10").write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    stand_in(tmp_path / "nobody/.pyenv/versions/3.10.4/bin", "3.10.4")
+    monkeypatch.setenv("PATH", f"{shims}:{places}")
+    assert choose_interpreter("<3.11").version == "3.10.4" and not (tmp_path / "ran").exists()
+
+
 def real(wanted: str) -> str:
     """A version that this machine really has."""
     try:

@@ -139,14 +139,15 @@ def _by_version(version: str) -> Interpreter | None:
 
 def _places() -> Iterator[Path]:
     """Where Pythons are: PATH, then pyenv's, uv's and conda's folders."""
-    for listed in os.environ.get("PATH", "").split(os.pathsep):
-        if listed:
-            yield from sorted(path for path in _entries(Path(listed)) if _NAME.fullmatch(path.name))
     home = Path.home()
+    pyenv = Path(os.environ.get("PYENV_ROOT") or home / ".pyenv")
+    for listed in os.environ.get("PATH", "").split(os.pathsep):
+        if listed and Path(listed) != pyenv / "shims":  # slow scripts that lead to pyenv's versions, which are looked at below
+            yield from sorted(path for path in _entries(Path(listed)) if _NAME.fullmatch(path.name))
     data = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
     conda = [home / name for name in ("miniconda3", "anaconda3", "miniforge3", "mambaforge")]
     for folder in (
-        Path(os.environ.get("PYENV_ROOT") or home / ".pyenv") / "versions",
+        pyenv / "versions",
         Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or data / "uv" / "python"),
         *(root / "envs" for root in conda),
     ):
