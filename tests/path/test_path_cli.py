@@ -63,7 +63,7 @@ def test_from_hub_to_export(cvflow: Cvflow, photographs: Path, tmp_path: Path) -
     assert not [worker for worker in workers if is_alive(worker.pid)]
     with socket.create_server(("127.0.0.1", port)):
         pass
-    cvflow.ok("remove", "nanodet", "--yes")
+    cvflow.ok("remove", "nanodet", "--yes", "--force")
     assert cvflow.json("list") == []
     cvflow.ok("daemon", "stop")
     assert cvflow.processes() == []

@@ -67,7 +67,7 @@ def test_every_command_of_the_path_speaks_json(cvflow: Cvflow, photographs: Path
 
     stopped = cvflow.json("stop", "nanodet")
     assert (stopped["package"], stopped["solver"], stopped["state"], stopped["pid"]) == ("cvflow/nanodet", "detect", "stopped", None)
-    assert cvflow.json("remove", "nanodet", "--yes")["package"] == "cvflow/nanodet"
+    assert cvflow.json("remove", "nanodet", "--yes", "--force")["package"] == "cvflow/nanodet"
     assert cvflow.json("daemon", "stop")["pid"] == daemon["pid"]
     gone = cvflow.run("daemon", "status", "--json")
     assert (gone.returncode, json.loads(gone.stdout)["code"]) == (3, "not_found")

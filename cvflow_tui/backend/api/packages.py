@@ -111,7 +111,9 @@ def remove(rooms: Rooms, body: RemoveBody) -> Removal:
     found = uses(rooms, body.ref)
     if found.projects and not body.force:
         names = ", ".join(found.projects)
-        raise RefusedError(f"{found.package} suggests in {names}: give the project another solver, or remove it all the same (--force)")
+        raise RefusedError(
+            f"{found.package} suggests in {names}: give the project another solver, or remove it all the same: cvflow remove --force"
+        )
     running = [solver.name for solver in rooms.supervisor.solvers() if solver.package == found.package]
     for name in running:
         rooms.supervisor.stop(name)
