@@ -13,26 +13,12 @@ from cvflow_tui.cli.options import json_option, quiet_option
 from cvflow_tui.cli.output import print_json, print_pairs, remark, say
 from cvflow_tui.cli.session import Session
 from cvflow_tui.model.errors import UsageError
+from cvflow_tui.model.setting_words import MEANINGS
 
 if TYPE_CHECKING:
     from cvflow_tui.backend.client import DaemonClient
     from cvflow_tui.model.settings import SettingsReport, Variable
     from cvflow_tui.model.solvers import RunningSolver
-
-_WORDS = """\b
-replicas=2          workers behind the one port
-threads=4           CPU threads of each worker
-memory=2G           a worker that grows beyond is drained and replaced
-address_space=8G    a hard limit: allocations beyond it fail
-cpus=2              cores that a worker may use
-gpu=auto|cpu|0|0,1  the emptiest device, none, or these
-port=8080           the port it always has
-autostart=on        start it when the daemon starts
-after=A/B/C,…       solvers that start before it
-keep_alive=5m       unload it when idle; the next request waits until it is loaded
-start_timeout=5m    how long it may take to become ready
-call_timeout=10m    a call that takes longer is given up, its worker replaced
-restore=off         do not start it again after a reboot"""
 
 
 @click.command("set", epilog=examples("cvflow set nanodet replicas=2 memory=2G keep_alive=5m", "cvflow set detect autostart=on port=8080"))
@@ -51,7 +37,8 @@ def set_settings(session: Session, solver: str, changes: tuple[str, ...], quiet:
         _tell(report, only=set(told))
 
 
-set_settings.help = f"{set_settings.help}\n\n{_WORDS}"
+_LINES = "\n".join(f"{name + '=' + example:<30}{meaning}" for name, (example, meaning) in MEANINGS.items())
+set_settings.help = f"{set_settings.help}\n\n\b\n{_LINES}"
 
 
 @click.command(epilog=examples("cvflow settings nanodet", "cvflow settings nanodet --json | jq .settings.memory"))

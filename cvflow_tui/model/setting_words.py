@@ -16,7 +16,7 @@ MEANINGS: dict[str, tuple[str, str]] = {
     "start_timeout": ("5m", "how long it may take to become ready"),
     "call_timeout": ("10m", "a call that takes longer is given up, its worker replaced"),
     "restore": ("off", "start it again after a reboot"),
-    "allow_hosts": ("https://example.org,…", "hosts that pictures may be fetched from"),
+    "allow_hosts": ("https://example.org", "hosts that pictures may be fetched from"),
     "local_files": ("/data/pictures", "folder whose pictures may be named by their path"),
 }
 """Setting -> (an example of a value, what it does)."""
