@@ -101,7 +101,8 @@ def remove(session: Session, ref: str, force: bool, yes: bool, quiet: bool, as_j
         if not quiet:
             remark("\n".join(_uses_lines(uses)))
         agreed(f"Remove {uses.package}{' and stop its solvers' if uses.running else ''}?", yes)
-        return await client.remove(uses.package, force=force)
+        # Who was told who loses what, and said yes to it, has said so.
+        return await client.remove(uses.package, force=force or not (yes or quiet))
 
     removal = session.run(work)
     if as_json:

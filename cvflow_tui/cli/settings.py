@@ -37,7 +37,7 @@ def set_settings(session: Session, solver: str, changes: tuple[str, ...], quiet:
         _tell(report, only=set(told))
 
 
-_LINES = "\n".join(f"{name + '=' + example:<30}{meaning}" for name, (example, meaning) in MEANINGS.items())
+_LINES = "\n".join(f"{name + '=' + example:<33}{meaning}" for name, (example, meaning) in MEANINGS.items())
 set_settings.help = f"{set_settings.help}\n\n\b\n{_LINES}"
 
 

@@ -123,6 +123,10 @@ def _needs(detail: PackageDetail) -> Iterable[Content]:
 def _where(detail: PackageDetail) -> Iterable[Content]:
     yield Content("")
     yield Content.styled("from", HEADING)
+    if detail.linked:
+        yield Content("  ") + Content.styled("linked: what its author changes holds from a solver's next start", MUTED)
+    if detail.kept:
+        yield Content("  ") + _plain(f"version {detail.kept} is kept: b goes back to it")
     for value in (detail.summary.source, detail.commit, detail.path):
         if value:
             yield Content("  ") + _plain(value, 1000)
