@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from cvflow_tui.model.errors import CvflowError
 from cvflow_tui.model.jobs import JobState
 from cvflow_tui.model.storage import DiskEntry, DiskUsage, Pruning
 from cvflow_tui.model.text import one_line
 from cvflow_tui.screens.dialogs import confirm
+from cvflow_tui.screens.table_dialog import TableDialog
 from cvflow_tui.widgets.figures import bytes_of
 from cvflow_tui.widgets.key_words import KeyWords
 from cvflow_tui.widgets.virtual_table import Cell, Column, VirtualTable
@@ -31,10 +29,9 @@ COLUMNS: tuple[Column[DiskEntry], ...] = (
 )
 
 
-class DiskScreen(ModalScreen[None]):
+class DiskScreen(TableDialog[None]):
     """Every byte of the home folder by what it is; `p` deletes what nobody uses, after asking."""
 
-    CSS_PATH = ["dialogs.tcss", "solver_settings.tcss"]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "prune", "prune", tooltip="Delete what nobody uses: kept versions, unused weights and environments", id="disk.prune"),
         Binding("escape,q", "dismiss(None)", "back", tooltip="Back", id="disk.back"),
@@ -48,7 +45,7 @@ class DiskScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """Title, table, what could go, the keys."""
-        with Vertical(classes="dialog settings"):
+        with Vertical(classes="dialog table-dialog"):
             yield Static("Disk", classes="dialog-title", markup=False)
             yield VirtualTable[DiskEntry](COLUMNS, key=lambda entry: (entry.kind, entry.name), empty="Counting …", id="entries")
             yield Static("", id="told", markup=False)
@@ -57,31 +54,20 @@ class DiskScreen(ModalScreen[None]):
     def on_mount(self) -> None:
         """Count."""
         self.query_one(VirtualTable).focus()
-        self.run_worker(self._attempt(self._count()), group="disk")
+        self.attempt(self._count())
 
     async def _count(self) -> None:
         usage, self._prunable = await self._client.disk(), await self._client.prunable()
         self.query_one(".dialog-title", Static).update(one_line(titled(usage), 120))
         self.query_one(VirtualTable).show(usage.entries)
         unused = self._prunable.bytes
-        self._say(f"{bytes_of(unused)} of it nobody uses" if unused else "nothing of it is unused")
+        self.say(f"{bytes_of(unused)} of it nobody uses" if unused else "nothing of it is unused")
         self.query_one(KeyWords).say("p prune   Esc back" if self._prunable.entries else "Esc back")
-
-    def _say(self, line: str, bad: bool = False) -> None:
-        told = self.query_one("#told", Static)
-        told.update(one_line(line))
-        told.set_class(bad, "-bad")
-
-    async def _attempt(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except CvflowError as error:
-            self._say(error.message, bad=True)
 
     def action_prune(self) -> None:
         """Delete what nobody uses, after asking."""
         if self._prunable is not None and self._prunable.entries:
-            self.run_worker(self._attempt(self._prune(self._prunable)), group="disk")
+            self.attempt(self._prune(self._prunable))
 
     async def _prune(self, unused: Pruning) -> None:
         named = "\n".join(f"{bytes_of(entry.bytes):>8}  {entry.kind}  {one_line(entry.name, 40)}" for entry in unused.entries[:8])
@@ -91,12 +77,12 @@ class DiskScreen(ModalScreen[None]):
         job = await self._client.prune()
         async for step in self._client.follow(job.id):
             job = step
-            self._say(job.step or "deleting …")
+            self.say(job.step or "deleting …")
         await self._count()
         if job.state is JobState.DONE:
-            self._say(f"{bytes_of(unused.bytes)} freed")
+            self.say(f"{bytes_of(unused.bytes)} freed")
         else:
-            self._say(job.error or "it did not end well", bad=True)
+            self.say(job.error or "it did not end well", bad=True)
 
 
 def titled(usage: DiskUsage) -> str:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from cvflow_tui.model.errors import CvflowError, UsageError
+from cvflow_tui.model.errors import UsageError
 from cvflow_tui.model.setting_words import MEANINGS
 from cvflow_tui.model.settings import SettingsReport, Variable, read_setting, setting_names, write_setting
 from cvflow_tui.model.text import one_line
 from cvflow_tui.screens.dialogs import AskLine
+from cvflow_tui.screens.table_dialog import TableDialog
 from cvflow_tui.widgets.key_words import KeyWords
 from cvflow_tui.widgets.virtual_table import Cell, Column, VirtualTable
 
@@ -53,10 +52,9 @@ COLUMNS: tuple[Column[Row], ...] = (
 )
 
 
-class SettingsScreen(ModalScreen[bool]):
+class SettingsScreen(TableDialog[bool]):
     """Lists and changes a solver's settings. Dismissed with whether it was restarted."""
 
-    CSS_PATH = ["dialogs.tcss", "solver_settings.tcss"]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("d", "reset", "as it comes", tooltip="Take the setting back, or forget the variable", id="settings.reset"),
         Binding("v", "variable", "variable", tooltip="Give its workers an environment variable", id="settings.env"),
@@ -73,7 +71,7 @@ class SettingsScreen(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         """Title, table, what needs a restart, the keys."""
-        with Vertical(classes="dialog settings"):
+        with Vertical(classes="dialog table-dialog"):
             yield Static(one_line(f"How {self._solver} runs", 100), classes="dialog-title", markup=False)
             yield VirtualTable[Row](COLUMNS, key=lambda row: (row.owner, row.name), empty="Asking …", id="settings")
             yield Static("", id="meaning", markup=False)
@@ -88,15 +86,15 @@ class SettingsScreen(ModalScreen[bool]):
     def on_mount(self) -> None:
         """Ask."""
         self.table.focus()
-        self.run_worker(self._attempt(self._look()), group="settings")
+        self.attempt(self._look())
 
     async def _look(self, report: SettingsReport | None = None) -> None:
         report = report or await self._client.settings(self._solver)
         self.table.show(rows_of(report, await self._client.variables(self._solver) + await self._of_package()))
         if report.running and report.restart_for:
-            self._say(f"r restarts it, for: {', '.join(report.restart_for)}")
+            self.say(f"r restarts it, for: {', '.join(report.restart_for)}")
         else:
-            self._say("" if report.running else "it is not running: what you set holds from its next start")
+            self.say("" if report.running else "it is not running: what you set holds from its next start")
 
     def on_virtual_table_moved(self, event: VirtualTable.Moved) -> None:
         """The whole of what the row means, which its column may be too narrow for."""
@@ -106,22 +104,11 @@ class SettingsScreen(ModalScreen[bool]):
     async def _of_package(self) -> list[Variable]:
         return [each for each in await self._client.variables(self._package) if each.owner == self._package]
 
-    def _say(self, line: str, bad: bool = False) -> None:
-        told = self.query_one("#told", Static)
-        told.update(one_line(line))
-        told.set_class(bad, "-bad")
-
-    async def _attempt(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except CvflowError as error:
-            self._say(error.message, bad=True)
-
     def on_virtual_table_chosen(self, event: VirtualTable.Chosen) -> None:
         """Change what is under the cursor."""
         event.stop()
         row: Row = event.item
-        self.run_worker(self._attempt(self._set_variable(row.owner, row.name) if row.owner else self._change(row)), group="settings")
+        self.attempt(self._set_variable(row.owner, row.name) if row.owner else self._change(row))
 
     async def _change(self, row: Row) -> None:
         example, meaning = MEANINGS[row.name]
@@ -139,7 +126,7 @@ class SettingsScreen(ModalScreen[bool]):
         """Take back what is under the cursor."""
         row = self.table.current
         if row is not None and row.chosen:
-            self.run_worker(self._attempt(self._reset(row)), group="settings")
+            self.attempt(self._reset(row))
 
     async def _reset(self, row: Row) -> None:
         if row.owner:
@@ -150,7 +137,7 @@ class SettingsScreen(ModalScreen[bool]):
 
     def action_variable(self) -> None:
         """Give it a variable."""
-        self.run_worker(self._attempt(self._new_variable()), group="settings")
+        self.attempt(self._new_variable())
 
     async def _new_variable(self) -> None:
         name = await self.app.push_screen_wait(AskLine("Environment variable", "Its name, such as API_KEY.", check=_wrong_name))
@@ -166,14 +153,14 @@ class SettingsScreen(ModalScreen[bool]):
 
     def action_restart(self) -> None:
         """Start it again."""
-        self.run_worker(self._attempt(self._restart()), group="settings")
+        self.attempt(self._restart())
 
     async def _restart(self) -> None:
-        self._say("restarting …")
+        self.say("restarting …")
         await self._client.restart_solver(self._solver)
         self._restarted = True
         await self._look()
-        self._say("it serves with these settings now")
+        self.say("it serves with these settings now")
 
     def action_back(self) -> None:
         """Back to the place."""
