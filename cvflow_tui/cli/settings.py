@@ -104,7 +104,16 @@ def env_set(session: Session, ref: str, variable: str, as_json: bool) -> None:
     name, given, value = variable.partition("=")
     if not given:
         value = _read(name)
-    _tell_variables(session.run(lambda client: client.set_variable(ref, name, value)), as_json)
+
+    async def work(client: DaemonClient) -> list[Variable]:
+        found = await client.set_variable(ref, name, value)
+        owners = {each.owner for each in found if each.name == name}
+        serving = [solver.name for solver in await client.solvers() if solver.state.is_live and {solver.name, solver.package} & owners]
+        for solver in serving:
+            remark(f"{solver} gets it at its next start: cvflow restart {solver}")
+        return found
+
+    _tell_variables(session.run(work), as_json)
 
 
 @env.command("list", epilog=examples("cvflow env list nanodet", "cvflow env list nanodet --json"))

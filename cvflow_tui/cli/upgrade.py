@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     epilog=examples(
         "cvflow upgrade                     # everything that is installed",
         "cvflow upgrade nanodet --restart",
-        "cvflow upgrade nanodet==1.2.0 --yes --restart --rollback-on-failure",
+        "cvflow upgrade nanodet==1.2.0 --yes --restart",
     )
 )
 @click.argument("refs", metavar="[REF[==VERSION]]...", nargs=-1)
-@click.option("--restart", is_flag=True, help="Restart its solvers with the new version; else they go on serving the old one.")
-@click.option("--rollback-on-failure", is_flag=True, help="Restart them, and go back at once where one does not start.")
+@click.option(
+    "--restart",
+    is_flag=True,
+    help="Restart its solvers with the new version, and go back at once where one does not start; else they go on serving the old one.",
+)
 @click.option("--allow-script", "scripts", metavar="SHA256", multiple=True, help="Let the script with this digest run; repeatable.")
 @yes_option
 @quiet_option
@@ -38,7 +41,6 @@ def upgrade(
     /,
     refs: tuple[str, ...],
     restart: bool,
-    rollback_on_failure: bool,
     scripts: tuple[str, ...],
     yes: bool,
     quiet: bool,
@@ -54,7 +56,7 @@ def upgrade(
         done = []
         with Progress(quiet) as progress:
             for ref in asked:
-                request = UpgradeRequest(ref, restart, rollback_on_failure, scripts)
+                request = UpgradeRequest(ref, restart, rollback_on_failure=restart, scripts=scripts)
                 found = await _upgrade(client, request, progress, yes=yes, quiet=quiet)
                 done += [found] if found is not None else []
         return done

@@ -100,14 +100,14 @@ def test_a_version_that_does_not_start_is_told_with_the_way_back(cvflow: Cvflow,
     done = cvflow.run("upgrade", "demo", "--yes", "--restart")
     assert done.returncode == 6
     last = done.stderr.splitlines()[-1]
-    assert "no such luck" in last and last.endswith("and 1.0.0 is kept: cvflow rollback lab/demo")
-    assert "and 1.0.0 is kept: cvflow rollback lab/demo" in cvflow.run("start", "demo").stderr.splitlines()[-1]
+    assert "no such luck" in last and last.endswith("lab/demo is at 1.0.0 again")
+    assert says(cvflow, photographs) == "1.0.0" and cvflow.json("list")[0]["version"] == "1.0.0"
+    cvflow.ok("upgrade", "demo", "--yes")
+    assert says(cvflow, photographs) == "1.0.0"
+    assert "and 1.0.0 is kept: cvflow rollback lab/demo" in cvflow.run("restart", "demo").stderr.splitlines()[-1]
     cvflow.ok("rollback", "demo")
     cvflow.ok("start", "demo")
     assert says(cvflow, photographs) == "1.0.0"
-    done = cvflow.run("upgrade", "demo", "--yes", "--rollback-on-failure")
-    assert done.returncode == 6 and done.stderr.splitlines()[-1].endswith("lab/demo is at 1.0.0 again")
-    assert says(cvflow, photographs) == "1.0.0" and cvflow.json("list")[0]["version"] == "1.0.0"
 
 
 def test_what_a_project_asks_is_not_removed_by_the_way(cvflow: Cvflow, origin: Path, photographs: Path) -> None:

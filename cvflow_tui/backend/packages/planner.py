@@ -59,8 +59,7 @@ def make_plan(
     if package.environment == "venv":
         steps.append("make the environment")
     if package.models:
-        count = len(package.models)
-        steps.append(f"bring {count} weight{'s' if count > 1 else ''}, checked by sha256")
+        steps.append(_weights_step(package))
     names = ", ".join(solver.name for solver in package.solvers)
     steps.append(f"import {names}, to see that {'they' if len(package.solvers) > 1 else 'it'} can run")
     if replaces is not None:
@@ -118,3 +117,11 @@ def environment_sentence(package: Package, outlook: Outlook) -> str:
     size = outlook.download_bytes
     how_much = "whose sizes the index does not tell" if size is None else human(size)
     return f"{told}, {len(outlook.coming)} to download: {how_much}"
+
+
+def _weights_step(package: Package) -> str:
+    count, checked = len(package.models), sum(model.sha256 is not None for model in package.models)
+    told = "checked by sha256" if checked == count else "none of them checked" if not checked and count > 1 else "not checked"
+    if 0 < checked < count:
+        told = f"{checked} of them checked by sha256"
+    return f"bring {count} weight{'s' if count > 1 else ''}, {told}"

@@ -60,6 +60,10 @@ def _supplied(models: list[ModelTable], told: str) -> dict[str, ModelTable]:
     if digest and not _SHA256.fullmatch(digest):
         raise UsageError(f"--weights {one_line(name, 60)}: {one_line(digest, 70)!r} is no sha256")
     model = next((model for model in models if _is_called(model, name)), None)
+    if model is None and models and not digest:
+        raise UsageError(
+            f"--weights {one_line(name, 60)}: the package has no such weight; it has {', '.join(one_line(each.name) for each in models)}"
+        )
     if model is None:
         return {name: _new(name, _url(url, bool(digest)), digest or None)}
     if digest and model.sha256 not in (None, digest):

@@ -166,6 +166,8 @@ class Supervisor:
         if run is not None and run.lives():
             started = RunSpec.load(Path(run.spec))
             pending = differing(started.settings, settings)
+            if settings.port not in (None, run.port):
+                pending += ("port",)
             if started.environment != self.settings.environment(package, name):
                 pending += ("env",)
         chosen = tuple(self.settings.chosen(name))
