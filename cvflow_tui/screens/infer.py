@@ -81,7 +81,15 @@ def summary_of(result: Result) -> str:
         return f"{one_line(result.classes[0].label, 40)} {score_of(result.classes[0].score)}"
     if result.caption:
         return one_line(result.caption, 60)
-    return f"{len(result.embedding)} numbers" if result.embedding else "nothing found"
+    if result.embedding:
+        return f"{len(result.embedding)} numbers"
+    return "answered" if other_parts(result) else "nothing found"
+
+
+def other_parts(result: Result) -> dict[str, object]:
+    """What a solver answered beside the common shape."""
+    known = {"task", "model", "image", "objects", "classes", "caption", "embedding"}
+    return {key: value for key, value in result.raw.items() if key not in known}
 
 
 class ResultScreen(ModalScreen[None]):
@@ -167,8 +175,7 @@ def listed(result: Result) -> Content:
     if result.embedding:
         lines.append(Content(f"{len(result.embedding)} numbers: {', '.join(f'{value:.3g}' for value in result.embedding[:8])} …"))
     if not lines:
-        known = {"task", "model", "image", "objects", "classes"}
-        other = {key: value for key, value in result.raw.items() if key not in known}
+        other = other_parts(result)
         lines.append(Content(one_line(str(other), 2000)) if other else Content.styled("Nothing was found on it.", MUTED))
     return Content("\n").join(lines)
 

@@ -226,8 +226,12 @@ class PackagesScreen(ListPlace[Line]):
     async def _rollback(self, package: PackageSummary) -> None:
         from cvflow_tui.screens.dialogs import confirm
 
+        kept = (await self.cvflow.client.package(package.ref)).kept
+        if kept is None:
+            self.note(f"no version of {package.ref} before this one is kept")
+            return
         serving = self._serving(package)
-        text = "To the version that the last upgrade kept: at once, and without the network."
+        text = f"To version {kept}, which the last upgrade kept: at once, and without the network."
         text += f"\nRestarts with it: {', '.join(serving)}" if serving else ""
         if await self.cvflow.run_dialog(
             confirm(f"Go back from {package.ref} {package.installed or package.version}?", text, "go back", "stay")

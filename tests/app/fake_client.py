@@ -154,6 +154,7 @@ class FakeClient(DaemonClient):
         self.secrets: dict[Variable, str] = {}
         self.disk_entries: tuple[DiskEntry, ...] = ()
         self.newest = ""
+        self.kept: str | None = None
         self.upgrade_error: str | None = None
         self.used_by: tuple[str, ...] = ()
         self.changes: Changes | None = None
@@ -209,7 +210,7 @@ class FakeClient(DaemonClient):
     async def package(self, ref: str) -> PackageDetail:
         """One installed."""
         self._call("package", ref)
-        return self._detail(ref)
+        return replace(self._detail(ref), kept=self.kept)
 
     def _detail(self, ref: str) -> PackageDetail:
         if ref not in self.hub:

@@ -244,7 +244,8 @@ async def test_a_failed_solver_runs_nothing(open_app: OpenApp, serving: FakeClie
 
 def test_a_summary_of_every_kind_of_result() -> None:
     assert summary_of(classification()) == "tabby .71"
-    assert summary_of(replace(classification(), classes=())) == "nothing found"
+    assert summary_of(replace(classification(), classes=(), raw={"classes": []})) == "nothing found"
+    assert summary_of(replace(classification(), classes=(), raw={"mean": 114.6})) == "answered"
     assert summary_of(replace(classification(), classes=(), caption="a [b]cat")) == "a [b]cat"
     assert summary_of(replace(classification(), classes=(), embedding=(0.1, 0.2))) == "2 numbers"
 

@@ -148,7 +148,11 @@ async def test_an_upgrade_whose_solver_does_not_start_says_so(open_app: OpenApp,
 async def test_going_back_asks(open_app: OpenApp, client: FakeClient) -> None:
     async with open_app(client, "packages") as (app, pilot):
         await pilot.press("b")
+        await wait_until(pilot, lambda: "no version of cvflow/nanodet before this one is kept" in screen_text(app))
+        client.kept = "0.9.0"
+        await pilot.press("b")
         await wait_until(pilot, lambda: "Go back from cvflow/nanodet 1.0.0?" in screen_text(app))
+        assert "To version 0.9.0" in screen_text(app)
         await pilot.press("enter")
         await wait_until(pilot, lambda: isinstance(app.screen, Place))
         assert not client.called("rollback")
