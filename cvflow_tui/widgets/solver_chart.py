@@ -70,6 +70,7 @@ class SolverChart(Static):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__("", id=id, markup=False)
         self._history: SolverHistory | None = None
+        self._drawn: tuple[str, object] | None = None
 
     def show(self, history: SolverHistory | None) -> None:
         """Draw another history, or none."""
@@ -85,7 +86,11 @@ class SolverChart(Static):
         width = max(8, self.content_size.width - HEAD - TOLD)
         bad = troubled(points, width)
         lanes = LANES[: max(1, self.content_size.height)]
-        self.update(Content("\n").join(_line(points, lane, width, bad) for lane in lanes))
+        content = Content("\n").join(_line(points, lane, width, bad) for lane in lanes)
+        # An update is sent to the terminal even where nothing of it is new.
+        if self._drawn != (drawn := (content.plain, content.spans)):
+            self._drawn = drawn
+            self.update(content)
 
 
 def _line(points: Sequence[Figures], lane: Lane, width: int, bad: set[int]) -> Content:
