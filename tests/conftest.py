@@ -1,0 +1,14 @@
+"""What holds for every test."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.terminal import Terminal
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests in a real terminal count bytes and wait for screens: they bear the mark `terminal`, and `make test` gives them the machine."""
+    for item in items:
+        if isinstance(item, pytest.Function) and Terminal in vars(item.module).values():
+            item.add_marker("terminal")
