@@ -21,8 +21,8 @@ run: $(STAMP) ## Install into .venv and open the workstation on the demo project
 
 test: $(STAMP) ## Lint, types, import contracts, and every test
 	$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -m terminal
-	$(BIN)/python -m pytest -m 'not terminal' -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -m alone
+	$(BIN)/python -m pytest -m 'not alone' -n auto --maxprocesses 4 --dist loadfile
 
 quick: $(STAMP) ## The tests that take a second or less
 	$(BIN)/python -m pytest -m 'not slow'

@@ -8,7 +8,7 @@ from tests.support.terminal import Terminal
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests in a real terminal count bytes and wait for screens: they bear the mark `terminal`, and `make test` gives them the machine."""
+    """Tests in a real terminal count bytes and wait for screens: they bear the mark `alone`, and `make test` gives them the machine."""
     for item in items:
-        if isinstance(item, pytest.Function) and Terminal in vars(item.module).values():
-            item.add_marker("terminal")
+        if isinstance(item, pytest.Function) and any(value is Terminal for value in vars(item.module).values()):
+            item.add_marker("alone")

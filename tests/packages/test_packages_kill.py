@@ -31,6 +31,8 @@ from cvflow_tui.backend.store import open_state
 from cvflow_tui.home import Home
 from cvflow_tui.model.packages import InstallRequest
 
+pytestmark = pytest.mark.alone
+
 home, source, where, hub, *options = sys.argv[1:]
 
 def die(*_, **__):

@@ -17,7 +17,7 @@ from pycocotools.coco import COCO
 from tests.path.conftest import Cvflow
 from tests.support.processes import is_alive
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 def free_port() -> int:
