@@ -20,6 +20,8 @@ from cvflow_tui.home import Home
 
 from .parts import FileServer, packed, payload, sha256, tree, weight, write_package, write_wheel
 
+pytestmark = pytest.mark.alone
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -30,8 +32,6 @@ from cvflow_tui.backend.packages import installer, versions
 from cvflow_tui.backend.store import open_state
 from cvflow_tui.home import Home
 from cvflow_tui.model.packages import InstallRequest
-
-pytestmark = pytest.mark.alone
 
 home, source, where, hub, *options = sys.argv[1:]
 
