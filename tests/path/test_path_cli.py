@@ -42,6 +42,7 @@ def test_from_hub_to_export(cvflow: Cvflow, photographs: Path, tmp_path: Path) -
     assert (started["package"], started["solver"], started["state"], started["port"]) == ("cvflow/nanodet", "detect", "ready", port)
     found = cvflow.json("infer", str(photographs / "coffee.png"), "--solver", "nanodet")
     assert "cup" in {thing["label"] for thing in found["objects"]}
+    time.sleep(0.6)  # what `ps` tells is at most half a second old
     (running,) = cvflow.json("ps")
     assert running["requests"] == 1
     assert running["pid"] == started["pid"]
