@@ -109,7 +109,7 @@ def test_a_cut_file_gives_one_line_and_never_anything_else(keep: int) -> None:
 
 
 def test_errors_say_what_is_wrong(tmp_path: Path, photo_path: Path) -> None:
-    with pytest.raises(PictureError, match=r"coffee\.jpg: the file is truncated"):
+    with pytest.raises(PictureError, match=r"coffee\.jpg: the file is cut off: copy it again"):
         CanvasPicture.load(photo_path.read_bytes()[:20_000], "coffee.jpg")
     with pytest.raises(PictureError, match=r"notes\.jpg: is no picture"):
         CanvasPicture.load(b"these are no pixels", "notes.jpg")

@@ -91,7 +91,7 @@ def test_pictures_that_are_odd(cvflow: Cvflow, photographs: Path, tmp_path: Path
         terminal.wait_for("600x400")
         for place, line in (
             ("2/6", "2-cut.jpg: the file is cut off: copy it again"),
-            ("3/6", "3-text.jpg: is no picture that can be read"),
+            ("3/6", "3-text.jpg: this is no picture that can be read"),
             ("4/6", "4-one.png"),
             ("5/6", "12000x8400"),
             ("6/6", "megapixels are too many for PNG"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from cvflow_tui.model.pictures import CUT_OFF, NO_PICTURE
 from cvflow_tui.model.text import one_line
 
 MOST_PIXELS = 200_000_000
@@ -63,7 +64,7 @@ def _look(file: IO[bytes]) -> tuple[int, int, str | None]:
     try:
         picture = Image.open(file)
     except UnidentifiedImageError:
-        return 0, 0, "this is no picture that can be read"
+        return 0, 0, NO_PICTURE
     except Image.DecompressionBombError:
         return 0, 0, f"more than {MOST_PIXELS // 1_000_000} megapixels: scale it down first"
     width, height = picture.size
@@ -71,7 +72,7 @@ def _look(file: IO[bytes]) -> tuple[int, int, str | None]:
         return 0, 0, f"{width * height // 1_000_000} megapixels: scale it down below {MOST_PIXELS // 1_000_000} first"
     if picture.format != "TIFF" and picture.getexif().get(_ORIENTATION) in _TURNED:  # Pillow turns TIFF files itself
         width, height = height, width
-    return width, height, None if _is_whole(picture, file) else "the file is cut off: copy it again"
+    return width, height, None if _is_whole(picture, file) else CUT_OFF
 
 
 def _allow_large(image: Any) -> None:

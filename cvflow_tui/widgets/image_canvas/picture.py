@@ -20,6 +20,7 @@ from PIL import Image, UnidentifiedImageError
 
 from cvflow_tui.model.errors import UsageError
 from cvflow_tui.model.geometry import Box, Size
+from cvflow_tui.model.pictures import CUT_OFF, NO_PICTURE
 from cvflow_tui.model.text import one_line
 from cvflow_tui.widgets.image_canvas.orientation import displayed_size, orientation_of, stored_box, upright
 
@@ -239,8 +240,8 @@ def _unreadable(name: str, error: Exception) -> PictureError:
     if isinstance(error, PermissionError):
         return PictureError(f"{name}: may not be read")
     if isinstance(error, UnidentifiedImageError):
-        return PictureError(f"{name}: is no picture that can be read")
+        return PictureError(f"{name}: {NO_PICTURE}")
     said = one_line(str(error)) or type(error).__name__
     if "truncated" in said.lower() or isinstance(error, EOFError):
-        return PictureError(f"{name}: the file is truncated")
+        return PictureError(f"{name}: {CUT_OFF}")
     return PictureError(f"{name}: can't be decoded ({said})")
