@@ -111,11 +111,11 @@ def test_a_cut_file_gives_one_line_and_never_anything_else(keep: int) -> None:
 def test_errors_say_what_is_wrong(tmp_path: Path, photo_path: Path) -> None:
     with pytest.raises(PictureError, match=r"coffee\.jpg: the file is cut off: copy it again"):
         CanvasPicture.load(photo_path.read_bytes()[:20_000], "coffee.jpg")
-    with pytest.raises(PictureError, match=r"notes\.jpg: is no picture"):
+    with pytest.raises(PictureError, match=r"notes\.jpg: this is no picture"):
         CanvasPicture.load(b"these are no pixels", "notes.jpg")
     with pytest.raises(PictureError, match=r"gone\.jpg: the file is not there"):
         CanvasPicture.load(tmp_path / "gone.jpg")
-    with pytest.raises(PictureError, match=re.escape("evil\ufffd name: is no picture")):
+    with pytest.raises(PictureError, match=re.escape("evil\ufffd name: this is no picture")):
         CanvasPicture.load(b"", "evil\x00\x1b[0m\nname")
 
 
