@@ -5,7 +5,9 @@ from __future__ import annotations
 import ipaddress
 import logging
 import socket
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +22,8 @@ from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.downloads import Downloads
 from cvflow_tui.backend.packages.downloads.client import open_client
 from cvflow_tui.backend.packages.downloads.outbound import ALLOW_VARIABLE, Outbound, OutboundRefusedError, allowed_hosts
+from cvflow_tui.backend.packages.resolution import Pin
+from cvflow_tui.backend.packages.sizes import measured
 from cvflow_tui.model.errors import PackageError, RefusedError, RemoteError
 from tests.packages.parts import FileServer, payload, sha256
 
@@ -263,3 +267,43 @@ def test_no_address_that_is_not_public_is_ever_reached_from_a_public_name(addres
 def test_the_list_of_allowed_hosts_is_read_as_people_write_it() -> None:
     assert allowed_hosts({ALLOW_VARIABLE: " A.example, *.b.example\n10.0.0.0/8 "}) == ("a.example", "*.b.example", "10.0.0.0/8")
     assert allowed_hosts({}) == ()
+
+
+def test_a_size_is_asked_for_only_where_a_download_may_connect_to(
+    public: str, trusted: FileServer, names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A requirement's address and its redirects are a stranger's words; where the user's index has its files is not."""
+    names("weights.files.test", ["127.0.0.1"])
+    trusted.add("n", DATA)
+    trusted.redirects["/away"] = f"{trusted.url}/n"
+    inside = trusted.url.replace("127.0.0.1", "weights.files.test") + "/n"
+    refused = [inside, f"{public}/away", "https://169.254.169.254/latest/meta-data/", "https://10.0.0.1/n", f"http://{PUBLIC}/n"]
+    pins = measured([Pin(f"p{number}", "1", url=url, where=url) for number, url in enumerate(refused)])
+    assert [pin.size for pin in pins] == [None] * len(refused)
+    assert [path for _, path, _ in trusted.requests] == ["/away"], "only the public host was asked, and not followed inside"
+    listed = Pin("listed", "1", where=inside)
+    assert measured([listed, replace(listed, url=inside)])[0].size == len(DATA)
+    assert [(method, path) for method, path, _ in trusted.requests[1:]] == [("HEAD", "/n")]
+    away = replace(listed, where=f"{public}/away")
+    assert measured([away])[0].size is None and len(trusted.gets("n")) == 0
+    monkeypatch.setenv(ALLOW_VARIABLE, "127.0.0.1")
+    assert measured([away])[0].size == len(DATA)
+
+
+def test_a_size_is_asked_for_through_the_proxy_of_pips_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.settimeout(5)
+        monkeypatch.setenv("PIP_PROXY", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        asked: list[bytes] = []
+
+        def answer() -> None:
+            connection, _ = proxy.accept()
+            with connection:
+                asked.append(connection.recv(1000))
+                connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert measured([Pin("p", "1", where=f"https://{PUBLIC}/n")])[0].size is None
+        thread.join()
+    assert asked[0].startswith(f"CONNECT {PUBLIC}:443 ".encode())

@@ -1,11 +1,18 @@
-"""How large distributions are whose index does not say so: their servers are asked, all at once."""
+"""How large distributions are whose index does not say so: their servers are asked, all at once, by the rules of every download."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
+from urllib.parse import urlsplit
 
+import httpx
+
+from cvflow_tui.backend.packages.downloads.client import open_client
+from cvflow_tui.backend.packages.downloads.outbound import Outbound, OutboundRefusedError
+from cvflow_tui.backend.packages.downloads.replies import length_of
 from cvflow_tui.backend.packages.pip_config import PipConfig, read_pip_config
 from cvflow_tui.backend.packages.resolution import Pin
 
@@ -14,30 +21,32 @@ _AT_ONCE = 16
 
 
 def measured(pins: Sequence[Pin], *, offline: bool = False) -> tuple[Pin, ...]:
-    """The pins with their sizes, as far as these can be learned within a few seconds."""
+    """The pins with their sizes, as far as these can be learned within a few seconds and from where a download may connect to."""
     unknown = [pin for pin in pins if pin.size is None and (pin.where or "").startswith(("https:", "http:"))]
     if not unknown or offline:
         return tuple(pins)
-    found = dict(zip(unknown, _ask([str(pin.where) for pin in unknown], read_pip_config()), strict=True))
+    found = dict(zip(unknown, _ask(unknown, read_pip_config()), strict=True))
     return tuple(replace(pin, size=found[pin]) if pin in found else pin for pin in pins)
 
 
-def _ask(urls: Sequence[str], pip: PipConfig) -> list[int | None]:
-    import ssl
+def _ask(pins: Sequence[Pin], pip: PipConfig) -> list[int | None]:
+    rules = [_rules(pin, pip) for pin in pins]
+    with ExitStack() as opened:
+        # Mostly one: a client for every set of rules, for each reads the certificates anew.
+        clients = {each: opened.enter_context(open_client(each, SECONDS, pip.cert, pip.proxy)) for each in set(rules)}
 
-    import httpx
+        def ask(pin: Pin, outbound: Outbound) -> int | None:
+            try:
+                reply = clients[outbound].head(str(pin.where))
+            except (httpx.HTTPError, httpx.InvalidURL, OutboundRefusedError):
+                return None  # the size stays unknown, and the plan says so
+            return length_of(reply) if reply.is_success else None
 
-    verify = ssl.create_default_context(cafile=pip.cert) if pip.cert else True
+        pool = opened.enter_context(ThreadPoolExecutor(_AT_ONCE))
+        return list(pool.map(ask, pins, rules))
 
-    def ask(url: str) -> int | None:
-        try:
-            reply = client.head(url)
-            reply.raise_for_status()
-        except httpx.HTTPError:
-            return None  # the size stays unknown, and the plan says so
-        told = reply.headers.get("content-length", "")
-        return int(told) if told.isdecimal() else None
 
-    client = httpx.Client(verify=verify, timeout=SECONDS, follow_redirects=True, proxy=pip.proxy)
-    with client, ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(ask, urls))
+def _rules(pin: Pin, pip: PipConfig) -> Outbound:
+    """Where asking for a distribution may connect to: an index of the user's says where its files lie, an author's own address does not."""
+    host = urlsplit(str(pin.where)).hostname
+    return Outbound.of(str(pin.where), pip.hosts | {host} if host and pin.url is None else pip.hosts)

@@ -24,14 +24,15 @@ REDIRECTS = 10
 CONNECT_SECONDS = 15.0
 
 
-def open_client(outbound: Outbound, seconds: float, cert: str | None = None) -> httpx.Client:
+def open_client(outbound: Outbound, seconds: float, cert: str | None = None, proxy: str | None = None) -> httpx.Client:
     """A client for one download.
 
-    `seconds`: how long a server may be silent. `cert`: certificates to trust where SSL_CERT_FILE names none.
+    `seconds`: how long a server may be silent. `cert`: certificates to trust where SSL_CERT_FILE names none. `proxy`: the one to go
+    through where the environment names none.
     """
     context = ssl.create_default_context(cafile=cert) if cert and not os.environ.get("SSL_CERT_FILE") else None
     return httpx.Client(
-        transport=CheckedTransport(outbound, context),
+        transport=CheckedTransport(outbound, context, proxy),
         timeout=httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS)),
         follow_redirects=True,
         max_redirects=REDIRECTS,
@@ -42,15 +43,16 @@ def open_client(outbound: Outbound, seconds: float, cert: str | None = None) -> 
 class CheckedTransport(httpx.BaseTransport):
     """Looks at every request, redirects included, before anything is sent; the direct way looks at every address too."""
 
-    def __init__(self, outbound: Outbound, context: ssl.SSLContext | None) -> None:
+    def __init__(self, outbound: Outbound, context: ssl.SSLContext | None, proxy: str | None = None) -> None:
         self._outbound = outbound
         self._context = context
+        self._other_proxy = proxy
         self._ways: dict[str | None, httpx.HTTPTransport] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request the way it has to go. Raises OutboundRefusedError, or what httpx raises."""
         self._outbound.check(request.url)
-        proxy = _proxy(request.url)
+        proxy = _proxy(request.url, self._other_proxy)
         way = self._ways.get(proxy)
         if way is None:
             way = self._ways.setdefault(proxy, self._open(proxy))
@@ -132,12 +134,12 @@ def connected_socket(reply: httpx.Response) -> socket.socket | None:
     return found if isinstance(found, socket.socket) else None
 
 
-def _proxy(url: httpx.URL) -> str | None:
-    """The proxy that the environment names for an address, or None. Never for this machine: a proxy's loopback is another one."""
+def _proxy(url: httpx.URL, other: str | None) -> str | None:
+    """The proxy for an address: what the environment names, else `other`. None for this machine: a proxy's loopback is another one."""
     if is_local(url.host):
         return None
     proxies = urllib.request.getproxies()
-    chosen = proxies.get(url.scheme) or proxies.get("all")
+    chosen = proxies.get(url.scheme) or proxies.get("all") or other
     if not chosen or urllib.request.proxy_bypass(url.host):
         return None
     return chosen if "://" in chosen else f"http://{chosen}"
