@@ -96,6 +96,8 @@ class PackageSummary:
     """What `install` takes to get it."""
     installed: str | None = None
     """The installed version, or None."""
+    problem: str = ""
+    """Why what is installed cannot be used, one sentence with the mend; empty where it can."""
 
     @property
     def ref(self) -> str:
