@@ -60,6 +60,8 @@ def _state(line: Line) -> Cell:
 
 
 def _where(line: Line) -> Cell:
+    if line.package.problem:
+        return Cell(line.package.problem, "bad")
     if line.solver is None:
         return Cell(line.package.installed or line.package.version, "muted")
     if line.running is not None and line.running.state is SolverState.FAILED:
@@ -112,6 +114,8 @@ class PackagesScreen(ListPlace[Line]):
         line = self.table.current
         if line is None:
             return ""
+        if line.package.problem:
+            return line.package.problem
         if line.solver is None:
             return f"{line.name} {line.package.version}: {line.package.tagline}"
         if line.running is None:
@@ -131,7 +135,9 @@ class PackagesScreen(ListPlace[Line]):
         packages = sum(line.solver is None for line in self.table.items)
         live = sum(line.is_live for line in self.table.items)
         current = self.table.current
-        if current is not None and current.running is not None and current.running.error:
+        if current is not None and current.package.problem:
+            self.summary(current.package.problem)
+        elif current is not None and current.running is not None and current.running.error:
             self.summary(f"{current.name}: {current.running.error}")
         elif packages:
             self.summary(f"{packages} package{'s' if packages != 1 else ''} · {live or 'no'} solver{'s' if live != 1 else ''} running")
@@ -144,6 +150,9 @@ class PackagesScreen(ListPlace[Line]):
 
     async def _describe(self, line: Line | None) -> None:
         pane = self.query_one(PackagePane)
+        if line is not None and line.package.problem:
+            pane.say(line.package.problem)
+            return
         pane.show(await self.cvflow.client.package(line.package.ref) if line else None)
 
     def _open(self) -> None:
@@ -159,6 +168,9 @@ class PackagesScreen(ListPlace[Line]):
         of_package = [each for each in self.table.items if each.package.ref == line.package.ref and each.solver is not None]
         if len(of_package) == 1:
             return of_package[0]
+        if line.package.problem:
+            self.note(line.package.problem)
+            return None
         self.note(f"{line.name} has {len(of_package)} solvers: move to one of them")
         return None
 

@@ -43,6 +43,11 @@ class PackagePane(VerticalScroll):
         """What it shows."""
         return self._shown
 
+    def say(self, text: str) -> None:
+        """Say something instead of a package."""
+        self._shown = None
+        self.query_one(Static).update(Content(text))
+
     def show(self, detail: PackageDetail | None) -> None:
         """Show a package, or nothing. The place in the text is kept where it is the same package."""
         if detail == self._shown:
