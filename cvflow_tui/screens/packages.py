@@ -92,7 +92,14 @@ class PackagesScreen(ListPlace[Line]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "start_or_stop", "start/stop", tooltip="Start the solver, or stop it where it runs (Enter too)", id="packages.toggle"),
         Binding("u", "upgrade", "upgrade", tooltip="Bring the newest version; the one before is kept", id="packages.upgrade"),
-        Binding("b", "rollback", "back", show=False, tooltip="Go back to the version that the last upgrade kept", id="packages.rollback"),
+        Binding(
+            "b",
+            "rollback",
+            "back",
+            show=False,
+            tooltip="Go back to the version that the last upgrade kept; from there, forward again",
+            id="packages.rollback",
+        ),
         Binding("e", "settings", "settings", tooltip="How the solver runs: workers, limits, start, variables", id="packages.settings"),
         Binding("d", "disk", "disk", show=False, tooltip="What takes room, and what of it nobody uses", id="packages.disk"),
         Binding("x", "remove", "remove", tooltip="Remove the package; asks, and says what is freed", id="packages.remove"),
@@ -238,19 +245,20 @@ class PackagesScreen(ListPlace[Line]):
     async def _rollback(self, package: PackageSummary) -> None:
         from cvflow_tui.screens.dialogs import confirm
 
-        kept = (await self.cvflow.client.package(package.ref)).kept
+        detail = await self.cvflow.client.package(package.ref)
+        kept, newer = detail.kept, detail.kept_is_newer
         if kept is None:
             self.note(f"no version of {package.ref} before this one is kept")
             return
         serving = self._serving(package)
-        text = f"To version {kept}, which the last upgrade kept: at once, and without the network."
+        now = package.installed or package.version
+        title = f"Return from {package.ref} {now} to the newer {kept}?" if newer else f"Go back from {package.ref} {now} to {kept}?"
+        text = "It is kept: this takes no time, and no network."
         text += f"\nRestarts with it: {', '.join(serving)}" if serving else ""
-        if await self.cvflow.run_dialog(
-            confirm(f"Go back from {package.ref} {package.installed or package.version}?", text, "go back", "stay")
-        ):
+        if await self.cvflow.run_dialog(confirm(title, text, "return" if newer else "go back", "stay")):
             done = await self.cvflow.client.rollback(package.ref, restart=bool(serving))
             await self.look()
-            self.note(done.error or f"{package.ref} is at {done.package.summary.version}")
+            self.note(done.error or f"{package.ref} {now} → {done.package.summary.version}")
 
     # -- room
 

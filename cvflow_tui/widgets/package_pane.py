@@ -131,7 +131,8 @@ def _where(detail: PackageDetail) -> Iterable[Content]:
     if detail.linked:
         yield Content("  ") + Content.styled("linked: what its author changes holds from a solver's next start", MUTED)
     if detail.kept:
-        yield Content("  ") + _plain(f"version {detail.kept} is kept: b goes back to it")
+        told = "the newer version {} is kept: b returns to it" if detail.kept_is_newer else "version {} is kept: b goes back to it"
+        yield Content("  ") + _plain(told.format(detail.kept))
     for value in (detail.summary.source, detail.commit, detail.path):
         if value:
             yield Content("  ") + _plain(value, 1000)

@@ -165,15 +165,17 @@ async def test_going_back_asks(open_app: OpenApp, client: FakeClient) -> None:
         await wait_until(pilot, lambda: "no version of cvflow/nanodet before this one is kept" in screen_text(app))
         client.kept = "0.9.0"
         await pilot.press("b")
-        await wait_until(pilot, lambda: "Go back from cvflow/nanodet 1.0.0?" in screen_text(app))
-        assert "To version 0.9.0" in screen_text(app)
+        await wait_until(pilot, lambda: "Go back from cvflow/nanodet 1.0.0 to 0.9.0?" in screen_text(app))
         await pilot.press("enter")
         await wait_until(pilot, lambda: isinstance(app.screen, Place))
         assert not client.called("rollback")
         await pilot.press("b")
         await wait_until(pilot, lambda: isinstance(app.screen, Choice))
         await pilot.press("y")
-        await wait_until(pilot, lambda: "cvflow/nanodet is at 0.9.0" in screen_text(app))
+        await wait_until(pilot, lambda: "cvflow/nanodet 1.0.0 → 0.9.0" in screen_text(app))
+        client.kept, client.kept_is_newer = "1.0.0", True
+        await pilot.press("b")
+        await wait_until(pilot, lambda: "Return from cvflow/nanodet 0.9.0 to the newer 1.0.0?" in screen_text(app))
 
 
 ENTRIES = (

@@ -72,7 +72,8 @@ def test_an_upgrade_keeps_one_version_and_a_rollback_is_instant(service: Package
     assert folders(home) == {"1.0.0", "2.0.0"} and service.kept("many") == service.detail("many").kept == "1.0.0"
     assert len(list(home.weights.iterdir())) == 2
     shutil.rmtree(many)  # neither the hub nor anything else is asked
-    detail, before = service.roll_back("many")
+    detail, before, forward = service.roll_back("many")
+    assert not forward and detail.kept_is_newer
     assert (detail.summary.version, before, service.kept("many")) == ("1.0.0", "2.0.0", "2.0.0")
     spec = service.run_spec(SolverName("lab", "many", "detect"))
     assert spec.version == "1.0.0" and Path(spec.weights["n"]).read_bytes() == DATA
@@ -80,7 +81,8 @@ def test_an_upgrade_keeps_one_version_and_a_rollback_is_instant(service: Package
         service.run_spec(SolverName("lab", "many", "more"))
     service.recover()
     assert folders(home) == {"1.0.0", "2.0.0"}
-    assert service.roll_back("many")[0].summary.version == "2.0.0"
+    detail, before, forward = service.roll_back("many")
+    assert (detail.summary.version, before, forward, detail.kept_is_newer) == ("2.0.0", "1.0.0", True, False)
     service.remove("many")
     assert tree(home) == set()
 

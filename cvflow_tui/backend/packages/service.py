@@ -27,7 +27,7 @@ from cvflow_tui.backend.packages.records import Record, Records
 from cvflow_tui.backend.packages.recovery import recover
 from cvflow_tui.backend.packages.storage import Storage
 from cvflow_tui.backend.packages.upgrading import upgrade_request
-from cvflow_tui.backend.packages.versions import way_back
+from cvflow_tui.backend.packages.versions import is_newer, way_back
 from cvflow_tui.backend.packages.weights import WeightStore
 from cvflow_tui.backend.runtime.spec import RunSpec
 from cvflow_tui.backend.store import Ballast, Database
@@ -142,11 +142,15 @@ class PackageService:
         """What brings the newest version of an installed package, or the one that `NAME==VERSION` names; with all that was asked before."""
         return upgrade_request(ref, self._record)
 
-    def roll_back(self, ref: str) -> tuple[PackageDetail, str]:
-        """Make the version that was kept the installed one; also the version it was before. Raises RefusedError where none is kept."""
+    def roll_back(self, ref: str) -> tuple[PackageDetail, str, bool]:
+        """Make the version that was kept the installed one; also the version it was before, and whether that was the older one.
+
+        Raises RefusedError where none is kept.
+        """
         record = self._record(ref)
         with self._installer.working_on(record.ref):
-            return self._detail(self._installer.roll_back(record)), record.version
+            target = self._installer.roll_back(record)
+            return self._detail(target), record.version, is_newer(target, record)
 
     def kept(self, ref: str) -> str | None:
         """The version that a rollback of a package leads to, or None."""
@@ -257,4 +261,7 @@ class PackageService:
         summary = self._summary(record)
         found = detail_of(package, summary, path=str(record.path), commit=record.commit, more_warnings=record.warnings)
         back = way_back(self._stores.records.kept_of(record.vendor, record.name))
-        return replace(found, kept=back.record.version if back else None, linked=str(record.editable) if record.editable else None)
+        newer = back is not None and is_newer(back.record, record)
+        return replace(
+            found, kept=back.record.version if back else None, kept_is_newer=newer, linked=str(record.editable) if record.editable else None
+        )
