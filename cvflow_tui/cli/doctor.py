@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 def doctor(session: Session, /, source: str, details: bool, quiet: bool, as_json: bool, **wishes: Any) -> None:
     """Say why a package can't run here, what to do about it, and what it would download. Downloads and changes nothing.
 
-    SOURCE is anything that install takes. Looks at Python, requirements, the hosts of the weights, disk, GPU, and libraries of the system.
-    Exits with 0 when it can be installed, else with the code of the first thing in its way: 4 refused, 5 remote, 6 package.
+    SOURCE is anything that install takes. Looks at Python, requirements, the imports of its code that nothing brings, the hosts of the
+    weights, disk, GPU, and libraries of the system. Exits with 0 when it can be installed, else with the code of the first thing in its
+    way: 4 refused, 5 remote, 6 package. What would fail at the installation (an import) is in its way too; install tries it all the same.
     """
     from cvflow_tui.cli.packages import absolute
     from cvflow_tui.cli.progress import Progress
@@ -47,7 +48,7 @@ def doctor(session: Session, /, source: str, details: bool, quiet: bool, as_json
     with Progress(quiet or as_json) as progress:
         progress.show(f"looking at {request.source}")
         plan = session.run(lambda client: client.plan_install(request))
-    blocking = [finding for finding in plan.findings if finding.blocks]
+    blocking = sorted((finding for finding in plan.findings if finding.blocks or finding.fails), key=lambda each: not each.blocks)
     if as_json:
         print_json(_told(plan, can_run=not blocking))
     else:
@@ -74,13 +75,12 @@ def _told(plan: InstallPlan, *, can_run: bool) -> dict[str, Any]:
 
 def _report(plan: InstallPlan, *, details: bool) -> str:
     summary = plan.package.summary
-    blocked = any(finding.blocks for finding in plan.findings)
     lines = [
-        f"{summary.ref} {summary.version} {'cannot be installed here' if blocked else 'can be installed here'}",
+        f"{summary.ref} {summary.version} {_verdict(plan)}",
         f"  environment  {plan.environment}",
         f"  download     {size(plan.download_bytes)}, on disk {size(plan.disk_bytes)} of {size(plan.free_bytes)} free",
     ]
-    for finding in sorted(plan.findings, key=lambda each: not each.blocks):
+    for finding in sorted(plan.findings, key=lambda each: (not each.blocks, not each.fails)):
         lines += _lines(finding, details=details)
     lines += [
         f"  warn   {script.name} does not run unless you allow it: --allow-script {script.sha256[:12]}"
@@ -91,8 +91,16 @@ def _report(plan: InstallPlan, *, details: bool) -> str:
     return "\n".join(lines)
 
 
+def _verdict(plan: InstallPlan) -> str:
+    """Nothing is refused for what only the installation can be sure of, and yet it is no "can be"."""
+    if any(finding.blocks for finding in plan.findings):
+        return "cannot be installed here"
+    return "is likely to fail here" if any(finding.fails for finding in plan.findings) else "can be installed here"
+
+
 def _lines(finding: Finding, *, details: bool) -> list[str]:
-    lines = [f"  {'stops' if finding.blocks else 'warn '}  {finding.topic}: {finding.what}"]
+    word = "stops" if finding.blocks else "fails" if finding.fails else "warn "
+    lines = [f"  {word}  {finding.topic}: {finding.what}"]
     lines += [f"         {finding.mend}"] if finding.mend else []
     if details and finding.detail:
         lines += [f"         | {line}" for line in finding.detail.rstrip().splitlines()]

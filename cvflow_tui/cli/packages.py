@@ -80,8 +80,21 @@ def list_packages(session: Session, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    rows = [(each.ref, each.version, ", ".join(each.solvers), ", ".join(each.tasks), size(each.size), each.source) for each in found]
+    rows = [
+        (
+            each.ref,
+            each.version,
+            "unusable" if each.problem else ", ".join(each.solvers),
+            ", ".join(each.tasks),
+            size(each.size),
+            each.source,
+        )
+        for each in found
+    ]
     print_table(("package", "version", "solvers", "task", ">size", "~source"), rows)
+    for each in found:
+        if each.problem:
+            remark(each.problem)
     if not found:
         remark("nothing is installed yet; see: cvflow hub search")
 

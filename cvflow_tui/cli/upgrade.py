@@ -91,26 +91,71 @@ async def _upgrade(client: DaemonClient, request: UpgradeRequest, progress: Prog
     return found
 
 
-@click.command(epilog=examples("cvflow rollback nanodet", "cvflow rollback cvflow/nanodet --restart --json"))
+@click.command(
+    epilog=examples(
+        "cvflow rollback nanodet",
+        "cvflow rollback nanodet --to 1.0.0 --restart   # in a script: said twice, it is done once",
+        "cvflow rollback cvflow/nanodet --json | jq -r .direction",
+    )
+)
 @click.argument("ref")
+@click.option("--to", "version", metavar="VERSION", help="Only to this version: nothing is done where it is installed already.")
 @click.option("--restart", is_flag=True, help="Restart its solvers with that version.")
 @quiet_option
 @json_option
 @click.pass_obj
-def rollback(session: Session, ref: str, restart: bool, quiet: bool, as_json: bool) -> None:
-    """Go back to the version that the last upgrade kept: at once, and without the network."""
+def rollback(session: Session, /, ref: str, version: str | None, restart: bool, quiet: bool, as_json: bool) -> None:
+    """Go back to the version that the last upgrade kept: at once, and without the network.
+
+    The version that is left is kept in its stead. So a second rollback returns to the newer one, and says so (--json: direction is back,
+    forward, or none). Whoever must not go forward again names the version: --to VERSION.
+    """
 
     async def work(client: DaemonClient) -> Upgrade:
         from cvflow_tui.cli.progress import Progress
 
         with Progress(quiet) as progress:
-            found = await client.rollback(ref, restart=restart)
+            found = await _there_already(client, ref, version, restart=restart) if version else None
+            found = found or await client.rollback(ref, restart=restart)
             _tell(found, progress)
         return found
 
     found = session.run(work)
     if as_json:
         print_json(found)
+
+
+async def _there_already(client: DaemonClient, ref: str, version: str, *, restart: bool) -> Upgrade | None:
+    """What a rollback that is not needed did: at most it restarts who still serves another version.
+
+    None where it is needed; raises RefusedError where it would lead elsewhere.
+    """
+    from cvflow_tui.model.errors import RefusedError
+    from cvflow_tui.model.packages import Upgrade
+
+    detail = await client.package(ref)
+    summary = detail.summary
+    installed = summary.installed or summary.version
+    if installed == version:
+        live = [each for each in await client.solvers() if each.package == summary.ref and each.state.is_live]
+        others = [each.name for each in live if each.version != installed]
+        for name in others if restart else ():
+            await client.restart_solver(name)
+        restarted, serving_old = (tuple(others), ()) if restart else ((), tuple(others))
+        return Upgrade(detail, detail.kept, restarted, serving_old, before=installed, direction="none")
+    if detail.kept != version:
+        kept = f"{detail.kept} is" if detail.kept else "none is"
+        raise RefusedError(f"{summary.ref} is at {installed}, and of its other versions {kept} kept: there is no way back to {version}")
+    return None
+
+
+def direction_line(found: Upgrade) -> str:
+    """Which way a rollback went."""
+    summary = found.package.summary
+    if found.direction == "none":
+        return f"{summary.ref} {summary.version} is installed already, nothing to do"
+    line = f"{summary.ref} {found.before} -> {summary.version}"
+    return f"{line}: this returns to the newer version" if found.direction == "forward" else line
 
 
 @click.command(epilog=examples("cvflow lock nanodet", "cvflow lock nanodet --out cvflow.lock && cvflow install --locked ./cvflow.lock"))
@@ -186,11 +231,12 @@ def _tell(found: Upgrade, progress: Progress) -> None:
     from cvflow_tui.model.errors import PackageError
 
     summary = found.package.summary
+    kept = f"; {found.previous} is kept (cvflow rollback {summary.ref})" if found.previous and found.direction != "none" else ""
+    if found.direction or found.error is None:
+        progress.remark((direction_line(found) if found.direction else f"{summary.ref} is at {summary.version}") + kept)
     if found.error is not None:
         back = f"; {summary.ref} is at {summary.version} again" if found.rolled_back else ""
         raise PackageError(f"{found.error}{back}")
-    kept = f"; {found.previous} is kept (cvflow rollback {summary.ref})" if found.previous else ""
-    progress.remark(f"{summary.ref} is at {summary.version}{kept}")
     for name in found.restarted:
         progress.remark(f"{name} serves it")
     for name in found.serving_old:

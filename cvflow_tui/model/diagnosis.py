@@ -10,7 +10,7 @@ class Finding:
     """One thing that stands in a package's way, or may."""
 
     topic: str
-    """`python`, `requirements`, `build`, `index`, `weights`, `disk`, `gpu`, `libraries`."""
+    """`python`, `requirements`, `build`, `index`, `imports`, `weights`, `disk`, `gpu`, `libraries`."""
     what: str
     """One sentence: what is so."""
     mend: str = ""
@@ -21,6 +21,8 @@ class Finding:
     """What stands behind it (a tool's whole output): shown where a user asks for more."""
     code: str = "package"
     """Which kind of error it is, as in `model/errors.py`."""
+    fails: bool = False
+    """Whether it will hardly be installed though nothing refuses it: what only the installation can be sure of."""
 
     @property
     def sentence(self) -> str:

@@ -96,6 +96,8 @@ class PackageSummary:
     """What `install` takes to get it."""
     installed: str | None = None
     """The installed version, or None."""
+    problem: str = ""
+    """Why what is installed cannot be used, one sentence with the mend; empty where it can."""
 
     @property
     def ref(self) -> str:
@@ -122,6 +124,8 @@ class PackageDetail:
     warnings: tuple[str, ...] = ()
     kept: str | None = None
     """The version that a rollback leads to; None where none is kept, or the package is not installed."""
+    kept_is_newer: bool = False
+    """Whether that one is the newer: a rollback led away from it, and the next one returns to it."""
     linked: str | None = None
     """The author's folder, where the package is linked to it instead of copied."""
 
@@ -278,6 +282,11 @@ class Upgrade:
     rolled_back: bool = False
     error: str | None = None
     """Why a solver did not start with it: one line."""
+    before: str | None = None
+    """The version that a rollback left; None for an upgrade."""
+    direction: str = ""
+    """Which way a rollback went: `back` to the older version, `forward` to the newer one, `none` where the version that was wanted was
+    there already; empty for an upgrade."""
 
 
 @dataclass(frozen=True, slots=True)

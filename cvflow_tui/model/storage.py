@@ -47,9 +47,9 @@ class Finding:
     package: str
     """`vendor/name`."""
     part: str
-    """`file`, `weight` or `environment`."""
+    """`file`, `weight`, `environment`, or `folder`: the author's own, to which the package is linked."""
     path: str
-    """Relative to the package, or to the environment."""
+    """Relative to the package, or to the environment; a folder's in full."""
     kind: str
     """`missing`, `damaged` or `extra`."""
 

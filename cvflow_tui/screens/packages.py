@@ -60,6 +60,8 @@ def _state(line: Line) -> Cell:
 
 
 def _where(line: Line) -> Cell:
+    if line.package.problem:
+        return Cell(line.package.problem, "bad")
     if line.solver is None:
         return Cell(line.package.installed or line.package.version, "muted")
     if line.running is not None and line.running.state is SolverState.FAILED:
@@ -90,7 +92,14 @@ class PackagesScreen(ListPlace[Line]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "start_or_stop", "start/stop", tooltip="Start the solver, or stop it where it runs (Enter too)", id="packages.toggle"),
         Binding("u", "upgrade", "upgrade", tooltip="Bring the newest version; the one before is kept", id="packages.upgrade"),
-        Binding("b", "rollback", "back", show=False, tooltip="Go back to the version that the last upgrade kept", id="packages.rollback"),
+        Binding(
+            "b",
+            "rollback",
+            "back",
+            show=False,
+            tooltip="Go back to the version that the last upgrade kept; from there, forward again",
+            id="packages.rollback",
+        ),
         Binding("e", "settings", "settings", tooltip="How the solver runs: workers, limits, start, variables", id="packages.settings"),
         Binding("d", "disk", "disk", show=False, tooltip="What takes room, and what of it nobody uses", id="packages.disk"),
         Binding("x", "remove", "remove", tooltip="Remove the package; asks, and says what is freed", id="packages.remove"),
@@ -112,6 +121,8 @@ class PackagesScreen(ListPlace[Line]):
         line = self.table.current
         if line is None:
             return ""
+        if line.package.problem:
+            return line.package.problem
         if line.solver is None:
             return f"{line.name} {line.package.version}: {line.package.tagline}"
         if line.running is None:
@@ -131,7 +142,9 @@ class PackagesScreen(ListPlace[Line]):
         packages = sum(line.solver is None for line in self.table.items)
         live = sum(line.is_live for line in self.table.items)
         current = self.table.current
-        if current is not None and current.running is not None and current.running.error:
+        if current is not None and current.package.problem:
+            self.summary(current.package.problem)
+        elif current is not None and current.running is not None and current.running.error:
             self.summary(f"{current.name}: {current.running.error}")
         elif packages:
             self.summary(f"{packages} package{'s' if packages != 1 else ''} · {live or 'no'} solver{'s' if live != 1 else ''} running")
@@ -144,6 +157,9 @@ class PackagesScreen(ListPlace[Line]):
 
     async def _describe(self, line: Line | None) -> None:
         pane = self.query_one(PackagePane)
+        if line is not None and line.package.problem:
+            pane.say(line.package.problem)
+            return
         pane.show(await self.cvflow.client.package(line.package.ref) if line else None)
 
     def _open(self) -> None:
@@ -159,6 +175,9 @@ class PackagesScreen(ListPlace[Line]):
         of_package = [each for each in self.table.items if each.package.ref == line.package.ref and each.solver is not None]
         if len(of_package) == 1:
             return of_package[0]
+        if line.package.problem:
+            self.note(line.package.problem)
+            return None
         self.note(f"{line.name} has {len(of_package)} solvers: move to one of them")
         return None
 
@@ -226,19 +245,20 @@ class PackagesScreen(ListPlace[Line]):
     async def _rollback(self, package: PackageSummary) -> None:
         from cvflow_tui.screens.dialogs import confirm
 
-        kept = (await self.cvflow.client.package(package.ref)).kept
+        detail = await self.cvflow.client.package(package.ref)
+        kept, newer = detail.kept, detail.kept_is_newer
         if kept is None:
             self.note(f"no version of {package.ref} before this one is kept")
             return
         serving = self._serving(package)
-        text = f"To version {kept}, which the last upgrade kept: at once, and without the network."
+        now = package.installed or package.version
+        title = f"Return from {package.ref} {now} to the newer {kept}?" if newer else f"Go back from {package.ref} {now} to {kept}?"
+        text = "It is kept: this takes no time, and no network."
         text += f"\nRestarts with it: {', '.join(serving)}" if serving else ""
-        if await self.cvflow.run_dialog(
-            confirm(f"Go back from {package.ref} {package.installed or package.version}?", text, "go back", "stay")
-        ):
+        if await self.cvflow.run_dialog(confirm(title, text, "return" if newer else "go back", "stay")):
             done = await self.cvflow.client.rollback(package.ref, restart=bool(serving))
             await self.look()
-            self.note(done.error or f"{package.ref} is at {done.package.summary.version}")
+            self.note(done.error or f"{package.ref} {now} → {done.package.summary.version}")
 
     # -- room
 

@@ -43,6 +43,11 @@ class PackagePane(VerticalScroll):
         """What it shows."""
         return self._shown
 
+    def say(self, text: str) -> None:
+        """Say something instead of a package."""
+        self._shown = None
+        self.query_one(Static).update(Content(text))
+
     def show(self, detail: PackageDetail | None) -> None:
         """Show a package, or nothing. The place in the text is kept where it is the same package."""
         if detail == self._shown:
@@ -126,7 +131,8 @@ def _where(detail: PackageDetail) -> Iterable[Content]:
     if detail.linked:
         yield Content("  ") + Content.styled("linked: what its author changes holds from a solver's next start", MUTED)
     if detail.kept:
-        yield Content("  ") + _plain(f"version {detail.kept} is kept: b goes back to it")
+        told = "the newer version {} is kept: b returns to it" if detail.kept_is_newer else "version {} is kept: b goes back to it"
+        yield Content("  ") + _plain(told.format(detail.kept))
     for value in (detail.summary.source, detail.commit, detail.path):
         if value:
             yield Content("  ") + _plain(value, 1000)

@@ -26,18 +26,22 @@ def plan_text(plan: InstallPlan, width: int) -> Content:
     if plan.steps:
         lines.append(Content(""))
         lines += [_hung(f"{number:>2}  ", step, width) for number, step in enumerate(plan.steps, 1)]
-    warnings = [*plan.package.warnings, *(finding.sentence for finding in plan.findings if not finding.blocks)]
+    warnings = [*plan.package.warnings, *(finding.sentence for finding in plan.findings if not finding.blocks and not finding.fails)]
     lines += [Content.styled(hang(0, one_line(f"note: {warning}", 400), width), "$warning") for warning in dict.fromkeys(warnings)]
     return Content("\n").join(lines)
 
 
 def _problems(plan: InstallPlan, width: int) -> Iterator[Content]:
-    if not plan.problems:
-        return
-    yield Content.styled("It cannot be installed here:", "bold $error")
-    for problem in plan.problems:
-        yield Content.styled(f"  {hang(2, one_line(problem, 400), width)}", "$error")
-    yield Content("")
+    likely = [finding.sentence for finding in plan.findings if finding.fails and not finding.blocks]
+    for title, told, style in (
+        ("It cannot be installed here:", plan.problems, "$error"),
+        ("It is likely to fail at the end, where its code is imported:", likely, "$warning"),
+    ):
+        if told:
+            yield Content.styled(title, f"bold {style}")
+            for each in told:
+                yield Content.styled(f"  {hang(2, one_line(each, 400), width)}", style)
+            yield Content("")
 
 
 def _facts(plan: InstallPlan, width: int) -> Iterator[Content]:

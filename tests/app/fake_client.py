@@ -155,6 +155,7 @@ class FakeClient(DaemonClient):
         self.disk_entries: tuple[DiskEntry, ...] = ()
         self.newest = ""
         self.kept: str | None = None
+        self.kept_is_newer = False
         self.upgrade_error: str | None = None
         self.used_by: tuple[str, ...] = ()
         self.changes: Changes | None = None
@@ -210,7 +211,7 @@ class FakeClient(DaemonClient):
     async def package(self, ref: str) -> PackageDetail:
         """One installed."""
         self._call("package", ref)
-        return replace(self._detail(ref), kept=self.kept)
+        return replace(self._detail(ref), kept=self.kept, kept_is_newer=self.kept_is_newer)
 
     def _detail(self, ref: str) -> PackageDetail:
         if ref not in self.hub:

@@ -69,6 +69,20 @@ async def test_states_have_a_sign_and_a_word(open_app: OpenApp, client: FakeClie
         assert "out of memory" in screen_text(app)
 
 
+async def test_a_package_that_cannot_be_used_says_why(open_app: OpenApp) -> None:
+    hub = default_hub()
+    why = "cvflow/nanodet is linked to /gone, which is gone: put it back"
+    hub[0] = replace(hub[0], summary=replace(hub[0].summary, solvers=(), tasks=(), problem=why))
+    client = FakeClient(hub)
+    async with open_app(client, "packages", (160, 45)) as (app, pilot):
+        await wait_until(pilot, lambda: screen_text(app).count("cvflow/nanodet is") == 3)  # the line, the pane, the summary
+        await pilot.press("s")
+        await wait_until(pilot, lambda: why in screen_text(app).splitlines()[-2])
+        assert not client.called("start_solver") and client.called("package") == []
+        await pilot.press("down")
+        await wait_until(pilot, lambda: "1000 classes" in screen_text(app))
+
+
 async def test_removing_asks_and_names_what_is_freed_and_stopped(open_app: OpenApp, client: FakeClient) -> None:
     await client.start_solver("cvflow/nanodet/detect")
     async with open_app(client, "packages") as (app, pilot):
@@ -151,15 +165,17 @@ async def test_going_back_asks(open_app: OpenApp, client: FakeClient) -> None:
         await wait_until(pilot, lambda: "no version of cvflow/nanodet before this one is kept" in screen_text(app))
         client.kept = "0.9.0"
         await pilot.press("b")
-        await wait_until(pilot, lambda: "Go back from cvflow/nanodet 1.0.0?" in screen_text(app))
-        assert "To version 0.9.0" in screen_text(app)
+        await wait_until(pilot, lambda: "Go back from cvflow/nanodet 1.0.0 to 0.9.0?" in screen_text(app))
         await pilot.press("enter")
         await wait_until(pilot, lambda: isinstance(app.screen, Place))
         assert not client.called("rollback")
         await pilot.press("b")
         await wait_until(pilot, lambda: isinstance(app.screen, Choice))
         await pilot.press("y")
-        await wait_until(pilot, lambda: "cvflow/nanodet is at 0.9.0" in screen_text(app))
+        await wait_until(pilot, lambda: "cvflow/nanodet 1.0.0 → 0.9.0" in screen_text(app))
+        client.kept, client.kept_is_newer = "1.0.0", True
+        await pilot.press("b")
+        await wait_until(pilot, lambda: "Return from cvflow/nanodet 0.9.0 to the newer 1.0.0?" in screen_text(app))
 
 
 ENTRIES = (

@@ -82,3 +82,13 @@ async def test_a_script_that_was_not_allowed_is_not_asked_for(open_app: OpenApp,
         await wait_until(pilot, lambda: "Installed." in screen_text(app))
     assert client.installed_as is not None
     assert client.installed_as.scripts == ()
+
+
+async def test_what_is_likely_to_fail_is_said_first_and_is_installed_all_the_same(open_app: OpenApp, client: FakeClient) -> None:
+    client.findings = (Finding("imports", "net.py imports cv2, and no requirement brings it", "add --with toy", blocks=False, fails=True),)
+    async with open_app(client, "hub") as (app, pilot):
+        await pilot.press("down", "enter")
+        await wait_until(pilot, lambda: "net.py imports cv2" in plain(screen_text(app)))
+        shown = plain(screen_text(app))
+        assert shown.index("It is likely to fail at the end") < shown.index("net.py imports cv2") < shown.index("source")
+        assert "Enter install" in shown and shown.count("net.py") == 1

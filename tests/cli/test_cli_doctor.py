@@ -50,6 +50,18 @@ def test_what_stops_comes_first_and_gives_the_code(cli: Cli, client: FakeClient,
     assert not any(call.startswith("install") for call in client.calls)
 
 
+def test_what_would_fail_at_the_installation_is_in_the_way_and_yet_not_refused(
+    cli: Cli, client: FakeClient, asked: list[InstallRequest]
+) -> None:
+    fails = Finding("imports", "net.py imports cv2, and no requirement brings it", "add --with toy", blocks=False, fails=True)
+    client.findings = (WARNS, fails)  # type: ignore[attr-defined]
+    outcome = cli("doctor", "nanodet")
+    assert outcome.code == 6 and "cvflow/nanodet 1.0.0 is likely to fail here" in outcome.out
+    assert outcome.out.index("fails  imports: net.py imports cv2") < outcome.out.index("add --with toy") < outcome.out.index("warn   gpu")
+    assert cli("doctor", "nanodet", "--json").json["can_run"] is False
+    assert cli("install", "nanodet", "--yes").code == 0, "only the installation itself is sure"
+
+
 def test_as_json(cli: Cli, client: FakeClient, asked: list[InstallRequest]) -> None:
     client.findings = (STOPS,)  # type: ignore[attr-defined]
     outcome = cli("doctor", "nanodet", "--json")

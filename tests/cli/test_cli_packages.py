@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,12 @@ def test_list(cli: Cli, client: FakeClient) -> None:
     client.installed = [SUMMARY]
     assert cli("list").out.startswith("cvflow/nanodet\t1.0.0\tdetect\t")
     assert [each["name"] for each in cli("list", "--json").json] == ["nanodet"]
+    client.installed = [
+        SUMMARY,
+        replace(SUMMARY, name="mine", solvers=(), problem="cvflow/mine is linked to /x, which is gone: put it back"),
+    ]
+    told = cli("list")
+    assert "cvflow/mine\t1.0.0\tunusable\t" in told.out and told.err == "cvflow/mine is linked to /x, which is gone: put it back\n"
 
 
 def test_remove(cli: Cli, client: FakeClient) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages import diagnosis, machine
+from cvflow_tui.backend.packages.imports_ahead import import_findings
 from cvflow_tui.backend.packages.interpreters import own_interpreter
 from cvflow_tui.backend.packages.machine import gpu_names, has_library, missing_libraries
+from cvflow_tui.backend.packages.package import load_package
 from cvflow_tui.backend.packages.resolution import Pin, Resolution
 from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.home import Home
@@ -99,10 +104,6 @@ def test_a_mirror_is_enough(service: PackageService, tmp_path: Path, trusted: Fi
 
 
 def test_weights_that_are_kept_already_are_not_asked_for(service: PackageService, tmp_path: Path, trusted: FileServer) -> None:
-    import hashlib
-
-    from cvflow_tui.backend.jobs import Progress
-
     digest = hashlib.sha256(b"weights").hexdigest()
     url = trusted.add("w.bin", b"weights")
     service.install(InstallRequest(str(write_package(tmp_path / "a", more=weight("w.bin", url, digest)))), Progress())
@@ -169,3 +170,68 @@ def _closed() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def imports(service: PackageService, root: Path, **wishes: object) -> list[str]:
+    """What is said of imports: the sentences of those at which the installation would fail first."""
+    found = findings(service, root, **wishes).get("imports", [])
+    return [finding.sentence for finding in sorted(found, key=lambda each: not each.fails)]
+
+
+def test_an_import_that_nothing_brings_is_told_before_anything_is_installed(
+    service: PackageService, home: Home, tmp_path: Path, pip_of_the_test: Path
+) -> None:
+    """Whatever is surely imported, by the solver's file or one that it imports; nothing else, and nothing that is there."""
+    write_wheel(pip_of_the_test, "toy", "1.0", {"toy.py": b""})
+    write_wheel(pip_of_the_test, "opencv_contrib_python", "4.1", {"cv2.py": b""})
+    source = (
+        "import os, toy, cvflow, pkg_resources\nfrom parts import boxes\ntry:\n    import torch\nexcept ImportError:\n    torch = None\n"
+        "class Solver:\n    def infer(self, image):\n        import scipy\n"
+    )
+    root = write_package(tmp_path / "p", source=source, requirements="toy\n")
+    (root / "parts/boxes.py").write_text("import cv2.data, strange_thing, google.protobuf.message\nfrom utils import nms\n")
+    (root / "parts/unused.py").write_text("import pandas\n")
+    before = tree(home)
+    assert imports(service, root) == [
+        "parts/boxes.py imports cv2, and no requirement brings it; add --with opencv-python-headless",
+        "parts/boxes.py imports google.protobuf, and no requirement brings it; add --with protobuf",
+        "parts/boxes.py imports utils, which is no part of the package, and of no distribution that is known; ask its author",
+        "parts/boxes.py imports strange_thing, and no requirement is known to bring it; "
+        "if none does, add --with strange-thing (a guess by its name: look at it first)",
+    ]
+    found = service.plan(str(root)).findings
+    assert [finding.fails for finding in found] == [True, True, False, True] and not any(finding.blocks for finding in found)
+    assert tree(home) == before
+    (root / "parts/boxes.py").write_text("import cv2\n")
+    assert imports(service, root, requirements=("opencv-contrib-python",)) == [], "another distribution with the same modules will do"
+
+
+def test_what_the_environment_has_already_is_looked_at_by_its_files(service: PackageService, tmp_path: Path, pip_of_the_test: Path) -> None:
+    """Its name says nothing of what a distribution brings; its files do, once they are there."""
+    write_wheel(pip_of_the_test, "visionary", "1.0", {"odd_name.py": b"", "cv2/__init__.py": b""})
+    source = "import odd_name, cv2\nclass Solver:\n    def infer(self, image): ...\n"
+    root = write_package(tmp_path / "p", requirements="visionary\n", source=source)
+    assert len(imports(service, root)) == 2
+    service.install(str(root), Progress())
+    assert imports(service, root) == []
+    (root / "parts/solver.py").write_text(source.replace("cv2", "cv2, yaml"))
+    assert imports(service, root) == ["parts/solver.py imports yaml, and no requirement brings it; add --with pyyaml"]
+
+
+def test_an_import_that_the_apps_own_python_does_not_have(service: PackageService, hub_folder: Path) -> None:
+    source = "import numpy, no_such_thing\nclass Solver:\n    def infer(self, image): ...\n"
+    write_package(hub_folder / "host", environment="host", source=source)
+    [finding] = service.plan("host").findings
+    assert finding.fails and finding.what == "parts/solver.py imports no_such_thing, which the app's own Python does not have"
+
+
+@pytest.mark.parametrize(
+    ("version", "module", "mend"),
+    [("3.12.1", "distutils.core", "--with setuptools"), ("3.12.0", "imp", "--python 3.11"), ("3.13.2", "imghdr", "--python 3.12")],
+)
+def test_what_the_standard_library_has_no_more(tmp_path: Path, version: str, module: str, mend: str) -> None:
+    package = load_package(write_package(tmp_path / "p", source=f"import {module}\nclass Solver: ...\n"))
+    newer, older = replace(own_interpreter(), version=version), replace(own_interpreter(), version="3.9.18")
+    [finding] = import_findings(package, newer, ())
+    assert finding.mend == f"add {mend}" and f"Python {version.rpartition('.')[0]} does not have any more" in finding.what
+    assert list(import_findings(package, older, ())) == []

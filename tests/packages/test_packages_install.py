@@ -315,6 +315,9 @@ def test_what_was_damaged_by_hand_is_said(service: PackageService, home: Home) -
     path = Path(str(service.install("boxes", Progress()).path))
     (path / "cvpm.toml").write_text("broken [")
     assert service.installed()[0].tagline.startswith("damaged, install it again: cvpm.toml, line 1")
+    assert service.installed()[0].problem.startswith("acme/boxes is damaged, install it again: cvpm.toml, line 1")
+    with pytest.raises(PackageError, match="line 1"):
+        service.resolve("boxes")
     with pytest.raises(PackageError, match="line 1"):
         service.detail("boxes")
     service.remove("boxes")

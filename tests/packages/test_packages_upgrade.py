@@ -15,6 +15,7 @@ from cvflow_tui.backend.packages.toml_file import LIMIT as TOML_LIMIT
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import NotFoundError, PackageError, RefusedError, UsageError
 from cvflow_tui.model.packages import Changes, Differences, InstallRequest, SolverName
+from cvflow_tui.model.storage import Finding
 
 from .parts import FileServer, Watching, commit_all, git, payload, sha256, tree, weight, write_package, write_wheel
 
@@ -71,7 +72,8 @@ def test_an_upgrade_keeps_one_version_and_a_rollback_is_instant(service: Package
     assert folders(home) == {"1.0.0", "2.0.0"} and service.kept("many") == service.detail("many").kept == "1.0.0"
     assert len(list(home.weights.iterdir())) == 2
     shutil.rmtree(many)  # neither the hub nor anything else is asked
-    detail, before = service.roll_back("many")
+    detail, before, forward = service.roll_back("many")
+    assert not forward and detail.kept_is_newer
     assert (detail.summary.version, before, service.kept("many")) == ("1.0.0", "2.0.0", "2.0.0")
     spec = service.run_spec(SolverName("lab", "many", "detect"))
     assert spec.version == "1.0.0" and Path(spec.weights["n"]).read_bytes() == DATA
@@ -79,7 +81,8 @@ def test_an_upgrade_keeps_one_version_and_a_rollback_is_instant(service: Package
         service.run_spec(SolverName("lab", "many", "more"))
     service.recover()
     assert folders(home) == {"1.0.0", "2.0.0"}
-    assert service.roll_back("many")[0].summary.version == "2.0.0"
+    detail, before, forward = service.roll_back("many")
+    assert (detail.summary.version, before, forward, detail.kept_is_newer) == ("2.0.0", "1.0.0", True, False)
     service.remove("many")
     assert tree(home) == set()
 
@@ -209,6 +212,37 @@ def test_a_linked_folder_may_take_the_place_of_a_copy_and_back(service: PackageS
     assert service.run_spec(SolverName("local", "mine", "detect")).root == str(root)
     detail = service.install(str(root), Progress())
     assert service.run_spec(SolverName("local", "mine", "detect")).root == detail.path
+
+
+@pytest.mark.parametrize("gone", ["folder", "manifest"])
+def test_a_linked_folder_that_is_gone_is_said_by_all_who_need_it(service: PackageService, tmp_path: Path, gone: str) -> None:
+    root = write_package(tmp_path / "mine")
+    service.install(InstallRequest(str(root), editable=True), Progress())
+    service.install("words", Progress())
+    assert service.storage.verify(None, Progress()).findings == ()
+    kept = tmp_path / "kept"
+    missing = root if gone == "folder" else root / "cvpm.toml"
+    missing.rename(kept)
+    what = "which is gone" if gone == "folder" else "whose cvpm.toml is gone"
+    said = f"local/mine is linked to {root}, {what}: put it back, or link it from where it is now: cvflow install FOLDER --editable"
+    assert service.storage.verify(None, Progress()).findings == (Finding("local/mine", "folder", str(missing), "missing"),)
+    words, mine = service.installed()
+    assert mine.problem == mine.tagline == said and (words.problem, words.solvers) == ("", ("read",))
+    for name in ("mine", "local/mine", "mine/detect", "local/mine/detect"):
+        with pytest.raises(PackageError) as told:
+            service.resolve(name)
+        assert told.value.message == said
+    assert service.resolve("read").package == "words", "the others are found as before"
+    for use in (
+        lambda: service.run_spec(SolverName("local", "mine", "detect")),
+        lambda: service.detail("mine"),
+        lambda: service.storage.verify("mine", Progress(), repair=True),
+    ):
+        with pytest.raises(PackageError) as told:
+            use()
+        assert told.value.message == said
+    kept.rename(missing)
+    assert service.storage.verify(None, Progress()).findings == () and not any(each.problem for each in service.installed())
 
 
 # -- locks

@@ -86,6 +86,11 @@ def test_a_running_solver_serves_the_old_version_until_it_is_restarted(cvflow: C
     assert says(cvflow, photographs) == "1.1.0"
     back = cvflow.json("rollback", "demo", "--restart")
     assert back["restarted"] == ["lab/demo/say"] and back["previous"] == "1.1.0"
+    assert (back["before"], back["direction"]) == ("1.1.0", "back")
+    assert cvflow.json("rollback", "demo", "--to", "1.0.0")["direction"] == "none"
+    there = cvflow.run("rollback", "demo")
+    assert "lab/demo 1.0.0 -> 1.1.0: this returns to the newer version; 1.0.0 is kept (cvflow rollback lab/demo)\n" in there.stderr
+    cvflow.ok("rollback", "demo", "--to", "1.0.0")
     assert says(cvflow, photographs) == "1.0.0"
     assert cvflow.json("upgrade", "demo", "--yes", "--restart")[0]["restarted"] == ["lab/demo/say"]
     assert says(cvflow, photographs) == "1.1.0"

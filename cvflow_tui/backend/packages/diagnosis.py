@@ -1,14 +1,16 @@
-"""Why can't this run here? Found out before anything is downloaded: Python, requirements, weights' hosts, GPU, libraries of the system."""
+"""Why can't this run here? Found out before anything is downloaded: Python, requirements, imports, weights' hosts, GPU, libraries."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
-from cvflow_tui.backend.packages.environment import Environments
+from cvflow_tui.backend.packages.environment import Environments, site_folders
 from cvflow_tui.backend.packages.filling import missing
+from cvflow_tui.backend.packages.imports_ahead import import_findings
 from cvflow_tui.backend.packages.interpreters import Interpreter, choose_interpreter, own_interpreter
 from cvflow_tui.backend.packages.machine import gpu_names, missing_libraries
 from cvflow_tui.backend.packages.package import Package
@@ -48,6 +50,7 @@ def look_ahead(package: Package, wish: Wish, environments: Environments, work: P
         outlook.interpreter = own_interpreter() if package.environment == "host" else choose_interpreter(wish.python, wish.interpreter)
         if package.environment != "host":
             _resolve(outlook, wish, environments, work, progress)
+        outlook.findings += _imports_ahead(package, outlook, environments)
     outlook.findings += gpu_findings(package)
     if outlook.resolution is not None:
         outlook.findings += [*build_findings(outlook.resolution), *library_findings(outlook.resolution)]
@@ -91,6 +94,16 @@ def library_findings(resolution: Resolution) -> Iterator[Finding]:
     """Libraries of the system that wheels are known to need, and that are not here."""
     for name, libraries, mend in missing_libraries([pin.name for pin in resolution.pins]):
         yield Finding("libraries", f"{name} needs {', '.join(libraries)}, which this system does not have", mend, blocks=False)
+
+
+def _imports_ahead(package: Package, outlook: Outlook, environments: Environments) -> list[Finding]:
+    """What its code imports and nothing brings. Nothing can be said of requirements that cannot be resolved."""
+    if outlook.interpreter is None or (outlook.resolution is None and package.environment != "host"):
+        return []
+    if outlook.resolution is None:
+        return list(import_findings(package, outlook.interpreter, (), [Path(folder) for folder in sys.path if folder]))
+    folders = site_folders(environments.path(outlook.resolution.key)) if outlook.ready else []
+    return list(import_findings(package, outlook.interpreter, [pin.name for pin in outlook.resolution.pins], folders))
 
 
 def _resolve(outlook: Outlook, wish: Wish, environments: Environments, work: Path, progress: Progress) -> None:

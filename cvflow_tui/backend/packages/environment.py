@@ -54,6 +54,12 @@ def host_environment(requirements: Sequence[str]) -> Environment:
     return Environment(None, Path(sys.executable), tuple(held_versions(requirements)), own_interpreter())
 
 
+def site_folders(folder: Path) -> list[Path]:
+    """The folders that hold an environment's distributions."""
+    found = [*folder.glob("lib/python*/site-packages"), *folder.glob("Lib/site-packages")]
+    return sorted(path for path in found if path.is_dir())
+
+
 class Environments:
     """`environments/KEY/` of a home folder. Thread-safe.
 

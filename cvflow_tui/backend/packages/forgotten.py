@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
@@ -53,14 +55,32 @@ def mend(error: str, root: Path, class_paths: Sequence[str], python: Path, sdk: 
     return told + (f" ({', '.join(guessed)} is a guess by its name: look at it first)" if guessed else "")
 
 
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A module that is somebody else's, as the package's code asks for it."""
+
+    top: str
+    """The first of its names: `google` of `google.protobuf.message`."""
+    names: frozenset[str]
+    """All of them in full."""
+    file: Path
+    """The first file that imports it, relative to the package."""
+
+
 def imported(root: Path, class_paths: Sequence[str]) -> list[str]:
+    """The first names of what `imports_of` finds."""
+    return [module.top for module in imports_of(root, class_paths)]
+
+
+def imports_of(root: Path, class_paths: Sequence[str]) -> list[Imported]:
     """The modules that are surely imported when the solvers' classes are, and that are not the package's own, sorted.
 
     Imports in functions, and those that a `try` around them makes optional, do not count.
     """
     waiting = [Path(root, *class_path.split("/")[:-1]).with_suffix(".py") for class_path in class_paths]
     seen: set[Path] = set()
-    names: set[str] = set()
+    names: dict[str, set[str]] = {}
+    files: dict[str, Path] = {}
     while waiting and len(seen) < _FILES:
         file = waiting.pop()
         if file in seen or not file.is_file() or not file.resolve().is_relative_to(root.resolve()):
@@ -70,8 +90,10 @@ def imported(root: Path, class_paths: Sequence[str]) -> list[str]:
             own = _own_files(root, file, name, level)
             waiting += own
             if not own and not level:
-                names.add(name.partition(".")[0])
-    return sorted(names)
+                top = name.partition(".")[0]
+                names.setdefault(top, set()).add(name)
+                files.setdefault(top, Path(os.path.relpath(file, root)))
+    return [Imported(top, frozenset(names[top]), files[top]) for top in sorted(names)]
 
 
 def _not_there(root: Path, class_paths: Sequence[str], python: Path, sdk: Path, progress: Progress) -> list[str]:

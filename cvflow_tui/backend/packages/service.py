@@ -17,6 +17,7 @@ from cvflow_tui.backend.packages.fetched import installed_spec
 from cvflow_tui.backend.packages.freed import Usage
 from cvflow_tui.backend.packages.hub import FolderHub
 from cvflow_tui.backend.packages.installer import Installer, Stores
+from cvflow_tui.backend.packages.linked import load_linked
 from cvflow_tui.backend.packages.lock import LOCK
 from cvflow_tui.backend.packages.manifest import find_manifest
 from cvflow_tui.backend.packages.names import resolve_package, resolve_solver
@@ -26,7 +27,7 @@ from cvflow_tui.backend.packages.records import Record, Records
 from cvflow_tui.backend.packages.recovery import recover
 from cvflow_tui.backend.packages.storage import Storage
 from cvflow_tui.backend.packages.upgrading import upgrade_request
-from cvflow_tui.backend.packages.versions import way_back
+from cvflow_tui.backend.packages.versions import is_newer, way_back
 from cvflow_tui.backend.packages.weights import WeightStore
 from cvflow_tui.backend.runtime.spec import RunSpec
 from cvflow_tui.backend.store import Ballast, Database
@@ -90,12 +91,19 @@ class PackageService:
     def resolve(self, name: str) -> SolverName:
         """The installed solver that `vendor/package/solver`, `package/solver`, `vendor/package`, `package` or `solver` means.
 
-        Raises NotFoundError that says what there is, UsageError where several are meant.
+        Raises NotFoundError that says what there is, UsageError where several are meant, PackageError for a package that cannot be read.
         """
-        known = []
+        known: list[SolverName] = []
+        wanted = name.strip().lower()
         for record in self._stores.records.all():
-            package = self._package_or_none(record)
-            known += [SolverName(record.vendor, record.name, solver.name) for solver in package.solvers] if package else []
+            try:
+                package = self._package(record)
+            except PackageError:
+                # Nobody knows its solvers now; who names it is to hear why, not that there is no such solver.
+                if wanted in (record.ref, record.name) or wanted.startswith((f"{record.ref}/", f"{record.name}/")):
+                    raise
+                continue
+            known += [SolverName(record.vendor, record.name, solver.name) for solver in package.solvers]
         return resolve_solver(name, known)
 
     def run_spec(self, name: SolverName) -> RunSpec:
@@ -134,11 +142,15 @@ class PackageService:
         """What brings the newest version of an installed package, or the one that `NAME==VERSION` names; with all that was asked before."""
         return upgrade_request(ref, self._record)
 
-    def roll_back(self, ref: str) -> tuple[PackageDetail, str]:
-        """Make the version that was kept the installed one; also the version it was before. Raises RefusedError where none is kept."""
+    def roll_back(self, ref: str) -> tuple[PackageDetail, str, bool]:
+        """Make the version that was kept the installed one; also the version it was before, and whether that was the older one.
+
+        Raises RefusedError where none is kept.
+        """
         record = self._record(ref)
         with self._installer.working_on(record.ref):
-            return self._detail(self._installer.roll_back(record)), record.version
+            target = self._installer.roll_back(record)
+            return self._detail(target), record.version, is_newer(target, record)
 
     def kept(self, ref: str) -> str | None:
         """The version that a rollback of a package leads to, or None."""
@@ -215,7 +227,7 @@ class PackageService:
     def _package(self, record: Record) -> Package:
         """An installed package, read once: its files do not change."""
         if record.editable is not None:  # its author's folder, which does change
-            return load_package(record.root, vendor=record.vendor, commit=record.commit)
+            return load_linked(record)
         path = find_manifest(record.path)
         stamp = path.stat().st_mtime_ns if path else 0
         with self._guard:
@@ -226,18 +238,21 @@ class PackageService:
             self._read[record.path] = (stamp, package)
         return package
 
-    def _package_or_none(self, record: Record) -> Package | None:
-        try:
-            return self._package(record)
-        except PackageError:
-            return None
-
     def _summary(self, record: Record) -> PackageSummary:
         try:
             package = self._package(record)
         except PackageError as error:
-            tagline = one_line(f"damaged, install it again: {error.message}")
-            return PackageSummary(record.vendor, record.name, record.version, tagline, source=record.source, installed=record.version)
+            damaged = f"damaged, install it again: {error.message}"
+            tagline, told = (error.message,) * 2 if record.editable else (damaged, f"{record.ref} is {damaged}")
+            return PackageSummary(
+                record.vendor,
+                record.name,
+                record.version,
+                one_line(tagline),
+                source=record.source,
+                installed=record.version,
+                problem=one_line(told, 400),
+            )
         summary = summary_of(package, source=record.source, installed=record.version)
         return replace(summary, vendor=record.vendor, name=record.name, version=record.version, size=record.size)
 
@@ -246,4 +261,7 @@ class PackageService:
         summary = self._summary(record)
         found = detail_of(package, summary, path=str(record.path), commit=record.commit, more_warnings=record.warnings)
         back = way_back(self._stores.records.kept_of(record.vendor, record.name))
-        return replace(found, kept=back.record.version if back else None, linked=str(record.editable) if record.editable else None)
+        newer = back is not None and is_newer(back.record, record)
+        return replace(
+            found, kept=back.record.version if back else None, kept_is_newer=newer, linked=str(record.editable) if record.editable else None
+        )

@@ -37,19 +37,18 @@ class Upgrader:
             return self._told(detail, serving, ())
         restarted, error = self._restart(serving, progress)
         if error is not None and request.rollback_on_failure and self._packages.kept(ref) is not None:
-            before, _ = self._packages.roll_back(ref)
+            before, *_ = self._packages.roll_back(ref)
             back, _ = self._restart(serving, progress)
             return replace(self._told(before, self._serving(ref), back), rolled_back=True, error=error)
         return replace(self._told(detail, self._serving(ref), restarted), error=error)
 
     def roll_back(self, ref: str, restart: bool) -> Upgrade:
-        """Go back to the version that was kept. Raises RefusedError where none is."""
-        detail, _ = self._packages.roll_back(ref)
+        """Go to the version that was kept: back, or forward where a rollback was there before. Raises RefusedError where none is kept."""
+        detail, before, forward = self._packages.roll_back(ref)
         serving = self._serving(detail.summary.ref)
-        if not restart:
-            return self._told(detail, serving, ())
-        restarted, error = self._restart(serving, Progress())
-        return replace(self._told(detail, self._serving(detail.summary.ref), restarted), error=error)
+        restarted, error = self._restart(serving, Progress()) if restart else ((), None)
+        told = self._told(detail, self._serving(detail.summary.ref) if restart else serving, restarted)
+        return replace(told, error=error, before=before, direction="forward" if forward else "back")
 
     def start(self, solver: SolverName, port: int | None, wait: bool) -> RunningSolver:
         """Start a solver; a version that starts is proven, of one that fails the first time the way back is named."""

@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from packaging.version import Version
+
 from cvflow_tui.backend.packages.disk import sync_folder, sync_tree
 from cvflow_tui.backend.packages.records import Kept, Record, Records, kept_now
 from cvflow_tui.backend.packages.weights import FOLDER, Weight, WeightStore
@@ -59,6 +61,14 @@ def roll_back(record: Record, records: Records) -> Record | None:
 def way_back(kept: Sequence[Kept]) -> Kept | None:
     """Where a rollback leads: to a version that has started once, if there is one."""
     return next((each for each in kept if each.record.proven), kept[0] if kept else None)
+
+
+def is_newer(one: Record, other: Record) -> bool:
+    """Whether a version is newer than another: by its number, or, where those say nothing (commits), by when it was installed."""
+    first, second = Version(one.version), Version(other.version)
+    if first.public != second.public:
+        return first > second
+    return one.installed_at > other.installed_at
 
 
 def to_keep(versions: Sequence[Kept], in_use: Collection[str]) -> list[Kept]:

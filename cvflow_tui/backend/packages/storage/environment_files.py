@@ -9,6 +9,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from cvflow_tui.backend.packages.environment import site_folders
+
 _OF_VIRTUALENV = ("_virtualenv.py", "_virtualenv.pth")
 
 
@@ -26,12 +28,6 @@ def unknown_files(folder: Path, known: set[Path]) -> Iterator[Path]:
                 path = Path(parent, name)
                 if path not in known and not (path.parent == site and name in _OF_VIRTUALENV):
                     yield path
-
-
-def site_folders(folder: Path) -> list[Path]:
-    """The folders that hold an environment's distributions."""
-    found = [*folder.glob("lib/python*/site-packages"), *folder.glob("Lib/site-packages")]
-    return sorted(path for path in found if path.is_dir())
 
 
 def _read(record: Path, site: Path) -> Iterator[tuple[Path, str, str | None]]:

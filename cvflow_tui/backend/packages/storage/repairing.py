@@ -13,6 +13,7 @@ from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.describe import is_relative
 from cvflow_tui.backend.packages.downloads import told_offline
 from cvflow_tui.backend.packages.installer import Installer, Stores
+from cvflow_tui.backend.packages.linked import load_linked
 from cvflow_tui.backend.packages.lock import LOCK
 from cvflow_tui.backend.packages.locked import asked, read_lock
 from cvflow_tui.backend.packages.package import Package, load_package
@@ -36,6 +37,8 @@ class Repairer:
         """Make the package what it was when it was installed. Raises the error of whatever its source does not deliver any more."""
         if any(finding.path == LOCK for finding in findings):
             raise PackageError(f"{record.ref}: its {LOCK} is gone or damaged, and with it what it was; install it again: {record.source}")
+        if record.editable is not None:
+            load_linked(record)  # nobody but its author brings that folder back
         weights = read_lock(record.path / LOCK).weights
         self._clean_store(record, weights, progress)
         if {finding.part for finding in findings} == {"weight"} and self._weights_again(record, weights, progress):

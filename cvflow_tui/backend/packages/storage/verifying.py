@@ -9,6 +9,7 @@ from pathlib import Path
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.describe import SKIPPED
 from cvflow_tui.backend.packages.environment import Environments
+from cvflow_tui.backend.packages.linked import gone_from
 from cvflow_tui.backend.packages.lock import LOCK
 from cvflow_tui.backend.packages.locked import read_lock
 from cvflow_tui.backend.packages.meter import Meter
@@ -62,6 +63,8 @@ def verify_package(record: Record, environments: Environments, store: WeightStor
         yield Finding(record.ref, "file", LOCK, "damaged" if (record.path / LOCK).exists() else "missing")
         return
     yield from _weights(record, lock.weights, store, seen)
+    if (gone := gone_from(record)) is not None:
+        yield Finding(record.ref, "folder", str(gone), "missing")
     if record.editable is None:  # a linked folder is its author's, who changes it
         yield from _files(record, lock.files, lock.weights.keys(), seen)
     if record.environment is not None:
