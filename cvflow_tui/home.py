@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cvflow_tui.model.file_names import file_stem
+
 if TYPE_CHECKING:
     from cvflow_tui.model.errors import RefusedError
 
@@ -68,13 +70,25 @@ class Home:
 
     @property
     def logs(self) -> Path:
-        """`logs/daemon.log` and `logs/VENDOR.PACKAGE.SOLVER.log`."""
+        """`logs/daemon.log`, `logs/VENDOR+PACKAGE+SOLVER.log` and `logs/install@VENDOR+PACKAGE.log`."""
         return self.root / "logs"
+
+    def solver_log(self, name: str) -> Path:
+        """The log of `vendor/package/solver`, and of no other."""
+        return self.logs / f"{file_stem(name)}.log"
+
+    def install_log(self, ref: str) -> Path:
+        """What the scripts of `vendor/package` said; no solver's log is called like this: an `@` is escaped there."""
+        return self.logs / f"install@{file_stem(ref)}.log"
 
     @property
     def runs(self) -> Path:
         """Private (0700) folder of the runners: their specifications and, without a tmpfs, their uploads."""
         return self.root / "runs"
+
+    def specification(self, name: str) -> Path:
+        """What the runner of `vendor/package/solver` is told. Its path marks the run's processes too: no two solvers may share it."""
+        return self.runs / f"{file_stem(name)}.json"
 
     @property
     def ballast(self) -> Path:

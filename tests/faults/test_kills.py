@@ -26,7 +26,7 @@ MOMENTS = ("starting", "ready", "busy", "stopping")
 
 
 def marked(site: Site, name: str) -> set[int]:
-    return bearers(RUN_MARK, str(site.home.runs / f"{name.replace('/', '.')}.json"))
+    return bearers(RUN_MARK, str(site.home.specification(name)))
 
 
 def at_moment(site: Site, habit: Habit, picture: bytes, moment: str) -> tuple[int, list[threading.Thread]]:

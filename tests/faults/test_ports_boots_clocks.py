@@ -132,7 +132,7 @@ def test_a_stranger_at_the_port_of_a_run_is_not_taken_for_it(site: Site, habit: 
             threading.Thread(target=server.serve_forever, daemon=True).start()
             state = open_state(site.home)
             with state.write() as connection:
-                spec = str(site.home.runs / "tests.demo.sleeper.json")
+                spec = str(site.home.specification("tests/demo/sleeper"))
                 sql = "INSERT INTO runs (name, version, spec, token, port, started_at) VALUES ('tests/demo/sleeper', '1', ?, 't', ?, 0)"
                 connection.execute(sql, (spec, server.server_port))
             assert site.supervisor.adopt() == []

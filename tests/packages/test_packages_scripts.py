@@ -83,7 +83,7 @@ def test_allowed_scripts_run_in_their_order_in_a_clean_place(service: PackageSer
     assert names <= {"HOME", "LANG", "PATH", "PWD", "SHLVL", "TMPDIR", "VIRTUAL_ENV", "OLDPWD", "SSL_CERT_FILE"}
     path = (root / "path").read_text().strip().split(":")
     assert Path(path[1]).is_relative_to(home.environments) and path[2:] == ["/usr/local/bin", "/usr/bin", "/bin"]
-    log = (home.logs / "local.p.install.log").read_text()
+    log = (home.install_log("local/p")).read_text()
     assert f"--- setup.sh {sha256(SETUP.encode())}\nsaid by setup\n" in log
     lock = tomllib.loads(service.lock("p"))
     assert [script["ran"] for script in lock["scripts"]] == [True, True, True]
@@ -187,7 +187,7 @@ def test_rule_13_a_scripts_text_and_output_reach_no_terminal_raw(service: Packag
     (script,) = service.plan(str(root)).scripts
     assert "\x1b" not in script.text and "\x07" not in script.text
     service.install(InstallRequest(str(root), scripts=(script.sha256,)), Watching())
-    assert (home.logs / "local.p.install.log").read_bytes().endswith(b"said\n")
+    assert (home.install_log("local/p")).read_bytes().endswith(b"said\n")
 
 
 @pytest.mark.slow

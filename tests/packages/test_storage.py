@@ -51,7 +51,7 @@ def filled(service: PackageService, home: Home, tmp_path: Path, trusted: FileSer
         (project / part / "file").write_bytes(b"x" * 10_000)
     (project / "project.db").write_bytes(b"x" * 5000)
     (home.logs / "daemon.log").write_bytes(b"x" * 5000)
-    (home.logs / "local.one.detect.log").write_bytes(b"x" * 5000)
+    (home.logs / "local+one+detect.log").write_bytes(b"x" * 5000)
     (home.root / "stray").write_bytes(b"x" * 5000)
     (home.root / "link").symlink_to(home.root / "stray")
     return service
@@ -132,13 +132,13 @@ def test_prune_frees_exactly_what_it_says(filled: PackageService, home: Home, tm
     (home.environments / "nobodys/file").write_bytes(b"x" * 100_000)
     linked = home.environments / "nobodys/linked"
     linked.hardlink_to(home.weights / sha256(DATA))  # freed only once its last link is gone
-    (home.logs / "acme.gone.detect.log.1").write_bytes(b"x" * 70_000)
+    (home.logs / "acme+gone+detect.log.1").write_bytes(b"x" * 70_000)
     found = filled.storage.prunable()
     assert {(entry.kind, entry.name) for entry in found.entries} == {
         ("weight", "0" * 64),
         ("environment", "nobodys"),
         ("download", "a" * 40),
-        ("log", "acme.gone.detect.log.1"),
+        ("log", "acme+gone+detect.log.1"),
     }
     assert (home.weights / ("0" * 64)).exists() and not found.done
     before = du_without_database(home)

@@ -27,7 +27,7 @@ def test_escape_sequences_of_a_solver_never_come_through(site: Site, spec_of: Ca
     assert "\n100%\n" in chunk.text
     assert "<b>markup stays text</b>" in chunk.text
     assert not {"\x1b", "\x9b", "\x07", "\r"} & set(chunk.text)
-    file = site.home.logs / "tests.demo.chatty.log"
+    file = site.home.logs / "tests+demo+chatty.log"
     assert file.stat().st_mode & 0o777 == 0o600
     assert b"\x1b[31m" in file.read_bytes()
 

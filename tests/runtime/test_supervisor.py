@@ -48,7 +48,7 @@ def test_start_serves_and_stop_leaves_nothing(site: Site, spec_of: Specs, pictur
     child = int(Client(solver.port).infer(picture).json["caption"])
     everyone = [solver.pid, child, *workers(solver.pid)]
     assert len(everyone) >= 3
-    spec_file = site.home.runs / "tests.demo.parent.json"
+    spec_file = site.home.runs / "tests+demo+parent.json"
     assert spec_file.stat().st_mode & 0o777 == 0o600
 
     stopped = site.supervisor.stop(solver.name)

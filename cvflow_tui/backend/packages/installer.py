@@ -246,7 +246,7 @@ class Installer:
             return job
         if job.fetched.editable is not None:
             raise RefusedError(f"{job.package.ref} is linked: run its scripts in its folder yourself, or install a copy of it")
-        log = self._stores.home.logs / f"{job.package.vendor}.{job.package.name}.install.log"
+        log = self._stores.home.install_log(job.package.ref)
         run_scripts(job.scripts, when, job.staged, job.work, progress, python=python, log=log)
         package = as_asked(read_package(job.fetched, job.staged), job.request)
         if (package.ref, package.version) != (job.package.ref, job.package.version):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
+from cvflow_tui.home import Home
 from cvflow_tui.model.solvers import LogChunk
 from cvflow_tui.model.text import clean
 
@@ -15,9 +18,24 @@ LIMIT = 1 << 20
 """The longest piece, in bytes."""
 
 
-def log_path(folder: Path, name: str) -> Path:
-    """The log file of `vendor/package/solver`."""
-    return folder / f"{name.replace('/', '.')}.log"
+def log_path(home: Home, name: str) -> Path:
+    """The log file of `vendor/package/solver`. One that an older version wrote, under a name with dots, is moved to it."""
+    path = home.solver_log(name)
+    if not path.exists() and "." not in name and not name.endswith("/install"):
+        # Other names cannot be told apart in the old ones: `a.b/c/d` wrote where `a/b.c/d` did, `a/b/install` where its installation did.
+        _take_over(home.logs / f"{name.replace('/', '.')}.log", path)
+    return path
+
+
+def _take_over(old: Path, new: Path) -> None:
+    """Rename a log with its older files and the times beside them; the log itself last, so that what is cut off goes on the next time."""
+    if not old.exists():
+        return
+    of_it = re.compile(re.escape(old.name) + r"(?:\.\d+)?(?:\.times)?")
+    for path in sorted(old.parent.iterdir(), key=lambda path: -len(path.name)):
+        if of_it.fullmatch(path.name):
+            with suppress(FileNotFoundError):  # somebody else who reads it was faster
+                path.rename(new.with_name(new.name + path.name.removeprefix(old.name)))
 
 
 def read_log(path: Path, offset: int | None, limit: int, wait: float, let_go: threading.Event | None = None) -> LogChunk:

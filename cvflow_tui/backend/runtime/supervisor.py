@@ -200,11 +200,11 @@ class Supervisor:
 
     def log(self, name: str, offset: int | None = None, limit: int = 65536, wait: float = 0.0) -> LogChunk:
         """A piece of a solver's log; see `logs.read_log`."""
-        return logs.read_log(logs.log_path(self._home.logs, name), offset, limit, wait, self._let_go)
+        return logs.read_log(self._log_file(name), offset, limit, wait, self._let_go)
 
     def search_log(self, name: str, text: str, level: str, since: float | None, limit: int) -> LogSearch:
         """Lines of a solver's log and its older files; see `log_search.search`."""
-        return search(logs.log_path(self._home.logs, name), text, level, since, limit)
+        return search(self._log_file(name), text, level, since, limit)
 
     def history(self, name: str) -> SolverHistory:
         """A running solver's last minutes. Raises NotFoundError where it does not run, RemoteError where its runner does not tell."""
@@ -268,7 +268,7 @@ class Supervisor:
 
     def _run(self, name: str, file: Path, listening: socket.socket) -> None:
         """Start the runner: a session of its own, so that nothing that ends us ends it."""
-        log = logs.log_path(self._home.logs, name)
+        log = self._log_file(name)
         options = ["--spec", str(file), "--fd", str(listening.fileno()), "--log", str(log), "--scratch", str(self._home.runs)]
         with log.open("ab") as output:
             log.chmod(0o600)
@@ -330,7 +330,14 @@ class Supervisor:
                 self._proven.add(proven)
 
     def _spec_file(self, name: str) -> Path:
-        return self._home.runs / f"{name.replace('/', '.')}.json"
+        return self._home.specification(name)
+
+    def _log_file(self, name: str) -> Path:
+        """Where a solver's log is written. A runner that an older version of us started has it under its specification's name."""
+        run = self._runs.get(name)
+        if run is not None and Path(run.spec).name != self._spec_file(name).name:
+            return self._home.logs / f"{Path(run.spec).stem}.log"
+        return logs.log_path(self._home, name)
 
     def _look(self, run: Run) -> RunningSolver:
         return as_solver(run, status_of(run.port, timeout=0.2))

@@ -11,6 +11,7 @@ from pathlib import Path
 from cvflow_tui.backend.packages.records import Record, Records
 from cvflow_tui.backend.packages.storage.ledger import Ledger
 from cvflow_tui.home import Home
+from cvflow_tui.model.file_names import SEPARATOR, file_stem
 from cvflow_tui.model.storage import DiskEntry, Pruning
 
 
@@ -51,7 +52,7 @@ def unused(home: Home, records: Records, downloads: Path, in_use: InUse) -> list
     names = {weight.sha256: weight.name for each in records.kept() for weight in each.weights}
     found += [Unused("weight", names.get(path.name, path.name), (path,)) for path in _below(home.weights) if path.name not in weights]
     found += _downloads(downloads, in_use)
-    found += _logs(home.logs, [record.ref for record in records.all()])
+    found += _logs(home, [record.ref for record in records.all()])
     return found
 
 
@@ -83,11 +84,14 @@ def _downloads(folder: Path, in_use: InUse) -> Iterator[Unused]:
             yield Unused("download", key, tuple(paths))
 
 
-def _logs(folder: Path, installed: Collection[str]) -> Iterator[Unused]:
-    """Logs of solvers whose packages are gone."""
-    prefixes = tuple(f"{ref.replace('/', '.')}." for ref in installed)
-    for path in _below(folder):
-        if ".log" in path.name and not path.name.startswith(("daemon.", *prefixes)):
+def _logs(home: Home, installed: Collection[str]) -> Iterator[Unused]:
+    """Logs of packages that are gone, and of their solvers."""
+    prefixes = {f"{file_stem(ref)}{SEPARATOR}" for ref in installed} | {home.install_log(ref).name for ref in installed}
+    # Older versions wrote them under names with dots, which are not always told apart: whatever may be of an installed package stays.
+    prefixes |= {f"{ref.replace('/', '.')}." for ref in installed}
+    for path in _below(home.logs):
+        ours = path.name.startswith("daemon.") and SEPARATOR not in path.name
+        if ".log" in path.name and not ours and not path.name.startswith(tuple(prefixes)):
             yield Unused("log", path.name, (path,))
 
 
