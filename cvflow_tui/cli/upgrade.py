@@ -234,9 +234,8 @@ def _tell(found: Upgrade, progress: Progress) -> None:
     kept = f"; {found.previous} is kept (cvflow rollback {summary.ref})" if found.previous and found.direction != "none" else ""
     if found.direction or found.error is None:
         progress.remark((direction_line(found) if found.direction else f"{summary.ref} is at {summary.version}") + kept)
-    if found.error is not None:
-        back = f"; {summary.ref} is at {summary.version} again" if found.rolled_back else ""
-        raise PackageError(f"{found.error}{back}")
+    if found.failure is not None:
+        raise PackageError(found.failure)
     for name in found.restarted:
         progress.remark(f"{name} serves it")
     for name in found.serving_old:

@@ -282,11 +282,30 @@ class Upgrade:
     rolled_back: bool = False
     error: str | None = None
     """Why a solver did not start with it: one line."""
+    not_back: str | None = None
+    """Why one did not start with the version before either, after a rollback: one line."""
+    down: tuple[str, ...] = ()
+    """Solvers that served before and do not any more."""
     before: str | None = None
     """The version that a rollback left; None for an upgrade."""
     direction: str = ""
     """Which way a rollback went: `back` to the older version, `forward` to the newer one, `none` where the version that was wanted was
     there already; empty for an upgrade."""
+
+    @property
+    def failure(self) -> str | None:
+        """All that went wrong, and how things stand: one line. None where nothing did."""
+        if self.error is None:
+            return None
+        at = f"{self.package.summary.ref} is at {self.package.summary.version}"
+        parts = [self.error, f"{at} again" if self.rolled_back else at]
+        if self.not_back is not None:
+            parts.append(f"with that it does not start any more either: {self.not_back}")
+        if self.serving_old:
+            parts.append(f"{', '.join(self.serving_old)} {'goes' if len(self.serving_old) == 1 else 'go'} on with the version before")
+        if self.down:
+            parts.append(f"not served any more: {', '.join(self.down)}")
+        return "; ".join(parts)
 
 
 @dataclass(frozen=True, slots=True)

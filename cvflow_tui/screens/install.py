@@ -52,6 +52,8 @@ class InstallScreen(ModalScreen[str | None]):
         """`installed` is called as soon as it is, while the dialog still says so."""
         super().__init__()
         self._installed = installed
+        self.failure: str | None = None
+        """What is to be told of an upgrade that ended otherwise than was asked, once the dialog is away."""
         self._client = client
         self._request = request if isinstance(request, UpgradeRequest) else InstallRequest.of(request)
         self._plan: InstallPlan | None = None
@@ -167,8 +169,10 @@ class InstallScreen(ModalScreen[str | None]):
 
         upgrade = result_of(job, Upgrade)
         version = upgrade.package.summary.version
-        if upgrade.error is not None:
-            return f"{upgrade.error}\n\n{f'Version {version} serves again.' if upgrade.rolled_back else 'b goes back.'}", "$error"
+        if upgrade.failure is not None:
+            self.failure = upgrade.failure
+            goes_on = "" if upgrade.down else f"Version {version} serves on." if upgrade.rolled_back else "b goes back."
+            return f"{upgrade.failure}\n\n{goes_on}".strip(), "$error"
         lines = [f"Version {version} is installed." + (f" {upgrade.previous} is kept: b goes back to it." if upgrade.previous else "")]
         lines += [f"{name} serves it now." for name in upgrade.restarted]
         lines += [f"{name} goes on serving the version before until it is restarted." for name in upgrade.serving_old]

@@ -233,8 +233,9 @@ class PackagesScreen(ListPlace[Line]):
 
         serving = bool(self._serving(package))
         request = UpgradeRequest(package.ref, restart=serving, rollback_on_failure=serving)
-        if upgraded := await self.cvflow.run_dialog(InstallScreen(self.cvflow.client, request, self.look_soon)):
-            self.note(f"{upgraded} is upgraded")
+        dialog = InstallScreen(self.cvflow.client, request, self.look_soon)
+        if upgraded := await self.cvflow.run_dialog(dialog):
+            self.note(dialog.failure or f"{upgraded} is upgraded")
         await self.look()
 
     def action_rollback(self) -> None:
@@ -258,7 +259,7 @@ class PackagesScreen(ListPlace[Line]):
         if await self.cvflow.run_dialog(confirm(title, text, "return" if newer else "go back", "stay")):
             done = await self.cvflow.client.rollback(package.ref, restart=bool(serving))
             await self.look()
-            self.note(done.error or f"{package.ref} {now} → {done.package.summary.version}")
+            self.note(done.failure or f"{package.ref} {now} → {done.package.summary.version}")
 
     # -- room
 

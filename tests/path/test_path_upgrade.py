@@ -101,18 +101,44 @@ def test_a_running_solver_serves_the_old_version_until_it_is_restarted(cvflow: C
 def test_a_version_that_does_not_start_is_told_with_the_way_back(cvflow: Cvflow, origin: Path, photographs: Path) -> None:
     cvflow.ok("install", f"git+file://{origin}", "--yes")
     cvflow.ok("start", "demo")
+    (before,) = cvflow.json("ps")
     publish(origin, "2.0.0", constructor='raise RuntimeError("no such luck")')
     done = cvflow.run("upgrade", "demo", "--yes", "--restart")
     assert done.returncode == 6
     last = done.stderr.splitlines()[-1]
     assert "no such luck" in last and last.endswith("lab/demo is at 1.0.0 again")
     assert says(cvflow, photographs) == "1.0.0" and cvflow.json("list")[0]["version"] == "1.0.0"
+    (after,) = cvflow.json("ps")
+    assert (after["port"], after["pid"], after["version"]) == (before["port"], before["pid"], "1.0.0"), "it has served all the time"
     cvflow.ok("upgrade", "demo", "--yes")
     assert says(cvflow, photographs) == "1.0.0"
     assert "and 1.0.0 is kept: cvflow rollback lab/demo" in cvflow.run("restart", "demo").stderr.splitlines()[-1]
     cvflow.ok("rollback", "demo")
     cvflow.ok("start", "demo")
     assert says(cvflow, photographs) == "1.0.0"
+
+
+def test_where_neither_version_starts_both_reasons_are_told_and_who_is_not_served(
+    cvflow: Cvflow, origin: Path, tmp_path: Path, photographs: Path
+) -> None:
+    flag = tmp_path / "gone"
+    failing = 'if __import__("os").path.exists({!r}): raise RuntimeError("{} is out of luck")'
+    publish(origin, "1.1.0", constructor=failing.format(str(flag), "the old one"))
+    cvflow.ok("install", f"git+file://{origin}", "--yes")
+    port = cvflow.json("start", "demo")["port"]
+    flag.touch()
+    for worker in psutil.Process(cvflow.json("ps")[0]["pid"]).children(recursive=True):
+        worker.kill()  # it does not come back: what does not serve is not exchanged, but started anew
+    publish(origin, "1.2.0", constructor=failing.format(str(flag), "the new one"))
+    done = cvflow.run("upgrade", "demo", "--yes", "--restart", "--json")
+    assert done.returncode == 6
+    told = json.loads(done.stdout)["error"]
+    assert "the new one is out of luck; lab/demo is at 1.1.0 again; with that it does not start any more either" in told
+    assert "the old one is out of luck" in told and told.endswith("not served any more: lab/demo/say")
+    flag.unlink()
+    assert cvflow.json("start", "demo", "--port", str(port))["port"] == port
+    assert cvflow.json("upgrade", "demo", "--yes", "--restart")[0]["restarted"] == ["lab/demo/say"]
+    assert says(cvflow, photographs) == "1.2.0" and cvflow.json("ps")[0]["port"] == port
 
 
 def test_what_a_project_asks_is_not_removed_by_the_way(cvflow: Cvflow, origin: Path, photographs: Path) -> None:

@@ -38,16 +38,18 @@ class Upgrader:
         restarted, error = self._restart(serving, progress)
         if error is not None and request.rollback_on_failure and self._packages.kept(ref) is not None:
             before, *_ = self._packages.roll_back(ref)
-            back, _ = self._restart(serving, progress)
-            return replace(self._told(before, self._serving(ref), back), rolled_back=True, error=error)
-        return replace(self._told(detail, self._serving(ref), restarted), error=error)
+            there = {solver.name for solver in self._serving(ref)} - set(restarted)
+            back, not_back = self._restart([each for each in serving if each.name not in there], progress, all_of_them=True)
+            told = self._told(before, serving, (*sorted(there), *back))
+            return replace(told, rolled_back=True, error=error, not_back=not_back)
+        return replace(self._told(detail, serving, restarted), error=error)
 
     def roll_back(self, ref: str, restart: bool) -> Upgrade:
         """Go to the version that was kept: back, or forward where a rollback was there before. Raises RefusedError where none is kept."""
         detail, before, forward = self._packages.roll_back(ref)
         serving = self._serving(detail.summary.ref)
         restarted, error = self._restart(serving, Progress()) if restart else ((), None)
-        told = self._told(detail, self._serving(detail.summary.ref) if restart else serving, restarted)
+        told = self._told(detail, serving, restarted)
         return replace(told, error=error, before=before, direction="forward" if forward else "back")
 
     def start(self, solver: SolverName, port: int | None, wait: bool) -> RunningSolver:
@@ -71,23 +73,37 @@ class Upgrader:
     def _serving(self, ref: str) -> list[RunningSolver]:
         return [solver for solver in self._supervisor.solvers() if solver.package == ref and solver.state.is_live]
 
-    def _restart(self, solvers: list[RunningSolver], progress: Progress) -> tuple[tuple[str, ...], str | None]:
-        """Restart solvers one after another, up to the first that fails: which did, and why that one did not."""
+    def _restart(
+        self, solvers: list[RunningSolver], progress: Progress, *, all_of_them: bool = False
+    ) -> tuple[tuple[str, ...], str | None]:
+        """Have solvers serve the version that is installed now, each at its port, one after another up to the first that fails (or all).
+
+        Which do, and why one (the first) does not.
+        """
         done: list[str] = []
+        why: str | None = None
         for solver in solvers:
             progress.step(f"restarting {solver.name}")
+            name = SolverName.parse(solver.name)
             try:
-                self.restart(SolverName.parse(solver.name))
+                found = self._supervisor.exchange(self._packages.run_spec(name), solver.port)
             except CvflowError as error:
-                return tuple(done), error.message
-            done.append(solver.name)
-        return tuple(done), None
+                why = why or error.message
+                if not all_of_them:
+                    break
+            else:
+                self._prove(found)
+                done.append(solver.name)
+        return tuple(done), why
 
     def _prove(self, solver: RunningSolver) -> None:
         if solver.state in (SolverState.READY, SolverState.BUSY):
             self._packages.prove(solver.package, solver.version)
 
-    def _told(self, detail: PackageDetail, serving: list[RunningSolver], restarted: tuple[str, ...]) -> Upgrade:
+    def _told(self, detail: PackageDetail, before: list[RunningSolver], restarted: tuple[str, ...]) -> Upgrade:
+        """How it stands now; `before` is what served when it began."""
         ref, version = detail.summary.ref, detail.summary.version
-        old = tuple(solver.name for solver in serving if solver.version != version)
-        return Upgrade(detail, self._packages.kept(ref), restarted, old)
+        serving = {solver.name: solver.version for solver in self._serving(ref)}
+        old = tuple(name for name, served in serving.items() if served != version)
+        down = tuple(solver.name for solver in before if solver.name not in serving)
+        return Upgrade(detail, self._packages.kept(ref), restarted, old, down=down)

@@ -84,6 +84,11 @@ class Runs:
         with self._state.write() as connection:
             connection.execute("UPDATE runs SET pid = ?, start_time = ?, boot_id = ? WHERE name = ?", (pid, started, boot, name))
 
+    def exchanged(self, name: str, pid: int | None, version: str) -> None:
+        """Its runner serves another version now."""
+        with suppress_full(), self._state.write() as connection:  # what it serves it says itself
+            connection.execute("UPDATE runs SET version = ? WHERE name = ? AND pid IS ?", (version, name, pid))
+
     def fail(self, name: str, pid: int | None, error: str) -> None:
         """No process stands behind it any more, and why. Leaves a row alone that another process has taken over."""
         with suppress_full(), self._state.write() as connection:  # a row with a dead process is looked at again

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cvflow_tui.backend.processes import boot_id, start_time
-from cvflow_tui.backend.runtime import logs, ports, sessions
+from cvflow_tui.backend.runtime import exchange, logs, ports, sessions
 from cvflow_tui.backend.runtime.log_search import search
 from cvflow_tui.backend.runtime.marks import bearers
 from cvflow_tui.backend.runtime.polling import Poller, as_solver, history_of, status_of, without_process
@@ -126,6 +126,41 @@ class Supervisor:
             if run is not None:
                 self._clean(run)
             return self.start_near(spec, run.port if run is not None else None)
+
+    def exchange(self, spec: RunSpec, port: int | None = None) -> RunningSolver:
+        """Have a solver serve by another specification (another version) with its settings as they are now, at the port it has.
+
+        One that serves is exchanged in its runner: nothing is dropped, and where the new one does not start the old one serves on.
+        Every other is started anew, at `port` if that is free. Raises as `start` does.
+        """
+        with self._lock(spec.name):
+            run = self._runs.get(spec.name)
+            serves = run is not None and run.lives() and self._look(run).state in (SolverState.READY, SolverState.BUSY)
+            if run is not None and serves and self._exchange(run, spec):
+                return self._wait(self._runs.get(spec.name) or run)
+            if run is not None:
+                self._clean(run)
+                port = run.port or port
+            return self.start_near(spec, port)
+
+    def _exchange(self, run: Run, spec: RunSpec) -> bool:
+        """Whether a runner that serves has gone over. Raises PackageError where the solver does not start."""
+        wanted, file = replace(self.settings.apply(spec), token=run.token), Path(run.spec)
+        new = exchange.beside(file)
+        try:
+            wanted.save(new)
+            if not exchange.exchange(run, new, wanted.settings.start_timeout + SPARE_SECONDS):
+                return False
+            new.replace(file)
+        except OSError as error:
+            raise full_disk(error) or PackageError(f"{spec.name} can't be started: {error}") from error
+        except PackageError as error:
+            raise PackageError(error.message, detail=self._tail(spec.name)) from error
+        finally:
+            new.unlink(missing_ok=True)
+        self._runs.exchanged(run.name, run.pid, spec.version)
+        self._forget_seen()
+        return True
 
     def start_near(self, spec: RunSpec, port: int | None, wait: bool = True) -> RunningSolver:
         """Start a solver at the port it had; at any other where somebody has taken that, unless it is set to have it."""

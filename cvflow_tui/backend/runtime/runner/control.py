@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from cvflow_tui.backend.runtime.runner.jobs import TrainJob
 from cvflow_tui.backend.runtime.runner.json_body import read_json
 from cvflow_tui.backend.runtime.runner.protocols.original import Originals
 from cvflow_tui.backend.runtime.runner.service import Service
+from cvflow_tui.backend.runtime.spec import RunSpec
+from cvflow_tui.model.errors import PackageError
 
 _NAME_LIMIT = 200
 
@@ -39,6 +42,7 @@ class Control:
             Route("/_cvflow/variants/{name}", self._behind(self.put_variant), methods=["PUT"]),
             Route("/_cvflow/variants/{name}/promote", self._behind(self.promote), methods=["POST"]),
             Route("/_cvflow/variants/{name}", self._behind(self.remove_variant), methods=["DELETE"]),
+            Route("/_cvflow/specification", self._behind(self.exchange), methods=["PUT"]),
             Route("/_cvflow/history", self._behind(self.history), methods=["GET"]),
             Route("/_cvflow/stop", self._behind(self.stop), methods=["POST"]),
         ]
@@ -94,6 +98,18 @@ class Control:
         """Unload a variant."""
         self._service.remove_variant(_name(request))
         return self._variants()
+
+    async def exchange(self, request: Request) -> Response:
+        """Go over to another specification of the same solver; the reply comes once it serves."""
+        path = _there((await read_json(request)).get("specification"), "specification")
+        try:
+            spec = await asyncio.to_thread(RunSpec.load, path)
+        except PackageError as error:
+            raise bad_input(f"specification: {error.message}") from error
+        if (spec.name, spec.token) != (self._service.spec.name, self._service.spec.token):
+            raise bad_input(f"specification: {path} is not one of {self._service.spec.name}")
+        await self._service.exchange(spec)
+        return JSONResponse({"version": spec.version})
 
     async def history(self, request: Request) -> Response:
         """The last ten minutes, second by second."""

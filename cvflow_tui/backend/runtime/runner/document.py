@@ -282,6 +282,7 @@ def _control() -> Schema:
             "parameters": [_path("name")],
             "post": operation("promote", "Give a variant another's name", {"from": _TEXT}),
         },
+        "/_cvflow/specification": {"put": operation("exchange", "Serve by another specification", {"specification": _TEXT})},
         "/_cvflow/history": {"get": operation("history", "What the last minutes were like")},
         "/_cvflow/stop": {"post": operation("stop", "Drain and end")},
     }

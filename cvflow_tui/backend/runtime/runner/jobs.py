@@ -68,6 +68,10 @@ class TrainJobs:
         """The process that trains, while one does."""
         return self._link.pid if self._link is not None else None
 
+    def go_over(self, spec: RunSpec) -> None:
+        """Train by another specification from here on; what trains ends as it began."""
+        self._spec = spec
+
     def get(self, job_id: str) -> TrainJob | None:
         """A job by its id."""
         return self._jobs.get(job_id)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
 from pathlib import Path
 from typing import Any
 
+from cvflow_tui.backend.runtime.redaction import Redactor
 from cvflow_tui.backend.runtime.runner.faults import Fault, not_found
 from cvflow_tui.backend.runtime.runner.history import History
 from cvflow_tui.backend.runtime.runner.jobs import TrainJobs
@@ -21,6 +23,8 @@ from cvflow_tui.backend.runtime.runner.watch import resident_of
 from cvflow_tui.backend.runtime.spec import RunSpec
 from cvflow_tui.backend.runtime.worker import Spawned
 from cvflow_tui.model.solvers import SolverState
+
+log = logging.getLogger(__name__)
 
 
 class Service:
@@ -46,6 +50,7 @@ class Service:
         self._usage = Usage()
         self._began = time.monotonic()
         self._leaving: dict[asyncio.Task[None], Lane] = {}
+        self._exchanging = asyncio.Lock()
 
     @property
     def state(self) -> SolverState:
@@ -75,16 +80,7 @@ class Service:
     async def put_variant(self, name: str, checkpoint: Path) -> None:
         """Load a checkpoint beside what serves and give it a name, the last holder of which drains. Raises Fault where it does not load."""
         lane = Lane(self.spec, self._logfile, f"{self.spec.name} variant {name}", str(checkpoint))
-        lane.open()
-        try:
-            await lane.settled.wait()
-        except asyncio.CancelledError:
-            await lane.close()
-            raise
-        if lane.state is not SolverState.READY:
-            error = lane.error
-            await lane.close()
-            raise Fault(424, f"{checkpoint.name} could not be loaded: {error}", "package")
+        await self._load(lane, f"{checkpoint.name} could not be loaded: ")
         self._install(name, lane)
 
     def promote(self, name: str, source: str) -> None:
@@ -98,6 +94,26 @@ class Service:
         """Unload a variant once it has drained. Raises Fault 404."""
         self.lane(name)
         self._leave(self.variants.pop(name))
+
+    async def exchange(self, spec: RunSpec) -> None:
+        """Serve by another specification, of another version of the package perhaps. Raises Fault where the solver does not start by it.
+
+        It is loaded beside what serves, which drains once it is ready: no request is dropped. Variants go, as with a restart: whose they
+        are loads them again, with the solver that serves now.
+        """
+        async with self._exchanging:
+            secrets = {*self.spec.environment.values(), *spec.environment.values()}
+            self._logfile.redactor = Redactor(secrets)
+            lane = Lane(spec, self._logfile, f"{spec.name} {spec.version}", replicas=spec.settings.replicas)
+            await self._load(lane, "")
+            before, patience = self.main, self.spec.settings.call_timeout
+            self.main, self.spec = lane, spec
+            lane.name = spec.name
+            self.jobs.go_over(spec)
+            for old in (before, *self.variants.values()):
+                self._leave(old, patience)
+            self.variants.clear()
+            log.info("%s is at version %s now", spec.name, spec.version)
 
     async def close(self) -> None:
         """End everything: trainings, lanes, uploads."""
@@ -153,8 +169,21 @@ class Service:
             self._leave(old)
         self.variants[name] = lane
 
-    def _leave(self, lane: Lane) -> None:
-        task = asyncio.create_task(lane.close(drain=60.0))
+    async def _load(self, lane: Lane, told: str) -> None:
+        """Wait until a lane serves. Raises Fault where it does not: `told`, and why."""
+        lane.open()
+        try:
+            await lane.settled.wait()
+        except asyncio.CancelledError:
+            await lane.close()
+            raise
+        if lane.state is not SolverState.READY:
+            error = lane.error
+            await lane.close()
+            raise Fault(424, f"{told}{error}", "package")
+
+    def _leave(self, lane: Lane, seconds: float = 60.0) -> None:
+        task = asyncio.create_task(lane.close(drain=seconds))
         self._leaving[task] = lane
         task.add_done_callback(lambda done: self._leaving.pop(done, None))
 
