@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.resolution import Wish
 from cvflow_tui.home import Home
+from cvflow_tui.model.circumstances import Circumstances
 
 MODES = {"p.tar": "w", "p.tar.gz": "w:gz", "p.tgz": "w:gz", "p.tar.xz": "w:xz", "p.tar.bz2": "w:bz2"}
 """Kinds of tar archives, and how each is opened."""
@@ -301,3 +303,8 @@ class _Handler(BaseHTTPRequestHandler):
             pass
         if cut < len(data):
             self.close_connection = True
+
+
+def wish_here(*given: Any, **more: Any) -> Wish:
+    """What an environment is asked for by this process: with the indexes that its own variables name."""
+    return Wish(*given, caller=Circumstances.here(), **more)

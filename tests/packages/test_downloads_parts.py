@@ -28,7 +28,8 @@ ROOM = "cvflow_tui.backend.packages.downloads"
 
 
 @pytest.fixture
-def downloads(tmp_path: Path) -> Downloads:
+def downloads(tmp_path: Path, trusted: FileServer) -> Downloads:
+    """Of whoever trusts the server."""
     return Downloads(tmp_path / "downloads")
 
 

@@ -19,7 +19,7 @@ from cvflow_tui.backend.packages.resolution import Wish
 from cvflow_tui.backend.packages.uv_program import index_arguments, index_variables
 from cvflow_tui.model.errors import PackageError
 
-from .parts import Watching, write_wheel
+from .parts import Watching, wish_here, write_wheel
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def environments(tmp_path: Path) -> Environments:
 def ensure(environments: Environments, wish: Wish, work: Path, progress: Progress | None = None) -> Environment:
     """Resolve and make, as an install does."""
     progress = progress or Progress()
-    return environments.ensure(environments.resolve(wish, work, progress), work, progress)
+    return environments.ensure(environments.resolve(wish, work, progress), work, progress, wish.caller)
 
 
 def run(python: Path, code: str) -> str:
@@ -41,7 +41,7 @@ def run(python: Path, code: str) -> str:
 
 def test_an_environment_is_its_own_and_is_made_once(tmp_path: Path, environments: Environments) -> None:
     write_wheel(tmp_path / "wheels", "toy", "1.0", {"toy.py": b"x = 41\n"})
-    made = ensure(environments, Wish(("toy>=0.5",)), tmp_path / "work")
+    made = ensure(environments, wish_here(("toy>=0.5",)), tmp_path / "work")
     assert made.key is not None and made.resolved == ("toy==1.0",)
     assert run(made.python, "import toy; print(toy.x + 1)") == "42"
     assert Path(run(made.python, "import sys; print(sys.prefix)")) == environments.path(made.key)
@@ -49,7 +49,7 @@ def test_an_environment_is_its_own_and_is_made_once(tmp_path: Path, environments
     assert run(made.python, code) == "None None"
     assert list((tmp_path / "work").glob("environment*")) == []
     progress = Watching()
-    assert ensure(environments, Wish(("toy==1.0",)), tmp_path / "work", progress) == made, (
+    assert ensure(environments, wish_here(("toy==1.0",)), tmp_path / "work", progress) == made, (
         "what it holds is what counts, not how it was asked"
     )
     assert progress.steps == ["resolving the requirements"]
@@ -66,7 +66,7 @@ def test_two_at_once_make_it_once(tmp_path: Path, environments: Environments) ->
         work.mkdir()
 
     def work_on(number: int) -> None:
-        made.append(ensure(environments, Wish(("toy",)), works[number], progress[number]))
+        made.append(ensure(environments, wish_here(("toy",)), works[number], progress[number]))
 
     threads = [threading.Thread(target=work_on, args=(number,)) for number in range(4)]
     for thread in threads:
@@ -79,23 +79,23 @@ def test_two_at_once_make_it_once(tmp_path: Path, environments: Environments) ->
 
 def test_requirements_that_cannot_be_had(tmp_path: Path, environments: Environments) -> None:
     with pytest.raises(PackageError, match=r"^the requirements cannot be installed: .*no-such-thing") as caught:
-        ensure(environments, Wish(("no-such-thing==1.0",)), tmp_path / "work")
+        ensure(environments, wish_here(("no-such-thing==1.0",)), tmp_path / "work")
     assert "\n" not in caught.value.message and caught.value.detail
     assert list(environments.folder.iterdir()) == []
 
 
 def test_a_folder_that_was_never_finished_is_made_anew(tmp_path: Path, environments: Environments) -> None:
-    key = environments.resolve(Wish(), tmp_path / "work", Progress()).key
+    key = environments.resolve(wish_here(), tmp_path / "work", Progress()).key
     (environments.path(key) / "bin").mkdir(parents=True)
     assert not environments.has(key)
-    made = ensure(environments, Wish(), tmp_path / "work")
+    made = ensure(environments, wish_here(), tmp_path / "work")
     assert run(made.python, "print(1)") == "1" and made.resolved == ()
 
 
 def test_called_off_while_uv_works(tmp_path: Path, environments: Environments) -> None:
     write_wheel(tmp_path / "wheels", "toy", "1.0", {"toy.py": b""})
     with pytest.raises(Cancelled):
-        ensure(environments, Wish(("toy",)), tmp_path / "work", Watching("installing"))
+        ensure(environments, wish_here(("toy",)), tmp_path / "work", Watching("installing"))
     assert list(environments.folder.iterdir()) == []
 
 
@@ -167,7 +167,7 @@ def test_indexes_and_their_passwords_are_no_arguments(tmp_path: Path, environmen
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.setenv("PIP_INDEX_URL", "https://me:secret@index/simple")
     with pytest.raises(PackageError):
-        ensure(environments, Wish(("toy",)), tmp_path / "work")
+        ensure(environments, wish_here(("toy",)), tmp_path / "work")
     assert asked and "secret" not in str(asked)
 
 

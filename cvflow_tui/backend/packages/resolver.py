@@ -55,15 +55,15 @@ def resolve(wish: Wish, interpreter: Interpreter, work: Path, progress: Progress
     refuse_builds(lines, allowed)
     if not lines:
         return Resolution(interpreter)
-    pip = read_pip_config()
-    check_addresses(lines, pip.hosts, offline=wish.offline)
+    pip = read_pip_config(wish.caller.variables)
+    check_addresses(lines, pip.hosts, wish.caller)
     work.mkdir(mode=0o700, parents=True, exist_ok=True)
     asked, answer = work / "requirements.in", work / "pylock.toml"
     asked.write_text("".join(f"{line}\n" for line in lines), "utf-8")
     answer.unlink(missing_ok=True)
     arguments = ["pip", "compile", "--format", "pylock.toml", "--python", str(interpreter.path), "--output-file", str(answer), str(asked)]
-    offline = ["--offline"] if wish.offline else []
-    status, output = run_uv([*arguments, *build_arguments(allowed), *index_arguments(pip), *offline], pip, progress, SECONDS)
+    offline = ["--offline"] if wish.caller.offline else []
+    status, output = run_uv([*arguments, *build_arguments(allowed), *index_arguments(pip), *offline], wish.caller, progress, SECONDS)
     if status != 0:
         raise _failure(status, output, wish)
     pins = tuple(_pins(tomllib.loads(answer.read_text("utf-8"))))

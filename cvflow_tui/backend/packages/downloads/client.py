@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import ssl
 import urllib.request
@@ -14,6 +13,10 @@ import httpcore
 import httpx
 
 from cvflow_tui.backend.packages.downloads.outbound import Outbound, is_local
+from cvflow_tui.backend.packages.downloads.shown import shown_url
+from cvflow_tui.model.circumstances import Circumstances
+from cvflow_tui.model.errors import RefusedError
+from cvflow_tui.model.text import one_line
 
 # They would log whole addresses: a password or a signature in one is nobody's to read in a log.
 for _name in ("httpx", "httpcore"):
@@ -27,14 +30,14 @@ CONNECT_SECONDS = 15.0
 def open_client(outbound: Outbound, seconds: float, cert: str | None = None, proxy: str | None = None) -> httpx.Client:
     """A client for one download.
 
-    `seconds`: how long a server may be silent. `cert`: certificates to trust where SSL_CERT_FILE names none. `proxy`: the one to go
-    through where the environment names none.
+    `seconds`: how long a server may be silent. `cert`: certificates to trust where the caller's SSL_CERT_FILE names none. `proxy`: the
+    one to go through where the caller's variables name none.
     """
-    context = ssl.create_default_context(cafile=cert) if cert and not os.environ.get("SSL_CERT_FILE") else None
     return httpx.Client(
-        transport=CheckedTransport(outbound, context, proxy),
+        transport=CheckedTransport(outbound, _trusted(outbound.caller, cert), proxy),
         timeout=httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS)),
         follow_redirects=True,
+        trust_env=False,
         max_redirects=REDIRECTS,
         headers={"User-Agent": "cvflow", "Accept-Encoding": "identity"},
     )
@@ -43,7 +46,7 @@ def open_client(outbound: Outbound, seconds: float, cert: str | None = None, pro
 class CheckedTransport(httpx.BaseTransport):
     """Looks at every request, redirects included, before anything is sent; the direct way looks at every address too."""
 
-    def __init__(self, outbound: Outbound, context: ssl.SSLContext | None, proxy: str | None = None) -> None:
+    def __init__(self, outbound: Outbound, context: ssl.SSLContext, proxy: str | None = None) -> None:
         self._outbound = outbound
         self._context = context
         self._other_proxy = proxy
@@ -52,7 +55,7 @@ class CheckedTransport(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request the way it has to go. Raises OutboundRefusedError, or what httpx raises."""
         self._outbound.check(request.url)
-        proxy = _proxy(request.url, self._other_proxy)
+        proxy = _proxy(request.url, self._outbound.caller, self._other_proxy)
         way = self._ways.get(proxy)
         if way is None:
             way = self._ways.setdefault(proxy, self._open(proxy))
@@ -64,14 +67,12 @@ class CheckedTransport(httpx.BaseTransport):
             way.close()
 
     def _open(self, proxy: str | None) -> httpx.HTTPTransport:
-        context: ssl.SSLContext | bool = self._context or True
         if proxy is not None:
             # The proxy looks names up itself: what it may reach is its owner's rule. Literal addresses were checked above.
-            return httpx.HTTPTransport(verify=context, proxy=proxy)
-        transport = httpx.HTTPTransport(verify=context)
+            return httpx.HTTPTransport(verify=self._context, proxy=proxy)
+        transport = httpx.HTTPTransport(verify=self._context)
         # httpx offers no way to choose the network backend; the pool it would make, made with ours.
-        ready = httpx.create_ssl_context(context)
-        transport._pool = httpcore.ConnectionPool(ssl_context=ready, max_connections=16, network_backend=_Backend(self._outbound))
+        transport._pool = httpcore.ConnectionPool(ssl_context=self._context, max_connections=16, network_backend=_Backend(self._outbound))
         return transport
 
 
@@ -134,12 +135,27 @@ def connected_socket(reply: httpx.Response) -> socket.socket | None:
     return found if isinstance(found, socket.socket) else None
 
 
-def _proxy(url: httpx.URL, other: str | None) -> str | None:
-    """The proxy for an address: what the environment names, else `other`. None for this machine: a proxy's loopback is another one."""
+def _trusted(caller: Circumstances, cert: str | None) -> ssl.SSLContext:
+    """Which certificates are trusted: the caller's, else `cert`, else those that come with httpx."""
+    told = caller.variables
+    file, folder = told.get("SSL_CERT_FILE") or None, told.get("SSL_CERT_DIR") or None
+    if file is None and folder is None:
+        file = cert
+    try:
+        return ssl.create_default_context(cafile=file, capath=folder) if file or folder else httpx.create_ssl_context(trust_env=False)
+    except (OSError, ssl.SSLError) as error:
+        raise RefusedError(f"the certificates in {one_line(str(file or folder))} cannot be read: {one_line(str(error))}") from error
+
+
+def _proxy(url: httpx.URL, caller: Circumstances, other: str | None) -> str | None:
+    """The proxy for an address: what the caller names, else `other`. None for this machine: a proxy's loopback is another one."""
     if is_local(url.host):
         return None
-    proxies = urllib.request.getproxies()
+    proxies = caller.proxies
     chosen = proxies.get(url.scheme) or proxies.get("all") or other
-    if not chosen or urllib.request.proxy_bypass(url.host):
+    if not chosen or urllib.request.proxy_bypass(url.host, proxies):
         return None
-    return chosen if "://" in chosen else f"http://{chosen}"
+    chosen = chosen if "://" in chosen else f"http://{chosen}"
+    if not chosen.startswith(("http://", "https://")):
+        raise RefusedError(f"the proxy {shown_url(chosen)} cannot be gone through: give one that begins with http:// or https://")
+    return chosen
