@@ -6,9 +6,10 @@ A client that takes bodies apart as well copies each byte three times; over a fa
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import h11
 import httpcore
@@ -102,11 +103,7 @@ class Connection:
             count = min(len(wanted), len(self._ahead))
             wanted[:count], self._ahead = self._ahead[:count], self._ahead[count:]
         else:
-            connection: socket.socket = self.stream.get_extra_info("socket")
-            connection.settimeout(self._timeout)
-            count = connection.recv_into(wanted)
-            if not count:
-                raise h11.RemoteProtocolError(f"the server closed the connection with {self._left:,} bytes to come")
+            count = self._received(wanted)
         self._left -= count
         self._over = self._left == 0
         return count
@@ -114,6 +111,19 @@ class Connection:
     def close(self) -> None:
         """Close it."""
         self.stream.close()
+
+    def _received(self, wanted: memoryview) -> int:
+        """Some bytes from the network. TLS hands out its records one by one: as many as are there are put together."""
+        connection: socket.socket = self.stream.get_extra_info("socket")
+        connection.settimeout(self._timeout)
+        count = connection.recv_into(wanted)
+        if not count:
+            raise h11.RemoteProtocolError(f"the server closed the connection with {self._left:,} bytes to come")
+        if isinstance(connection, ssl.SSLSocket):
+            with suppress(OSError):  # what has come is handed out, and the next call meets the error again
+                while count < len(wanted) and self.stream.get_extra_info("is_readable") and (more := connection.recv_into(wanted[count:])):
+                    count += more
+        return count
 
     def _parsed(self, buffer: memoryview) -> int:
         """The same for a body in chunks, or one that ends with its connection."""
