@@ -126,7 +126,7 @@ class Environments:
         shutil.rmtree(aside, ignore_errors=True)
         _create(aside, resolution.interpreter)
         if resolution.pins:
-            fill(aside / self.python(key).relative_to(self.path(key)), resolution, work, progress, offline=offline)
+            fill(aside, resolution, work, progress, offline=offline)
         note = {
             "python": resolution.interpreter.version,
             "interpreter": str(resolution.interpreter.base),

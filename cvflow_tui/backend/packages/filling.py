@@ -23,20 +23,20 @@ _ARRIVED = re.compile(r"^\s*(?:Downloaded|Built) (\S+?)(?:==.*)?$")
 _PREPARED = re.compile(r"^\s*Prepared \d+ packages?")
 
 
-def fill(python: Path, resolution: Resolution, work: Path, progress: Progress, *, offline: bool = False) -> None:
-    """Install exactly what was resolved, hashes checked, into the environment of `python`.
+def fill(environment: Path, resolution: Resolution, work: Path, progress: Progress, *, offline: bool = False) -> None:
+    """Install exactly what was resolved, hashes checked, into an environment of the resolution's interpreter.
 
     What uv has already is not asked for: the network is only used for the rest. Raises PackageError with uv's reason.
     """
     count = len(resolution.pins)
     what = f"installing {count} package{'s' if count != 1 else ''}"
     progress.step(what, total=count, unit="packages")
-    status, output = _install(python, resolution, work, progress, _Watch(progress, resolution, ()), offline=True)
+    status, output = _install(environment, resolution, work, progress, _Watch(progress, resolution, ()), offline=True)
     if status != 0 and not offline:
         coming = measured(missing(resolution, work, progress))
         if coming and all(pin.size is not None for pin in coming):
             progress.step(f"{what}, {len(coming)} of them to download", total=sum(pin.size or 0 for pin in coming), unit="bytes")
-        status, output = _install(python, resolution, work, progress, _Watch(progress, resolution, coming), offline=False)
+        status, output = _install(environment, resolution, work, progress, _Watch(progress, resolution, coming), offline=False)
     output = hide_credentials(output)
     if status is None:
         raise PackageError(f"the requirements were not installed within {SECONDS / 60:.0f} minutes", detail=output)
@@ -92,9 +92,11 @@ class _Watch:
 
 
 def _install(
-    python: Path, resolution: Resolution, work: Path, progress: Progress, watch: _Watch, *, offline: bool
+    environment: Path, resolution: Resolution, work: Path, progress: Progress, watch: _Watch, *, offline: bool
 ) -> tuple[int | None, str]:
-    arguments = [*_arguments(resolution, work), "--python", str(python), *(["--offline"] if offline else [])]
+    # uv knows the interpreter already; one that was made a moment ago it would first have to run and ask about itself.
+    where = ["--prefix", str(environment), "--python", str(resolution.interpreter.path)]
+    arguments = [*_arguments(resolution, work), *where, *(["--offline"] if offline else [])]
     return run_uv(arguments, read_pip_config(), progress, SECONDS, watch)
 
 
