@@ -133,7 +133,7 @@ class Environments:
         shutil.rmtree(aside, ignore_errors=True)
         _create(aside, resolution.interpreter)
         if resolution.pins:
-            fill(aside / self.python(key).relative_to(self.path(key)), resolution, work, progress, caller)
+            fill(aside, resolution, work, progress, caller)
         note = {
             "python": resolution.interpreter.version,
             "interpreter": str(resolution.interpreter.base),

@@ -24,8 +24,8 @@ _ARRIVED = re.compile(r"^\s*(?:Downloaded|Built) (\S+?)(?:==.*)?$")
 _PREPARED = re.compile(r"^\s*Prepared \d+ packages?")
 
 
-def fill(python: Path, resolution: Resolution, work: Path, progress: Progress, caller: Circumstances) -> None:
-    """Install exactly what was resolved, hashes checked, into the environment of `python`.
+def fill(environment: Path, resolution: Resolution, work: Path, progress: Progress, caller: Circumstances) -> None:
+    """Install exactly what was resolved, hashes checked, into an environment of the resolution's interpreter.
 
     What uv has already is not asked for: the network is only used for the rest. Raises PackageError with uv's reason.
     """
@@ -33,12 +33,12 @@ def fill(python: Path, resolution: Resolution, work: Path, progress: Progress, c
     what = f"installing {count} package{'s' if count != 1 else ''}"
     progress.step(what, total=count, unit="packages")
     nothing, without = _Watch(progress, resolution, ()), caller.kept_offline(True)
-    status, output = _install(python, resolution, work, progress, nothing, without)
+    status, output = _install(environment, resolution, work, progress, nothing, without)
     if status != 0 and not caller.offline:
         coming = measured(missing(resolution, work, progress, caller), caller)
         if coming and all(pin.size is not None for pin in coming):
             progress.step(f"{what}, {len(coming)} of them to download", total=sum(pin.size or 0 for pin in coming), unit="bytes")
-        status, output = _install(python, resolution, work, progress, _Watch(progress, resolution, coming), caller)
+        status, output = _install(environment, resolution, work, progress, _Watch(progress, resolution, coming), caller)
     output = hide_credentials(output)
     if status is None:
         raise PackageError(f"the requirements were not installed within {SECONDS / 60:.0f} minutes", detail=output)
@@ -94,9 +94,11 @@ class _Watch:
 
 
 def _install(
-    python: Path, resolution: Resolution, work: Path, progress: Progress, watch: _Watch, caller: Circumstances
+    environment: Path, resolution: Resolution, work: Path, progress: Progress, watch: _Watch, caller: Circumstances
 ) -> tuple[int | None, str]:
-    arguments = [*_arguments(resolution, work, caller), "--python", str(python), *(["--offline"] if caller.offline else [])]
+    # uv knows the interpreter already; one that was made a moment ago it would first have to run and ask about itself.
+    where = ["--prefix", str(environment), "--python", str(resolution.interpreter.path)]
+    arguments = [*_arguments(resolution, work, caller), *where, *(["--offline"] if caller.offline else [])]
     return run_uv(arguments, caller, progress, SECONDS, watch)
 
 

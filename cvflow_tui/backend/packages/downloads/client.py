@@ -12,6 +12,7 @@ from typing import Any
 import httpcore
 import httpx
 
+from cvflow_tui.backend.packages.downloads.direct import DirectTransport
 from cvflow_tui.backend.packages.downloads.outbound import Outbound, is_local
 from cvflow_tui.backend.packages.downloads.shown import shown_url
 from cvflow_tui.model.circumstances import Circumstances
@@ -22,7 +23,6 @@ from cvflow_tui.model.text import one_line
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
-READ = 1 << 20
 REDIRECTS = 10
 CONNECT_SECONDS = 15.0
 
@@ -50,7 +50,7 @@ class CheckedTransport(httpx.BaseTransport):
         self._outbound = outbound
         self._context = context
         self._other_proxy = proxy
-        self._ways: dict[str | None, httpx.HTTPTransport] = {}
+        self._ways: dict[str | None, httpx.BaseTransport] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request the way it has to go. Raises OutboundRefusedError, or what httpx raises."""
@@ -66,14 +66,11 @@ class CheckedTransport(httpx.BaseTransport):
         for way in self._ways.values():
             way.close()
 
-    def _open(self, proxy: str | None) -> httpx.HTTPTransport:
+    def _open(self, proxy: str | None) -> httpx.BaseTransport:
         if proxy is not None:
             # The proxy looks names up itself: what it may reach is its owner's rule. Literal addresses were checked above.
             return httpx.HTTPTransport(verify=self._context, proxy=proxy)
-        transport = httpx.HTTPTransport(verify=self._context)
-        # httpx offers no way to choose the network backend; the pool it would make, made with ours.
-        transport._pool = httpcore.ConnectionPool(ssl_context=self._context, max_connections=16, network_backend=_Backend(self._outbound))
-        return transport
+        return DirectTransport(_Backend(self._outbound), self._context)
 
 
 class _Backend(httpcore.SyncBackend):
@@ -95,37 +92,10 @@ class _Backend(httpcore.SyncBackend):
         for _, place in self._outbound.addresses(host, port):
             try:
                 # A literal address: nothing is looked up any more.
-                return _Stream(super().connect_tcp(str(place[0]), port, timeout, local_address, socket_options))
+                return super().connect_tcp(str(place[0]), port, timeout, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failed = error
         raise failed or httpcore.ConnectError(f"{host} has no address")
-
-
-class _Stream(httpcore.NetworkStream):
-    """A connection that is read in large pieces: at the 64 kB that httpcore asks for, a fast network waits for Python."""
-
-    def __init__(self, inner: httpcore.NetworkStream) -> None:
-        self._inner = inner
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """What is there, up to READ bytes."""
-        return self._inner.read(max(max_bytes, READ), timeout)
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send all of it."""
-        self._inner.write(buffer, timeout)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._inner.close()
-
-    def start_tls(self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None) -> _Stream:
-        """The same connection under TLS."""
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, timeout))
-
-    def get_extra_info(self, info: str) -> Any:
-        """What is known of the connection."""
-        return self._inner.get_extra_info(info)
 
 
 def connected_socket(reply: httpx.Response) -> socket.socket | None:
