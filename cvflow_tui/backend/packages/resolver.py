@@ -19,7 +19,7 @@ from cvflow_tui.backend.packages.pip_config import hide_credentials, read_pip_co
 from cvflow_tui.backend.packages.requirements import built, parse, pinned, stand_in
 from cvflow_tui.backend.packages.resolution import Pin, Resolution, Wish
 from cvflow_tui.backend.packages.tools import last_lines
-from cvflow_tui.backend.packages.uv_program import build_arguments, index_arguments, run_uv
+from cvflow_tui.backend.packages.uv_program import build_arguments, index_arguments, keys_for, run_uv
 from cvflow_tui.model.errors import CvflowError, PackageError, RefusedError, RemoteError
 from cvflow_tui.model.text import one_line
 
@@ -63,7 +63,9 @@ def resolve(wish: Wish, interpreter: Interpreter, work: Path, progress: Progress
     answer.unlink(missing_ok=True)
     arguments = ["pip", "compile", "--format", "pylock.toml", "--python", str(interpreter.path), "--output-file", str(answer), str(asked)]
     offline = ["--offline"] if wish.offline else []
-    status, output = run_uv([*arguments, *build_arguments(allowed), *index_arguments(pip), *offline], pip, progress, SECONDS)
+    # What is built is asked for its own requirements by running it.
+    how: dict[str, Any] = {"builds_in": work, "more": keys_for(built(lines).values())} if allowed else {}
+    status, output = run_uv([*arguments, *build_arguments(allowed), *index_arguments(pip), *offline], pip, progress, SECONDS, **how)
     if status != 0:
         raise _failure(status, output, wish)
     pins = tuple(_pins(tomllib.loads(answer.read_text("utf-8"))))
