@@ -80,12 +80,12 @@ def payload(size: int, seed: int = 1) -> bytes:
     return b"".join(blocks)[:size]
 
 
-def write_wheel(folder: Path, name: str, version: str, files: dict[str, bytes]) -> Path:
-    """A wheel that pip and uv install."""
+def write_wheel(folder: Path, name: str, version: str, files: dict[str, bytes], *, requires: str = "") -> Path:
+    """A wheel that pip and uv install; `requires` is a requirement of its own."""
     path = folder / f"{name}-{version}-py3-none-any.whl"
-    info = f"{name}-{version}.dist-info"
+    info, needs = f"{name}-{version}.dist-info", f"Requires-Dist: {requires}\n" if requires else ""
     files = files | {
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}".encode(),
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     record = ""

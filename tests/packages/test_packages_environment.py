@@ -16,10 +16,13 @@ from cvflow_tui.backend.packages import tools, uv_program
 from cvflow_tui.backend.packages.environment import Environment, Environments
 from cvflow_tui.backend.packages.pip_config import PipConfig, read_pip_config
 from cvflow_tui.backend.packages.resolution import Wish
+from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.backend.packages.uv_program import index_arguments, index_variables
+from cvflow_tui.home import Home
 from cvflow_tui.model.errors import PackageError
+from cvflow_tui.model.packages import InstallRequest
 
-from .parts import Watching, write_wheel
+from .parts import SOLVER, Watching, write_package, write_wheel
 
 
 @pytest.fixture
@@ -116,22 +119,48 @@ def test_a_tool_and_its_children_end_when_the_job_is_called_off(tmp_path: Path, 
         _expect_end(pid)
 
 
-def test_a_tool_dies_with_us_even_by_kill_9(tmp_path: Path) -> None:
+def test_what_is_compiled_of_an_environment_stays_in_it(service: PackageService, home: Home, tmp_path: Path, pip_of_the_test: Path) -> None:
+    """Every start would compile it anew. The package's own folder, cvflow's and the app's Python are not written into."""
+    write_wheel(pip_of_the_test, "toy", "1.0", {"toy.py": b"x = 1"})
+    source = f"import cvflow, toy, colorsys\n{SOLVER}"
+    service.install(InstallRequest(str(write_package(tmp_path / "p", requirements="toy\n", source=source))), Progress())
+    compiled = {path.name.partition(".")[0] for path in home.root.rglob("*.pyc")}
+    assert compiled == {"toy"}
+    [found] = home.environments.rglob("toy.*.pyc")
+    assert found.parent.parent.name == "site-packages"
+    assert service.storage.verify(None, Progress()).findings == ()
+
+
+@pytest.mark.parametrize("setpriv", [True, False])
+def test_a_tool_dies_with_us_even_by_kill_9(tmp_path: Path, setpriv: bool) -> None:
     mark = tmp_path / "pid"
     tool = f"import os, time; open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
     code = (
         "import sys, threading, time, os, signal\n"
         "from pathlib import Path\n"
         "from cvflow_tui.backend.jobs import Progress\n"
-        "from cvflow_tui.backend.packages.tools import run_tool\n"
+        "from cvflow_tui.backend.packages import tools\n"
+        f"tools._setpriv = tools._setpriv if {setpriv} else lambda: None\n"
         f"mark, tool = Path({str(mark)!r}), [sys.executable, '-c', {tool!r}]\n"
-        "threading.Thread(target=lambda: run_tool(tool, progress=Progress(), seconds=60)).start()\n"
+        "threading.Thread(target=lambda: tools.run_tool(tool, progress=Progress(), seconds=60)).start()\n"
         "while not (mark.exists() and mark.read_text()): time.sleep(0.01)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).resolve().parents[2], timeout=60)
     pid = int(mark.read_text())
     _expect_end(pid)
+
+
+@pytest.mark.parametrize("setpriv", [True, False])
+def test_a_tool_whose_parent_is_gone_already_does_not_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setpriv: bool) -> None:
+    if not setpriv:
+        monkeypatch.setattr(tools, "_setpriv", lambda: None)
+    mark = tmp_path / "it's $(begun)"
+    command = tools.guarded(["touch", str(mark)])
+    assert subprocess.run(command).returncode == 0 and mark.exists(), "arguments are nobody's words"
+    mark.unlink()
+    command[command.index(str(os.getpid()))] = "1"
+    assert subprocess.run(command).returncode == 1 and not mark.exists()
 
 
 def test_a_tool_that_takes_too_long() -> None:

@@ -15,7 +15,7 @@ from cvflow_tui.backend.packages.environment import Environments
 from cvflow_tui.backend.packages.interpreters import installed_interpreters, own_interpreter
 from cvflow_tui.backend.packages.locked_pins import follow_lock, locked_resolution
 from cvflow_tui.backend.packages.package import load_package
-from cvflow_tui.backend.packages.requirements import merged, relaxed
+from cvflow_tui.backend.packages.requirements import exact_names, merged, relaxed
 from cvflow_tui.backend.packages.resolution import Wish
 from cvflow_tui.backend.packages.resolver import UnresolvedError, explain
 from cvflow_tui.backend.packages.service import PackageService
@@ -228,6 +228,47 @@ def test_sizes_come_from_an_index_that_tells_none(
     service.install(InstallRequest(root), progress)
     step = "installing 1 package, 1 of them to download"
     assert (step, 0, size) in progress.reports and (step, size, None) in progress.reports
+
+
+@pytest.mark.parametrize("written_down", [True, False])
+def test_an_index_is_asked_once_for_versions_that_are_all_written_down(
+    tmp_path: Path, trusted: FileServer, monkeypatch: pytest.MonkeyPatch, written_down: bool
+) -> None:
+    """What uv remembers is the answer then. Of a version that only the index chooses there may be a newer one."""
+    trusted.headers = {"Cache-Control": "max-age=0"}  # a page that uv would ask for anew
+
+    def publish(*versions: str) -> None:
+        links = []
+        for version in versions:
+            wheel = write_wheel(tmp_path, "second", version, {"second.py": b""})
+            trusted.add(f"second/{wheel.name}", wheel.read_bytes())
+            links.append(f'<a href="{wheel.name}#sha256={sha256(wheel.read_bytes())}">{wheel.name}</a>')
+        trusted.add("second/index.html", "\n".join(links).encode())
+
+    first = write_wheel(tmp_path, "first", "1.0", {"first.py": b""}, requires="second")
+    trusted.add(f"first/{first.name}", first.read_bytes())
+    trusted.add("first/index.html", f'<a href="{first.name}#sha256={sha256(first.read_bytes())}">{first.name}</a>'.encode())
+    trusted.types |= {"/first/": "text/html", "/second/": "text/html"}
+    publish("1.0")
+    monkeypatch.setenv("PIP_INDEX_URL", trusted.url)
+    monkeypatch.setenv("PIP_TRUSTED_HOST", "127.0.0.1")
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    wish = Wish(("first==1.0", "second==1.0") if written_down else ("first==1.0",))
+    environments = Environments(tmp_path / "environments")
+    before = environments.resolve(wish, tmp_path / "work", Progress())
+    publish("1.0", "2.0")
+    trusted.requests.clear()
+    after = environments.resolve(wish, tmp_path / "work", Progress())
+    assert (trusted.requests == []) is written_down
+    assert [pin.version for pin in before.pins] == ["1.0", "1.0"]
+    assert after == before if written_down else [pin.version for pin in after.pins] == ["1.0", "2.0"]
+
+
+def test_which_requirements_are_written_down_to_the_version() -> None:
+    assert exact_names(("Toy[x]==1.0 --hash=sha256:00", "other===2; python_version > '3'")) == {"toy", "other"}
+    for line in ("toy", "toy>=1", "toy==1.*", "toy @ https://h/toy-1-py3-none-any.whl", "toy!=2"):
+        assert exact_names(("other==1", line)) == frozenset(), line
 
 
 def test_a_lock_offline_asks_nobody_and_says_what_is_missing(

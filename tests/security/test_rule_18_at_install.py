@@ -47,7 +47,10 @@ def expect_confined(told: Path) -> None:
         assert not alive(seen["child"])
 
 
-def test_an_import(service: PackageService, tmp_path: Path) -> None:
+@pytest.mark.parametrize("setpriv", [True, False])
+def test_an_import(service: PackageService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setpriv: bool) -> None:
+    if not setpriv:
+        monkeypatch.setattr("cvflow_tui.backend.packages.own_code._setpriv", lambda: None)
     told = tmp_path / "told"
     service.install(InstallRequest(str(write_package(tmp_path / "p", source=SPIES.format(told=str(told)) + SOLVER))), Progress())
     expect_confined(told)

@@ -23,8 +23,14 @@ _FAILED = 100
 _CODE = """\
 import sys
 del sys.path[0]  # the folder it runs in: Python 3.9 and 3.10 know no -P
-import importlib, traceback
-failed, sdk, root, *paths = sys.argv[1:]
+import importlib, importlib.machinery, traceback
+failed, keep, sdk, root, *paths = sys.argv[1:]
+# What Python compiles of an environment stays in it: no start does that again (workers run with -B). Elsewhere nothing is written.
+sys.dont_write_bytecode, write = not keep, importlib.machinery.SourceFileLoader.set_data
+def set_data(self, path, data, **more):
+    if path.startswith(sys.prefix + "/"):
+        write(self, path, data, **more)
+importlib.machinery.SourceFileLoader.set_data = set_data
 sys.path[:0] = [sdk, root]
 sys.path.append(sdk + "/fallback")
 for number, path in enumerate(paths):
@@ -50,7 +56,8 @@ def check_imports(
     """
     progress.step("checking that it imports")
     paths = [solver.class_path for solver in package.solvers]
-    command = [str(python), "-B", "-c", _CODE, str(_FAILED), str(SDK), str(package.root), *paths]
+    keep = "keep" if package.environment == "venv" else ""  # the app's own Python is not ours to write into
+    command = [str(python), "-B", "-c", _CODE, str(_FAILED), keep, str(SDK), str(package.root), *paths]
     status, output = run_own_code(command, work=work, progress=progress, seconds=seconds, cwd=package.root, env=import_environment())
     if status == 0:
         return

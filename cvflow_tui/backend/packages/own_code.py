@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import resource
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
-from cvflow_tui.backend.packages.tools import run_tool
+from cvflow_tui.backend.packages.tools import _setpriv, run_tool
 from cvflow_tui.backend.runtime.confine import OPEN_FILES
 from cvflow_tui.backend.runtime.marks import kill_bearers
 from cvflow_tui.backend.runtime.worker import inherited
@@ -20,12 +21,14 @@ import ctypes, os, resource, sys
 if sys.platform.startswith("linux"):
     ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)
 for which, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, int(sys.argv[1]))):
-    hard = resource.getrlimit(which)[1]
-    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
     resource.setrlimit(which, (most, most))
 os.umask(0o077)
 os.execvp(sys.argv[2], sys.argv[2:])
 """
+
+
+_CONFINE_SH = 'umask 077; ulimit -c 0; ulimit -n "$0"; exec "$@"'
+"""The same but for the rights, in the words of sh."""
 
 
 def import_environment() -> dict[str, str]:
@@ -48,9 +51,8 @@ def run_own_code(
     It gets no rights by a set-uid bit, leaves no core, and its files are private. What it started is ended with it, in whatever session
     it has hidden; what a daemon that died left, `end_own_code` ends.
     """
-    confined = [sys.executable, "-I", "-S", "-c", _CONFINE, str(OPEN_FILES), *command]
     try:
-        return run_tool(confined, progress=progress, seconds=seconds, cwd=cwd, env={**env, INSTALL_MARK: str(work)}, watch=watch)
+        return run_tool(_confined(command), progress=progress, seconds=seconds, cwd=cwd, env={**env, INSTALL_MARK: str(work)}, watch=watch)
     finally:
         end_own_code(work)
 
@@ -58,3 +60,11 @@ def run_own_code(
 def end_own_code(work: Path) -> None:
     """End whatever an install that worked in this folder has started and that still runs."""
     kill_bearers(INSTALL_MARK, str(work))
+
+
+def _confined(command: Sequence[str]) -> list[str]:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    files = str(OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard))
+    if (setpriv := _setpriv()) is not None:
+        return [setpriv, "--no-new-privs", "/bin/sh", "-c", _CONFINE_SH, files, *command]
+    return [sys.executable, "-I", "-S", "-c", _CONFINE, files, *command]
