@@ -21,7 +21,9 @@ ALLOW_HOSTS = "CVFLOW_ALLOW_HOSTS"
 
 _FILES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
-_NAMES = frozenset({OFFLINE, ALLOW_HOSTS, "SSH_AUTH_SOCK", *_FILES, *_PROXIES, *(name.lower() for name in _PROXIES)})
+FETCHING = frozenset({*_FILES, *_PROXIES, *(name.lower() for name in _PROXIES)})
+"""What a stranger's code has to know that fetches something itself: proxies and certificates."""
+_NAMES = frozenset({OFFLINE, ALLOW_HOSTS, "SSH_AUTH_SOCK", *FETCHING})
 _PIP = re.compile(r"PIP_[A-Z0-9_]+")
 _PIP_FILES = ("PIP_CERT", "PIP_CLIENT_CERT", "PIP_CONFIG_FILE")
 _PLACES = frozenset({"HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS"})

@@ -28,6 +28,9 @@ from cvflow_tui.model.text import one_line
 NOTE = "cvflow-environment.json"
 """What an environment holds, in its folder; written last, so that an environment without it is not one."""
 
+RESOLVING = "resolve"
+"""The folder below an install's in which its requirements are resolved."""
+
 UNPACKED = 3
 """How many times its wheels an environment is, about: what is asked for before it is begun."""
 
@@ -106,7 +109,7 @@ class Environments:
         interpreter = choose_interpreter(wish.python, wish.interpreter)
         if wish.lines:
             progress.step("resolving the requirements")
-        return resolve(wish, interpreter, work / "resolve", progress)
+        return resolve(wish, interpreter, work / RESOLVING, progress)
 
     def ensure(self, resolution: Resolution, work: Path, progress: Progress, caller: Circumstances) -> Environment:
         """The environment that holds this, made (in `work` first) if there is none yet.

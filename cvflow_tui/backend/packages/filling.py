@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -12,7 +13,7 @@ from cvflow_tui.backend.packages.pip_config import hide_credentials, read_pip_co
 from cvflow_tui.backend.packages.resolution import Pin, Resolution
 from cvflow_tui.backend.packages.resolver import explain
 from cvflow_tui.backend.packages.sizes import measured
-from cvflow_tui.backend.packages.uv_program import build_arguments, index_arguments, run_uv
+from cvflow_tui.backend.packages.uv_program import build_arguments, index_arguments, keys_for, run_uv
 from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import PackageError
 
@@ -64,9 +65,9 @@ def missing(resolution: Resolution, work: Path, progress: Progress, caller: Circ
     # A dry run needs a place to install into: an empty folder, which it leaves empty.
     nowhere = ["--target", str(work / "nowhere"), "--python", str(resolution.interpreter.path), "--dry-run", "-v"]
     arguments = [*_arguments(resolution, work, caller), *nowhere]
-    status, _ = run_uv([*arguments, "--offline"], caller, progress, _LOOK_SECONDS, note)
+    status, _ = _uv([*arguments, "--offline"], resolution, work, progress, _LOOK_SECONDS, note, caller)
     if status != 0 and not caller.offline:
-        status, _ = run_uv(arguments, caller, progress, _LOOK_SECONDS, note)
+        status, _ = _uv(arguments, resolution, work, progress, _LOOK_SECONDS, note, caller)
     return far if status != 0 else tuple(pin for pin in far if canonicalize_name(pin.name) not in cached)
 
 
@@ -99,7 +100,21 @@ def _install(
     # uv knows the interpreter already; one that was made a moment ago it would first have to run and ask about itself.
     where = ["--prefix", str(environment), "--python", str(resolution.interpreter.path)]
     arguments = [*_arguments(resolution, work, caller), *where, *(["--offline"] if caller.offline else [])]
-    return run_uv(arguments, caller, progress, SECONDS, watch)
+    return _uv(arguments, resolution, work, progress, SECONDS, watch, caller)
+
+
+def _uv(
+    arguments: list[str],
+    resolution: Resolution,
+    work: Path,
+    progress: Progress,
+    seconds: float,
+    watch: Callable[[str], None],
+    caller: Circumstances,
+) -> tuple[int | None, str]:
+    """Run uv, confined where it may build something."""
+    keys = keys_for((pin.url for pin in resolution.builds), caller)
+    return run_uv(arguments, caller, progress, seconds, watch, builds_in=work if resolution.builds else None, more=keys)
 
 
 def _arguments(resolution: Resolution, work: Path, caller: Circumstances) -> list[str]:

@@ -225,7 +225,7 @@ class Installer:
             remember(job.staged, replace(job.request, offline=False), job.scripts)
             for solver in job.package.solvers:
                 write_runner(job.staged, installed_spec(record, job.package, solver, environment.python, [each.name for each in weights]))
-            check_imports(job.package, environment.python, progress, source=job.request.source)
+            check_imports(job.package, environment.python, progress, source=job.request.source, work=job.work)
             progress.step("finishing")
             record = replace(record, size=files_size(job.staged))
             self._commit(job.staged, record, weights)

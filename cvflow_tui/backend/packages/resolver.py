@@ -19,7 +19,7 @@ from cvflow_tui.backend.packages.pip_config import hide_credentials, read_pip_co
 from cvflow_tui.backend.packages.requirements import built, exact_names, parse, pinned, stand_in
 from cvflow_tui.backend.packages.resolution import Pin, Resolution, Wish
 from cvflow_tui.backend.packages.tools import last_lines
-from cvflow_tui.backend.packages.uv_program import build_arguments, index_arguments, run_uv
+from cvflow_tui.backend.packages.uv_program import build_arguments, index_arguments, keys_for, run_uv
 from cvflow_tui.model.errors import CvflowError, PackageError, RefusedError, RemoteError
 from cvflow_tui.model.text import one_line
 
@@ -62,10 +62,12 @@ def resolve(wish: Wish, interpreter: Interpreter, work: Path, progress: Progress
     asked.write_text("".join(f"{line}\n" for line in lines), "utf-8")
     arguments = ["pip", "compile", "--format", "pylock.toml", "--python", str(interpreter.path), "--output-file", str(answer), str(asked)]
     arguments += [*build_arguments(allowed), *index_arguments(pip)]
+    # What is built is asked for its own requirements by running it.
+    how: dict[str, Any] = {"builds_in": work, "more": keys_for(built(lines).values(), wish.caller)} if allowed else {}
 
     def compiled(*more: str) -> tuple[int | None, str, tuple[Pin, ...]]:
         answer.unlink(missing_ok=True)
-        status, output = run_uv([*arguments, *more], wish.caller, progress, SECONDS)
+        status, output = run_uv([*arguments, *more], wish.caller, progress, SECONDS, **how)
         return status, output, tuple(_pins(tomllib.loads(answer.read_text("utf-8")))) if status == 0 else ()
 
     if not wish.caller.offline and (names := exact_names(lines)):

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.own_code import run_own_code
 from cvflow_tui.backend.packages.package import Package, inside
-from cvflow_tui.backend.packages.tools import last_lines, run_tool
+from cvflow_tui.backend.packages.tools import last_lines
 from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import PackageError, UsageError
 from cvflow_tui.model.packages import Script
@@ -109,7 +110,8 @@ def _run(script: Script, root: Path, work: Path, progress: Progress, caller: Cir
         def note(line: str) -> None:
             file.write(f"{line}\n")
 
-        status, output = run_tool(command, progress=progress, seconds=SECONDS, cwd=root, env=_environment(home, python, caller), watch=note)
+        env = _environment(home, python, caller)
+        status, output = run_own_code(command, work=work, progress=progress, seconds=SECONDS, cwd=root, env=env, watch=note)
     said = one_line(" ".join(last_lines(output)), 300)
     if status is None:
         raise PackageError(f"{shown} did not end within {SECONDS / 60:.0f} minutes; nothing was installed", detail=output)

@@ -98,7 +98,7 @@ class Checker:
         notes.elsewhere = look_around(package, environment, environments, weights or ())
         notes.findings += elsewhere_findings(package, notes.elsewhere)
         for solver in package.solvers:
-            if not _imports(package, solver, environment.python, notes, progress) or weights is None:
+            if not _imports(package, solver, environment.python, work, notes, progress) or weights is None:
                 notes.trials.append(SolverTrial(solver.name, solver.task))
                 continue
             progress.step(f"running {solver.name}")
@@ -147,9 +147,9 @@ class Checker:
             shutil.rmtree(work, ignore_errors=True)
 
 
-def _imports(package: Package, solver: SolverInfo, python: Path, notes: _Notes, progress: Progress) -> bool:
+def _imports(package: Package, solver: SolverInfo, python: Path, work: Path, notes: _Notes, progress: Progress) -> bool:
     try:
-        check_imports(replace(package, solvers=(solver,)), python, progress)
+        check_imports(replace(package, solvers=(solver,)), python, progress, work=work)
     except PackageError as error:
         message = error.message.removeprefix(f"{package.ref}: ")
         notes.add(Level.FAULT, "import", message, "name what it imports in requirements.txt, or mend class = …")
