@@ -10,6 +10,7 @@ from cvflow_tui.cli.lazy import examples
 from cvflow_tui.cli.options import agreed, json_option, quiet_option, yes_option
 from cvflow_tui.cli.output import plain, print_json, print_table, remark, say, size
 from cvflow_tui.cli.session import Session
+from cvflow_tui.cli.wishes import offline_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,10 +74,11 @@ def prune(session: Session, dry_run: bool, yes: bool, quiet: bool, as_json: bool
 @click.command(epilog=examples("cvflow verify", "cvflow verify nanodet --repair", "cvflow verify --json | jq '.findings[]'"))
 @click.argument("ref", required=False)
 @click.option("--repair", is_flag=True, help="Bring back what is missing or damaged; what does not belong there is removed.")
+@offline_option
 @quiet_option
 @json_option
 @click.pass_context
-def verify(context: click.Context, ref: str | None, repair: bool, quiet: bool, as_json: bool) -> None:
+def verify(context: click.Context, ref: str | None, repair: bool, offline: bool, quiet: bool, as_json: bool) -> None:
     """Compare every file with what was installed: the package's files and weights with its lock, its environment with its records.
 
     Without REF, all packages. Exits with 6 where a file is missing, damaged, or not of the package (and was not repaired).
@@ -87,7 +89,7 @@ def verify(context: click.Context, ref: str | None, repair: bool, quiet: bool, a
         from cvflow_tui.cli.progress import Progress, follow
 
         with Progress(quiet or as_json) as progress:
-            return (await follow(client, client.verify(ref, repair=repair), progress)).result
+            return (await follow(client, client.verify(ref, repair=repair, offline=offline), progress)).result
 
     result = plain(session.run(work))
     findings = result["findings"]

@@ -38,7 +38,7 @@ def storage(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         return job("prune", replace(told["prunable"], done=True))
 
     async def verify(_: FakeClient, ref: str | None = None, *, repair: bool = False, offline: bool = False) -> Job:
-        told["asked"].append((ref, repair))
+        told["asked"].append((ref, repair, offline) if offline else (ref, repair))
         return job("verify", Verification(("acme/one",), 3, 1000, told["findings"]))
 
     async def follow(_: FakeClient, job_id: str) -> Any:
