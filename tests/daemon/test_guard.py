@@ -25,6 +25,7 @@ from cvflow_tui.backend.store import open_state
 from cvflow_tui.home import Home
 from cvflow_tui.model.daemon import DaemonStatus
 from cvflow_tui.model.errors import NotFoundError, RefusedError, RemoteError, UsageError
+from tests.runtime.helpers import make_picture
 
 TOKEN = "t" * 43
 Ask = Callable[..., httpx.Response]
@@ -53,7 +54,10 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.ASGITranspor
 def ask(app: httpx.ASGITransport) -> Ask:
     def send(method: str = "GET", path: str = "/status", **options: Any) -> httpx.Response:
         async def once() -> httpx.Response:
-            headers = {"Authorization": f"Bearer {TOKEN}", **options.pop("headers", {})}
+            more = options.pop("headers", {})
+            headers = (
+                [("Authorization", f"Bearer {TOKEN}"), *more] if isinstance(more, list) else {"Authorization": f"Bearer {TOKEN}", **more}
+            )
             async with httpx.AsyncClient(transport=app, base_url="http://127.0.0.1:9/api/v1") as client:
                 return await client.request(method, path, headers=headers, **options)
 
@@ -76,6 +80,10 @@ def test_any_other_word_does_not(ask: Ask, word: str) -> None:
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "169.254.169.254", "", "[::2]:80"])
 def test_a_foreign_host_is_refused(ask: Ask, host: str) -> None:
     assert ask(headers={"Host": host}).status_code == 403
+
+
+def test_a_request_that_names_two_hosts_is_refused(ask: Ask) -> None:
+    assert ask(headers=[("Host", "127.0.0.1"), ("Host", "evil.example")]).status_code == 403
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1234", "127.0.0.1:8", "[::1]:8"])
@@ -213,6 +221,21 @@ def test_what_is_no_character_can_still_be_told_of() -> None:
     name = os.fsdecode(b"a\xff\x1b[31m.jpg")
     body = ErrorResponse(f"{name} is gone\n\tnow", "not_found", 404, detail=f"{name}\n").body
     assert json.loads(bytes(body)) == {"error": "a?.jpg is gone now", "code": "not_found", "detail": "a?.jpg\n"}
+
+
+def test_what_a_job_works_on_is_text(ask: Ask) -> None:
+    for path, field in (("/packages/install", "source"), ("/packages/upgrade", "ref"), ("/packages/check", "source")):
+        job = ask("POST", path, json={field: "nothing\x1b]0;owned\x07\x1b[31m\n\u202e"}).json()
+        assert job["subject"] == "nothing \ufffd"
+
+
+def test_an_export_takes_the_place_of_no_device(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(make_picture())
+    assert ask("POST", "/projects", json={"name": "out", "pictures": [str(tmp_path)], "labels": ["a"]}).status_code == 201
+    os.mkfifo(pipe := tmp_path / "pipe")
+    reply = ask("POST", "/projects/out/export", json={"out": str(pipe)})
+    assert (reply.status_code, pipe.is_fifo()) == (409, True), reply.text
+    assert ask("POST", "/projects/out/export", json={"out": str(tmp_path / "out.json")}).status_code == 200
 
 
 @pytest.mark.parametrize("name", ["..", "%2e%2e", "..%2f..%2fetc", "a%5cb", "%00"])

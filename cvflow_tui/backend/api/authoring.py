@@ -11,6 +11,7 @@ from cvflow_tui.backend.api.services import Rooms
 from cvflow_tui.backend.packages.template import create_package
 from cvflow_tui.model.authoring import CheckRequest, NewPackage, NewPackageRequest
 from cvflow_tui.model.jobs import Job
+from cvflow_tui.model.text import one_line
 
 router = APIRouter(prefix="/packages", tags=["packages"])
 
@@ -24,4 +25,4 @@ def new(body: Annotated[NewPackageRequest, AsJson()]) -> NewPackage:
 @router.post("/check", status_code=202)
 def check(rooms: Rooms, body: Annotated[CheckRequest, AsJson()]) -> Job:
     """Begin to check a package; the job's result is a CheckReport."""
-    return rooms.jobs.start("check", body.source, lambda progress: rooms.packages.check(body, progress))
+    return rooms.jobs.start("check", one_line(body.source), lambda progress: rooms.packages.check(body, progress))

@@ -55,7 +55,9 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(OSError)
     async def of_the_system(request: Request, error: OSError) -> JSONResponse:
         if error.errno == errno.ENAMETOOLONG:  # wherever a name becomes a file's: it was the request's
-            return ErrorResponse(one_line(f"{str(error.filename or 'a name')[-60:]}: that is too long for the name of a file"), "usage", 422)
+            return ErrorResponse(
+                one_line(f"{str(error.filename or 'a name')[-60:]}: that is too long for the name of a file"), "usage", 422
+            )
         return await unknown(request, error)
 
     @app.exception_handler(Exception)

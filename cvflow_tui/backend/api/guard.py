@@ -39,7 +39,8 @@ class Guard:
         await self._app(scope, receive, send)
 
     def _refusal(self, path: str, headers: Headers) -> tuple[int, str] | None:
-        host = headers.get("host", "").lower()
+        named = headers.getlist("host")
+        host = named[0].lower() if len(named) == 1 else ""
         if host_name(host) not in self._hosts:
             return 403, "this Host is not served here"
         origin = headers.get("origin")

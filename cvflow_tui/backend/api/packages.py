@@ -23,6 +23,7 @@ from cvflow_tui.model.packages import (
     Upgrade,
     UpgradeRequest,
 )
+from cvflow_tui.model.text import one_line
 
 router = APIRouter(tags=["packages"])
 
@@ -71,7 +72,7 @@ def plan(rooms: Rooms, body: Annotated[InstallRequest, AsJson()]) -> InstallPlan
 @router.post("/packages/install", status_code=202)
 def install(rooms: Rooms, body: Annotated[InstallRequest, AsJson()]) -> Job:
     """Begin to install."""
-    return rooms.jobs.start("install", body.source, lambda progress: rooms.packages.install(body, progress))
+    return rooms.jobs.start("install", one_line(body.source), lambda progress: rooms.packages.install(body, progress))
 
 
 @router.post("/packages/upgrade/plan", responses=fails(404, 424, 502))
@@ -83,7 +84,7 @@ def plan_upgrade(rooms: Rooms, body: Annotated[UpgradeRequest, AsJson()]) -> Ins
 @router.post("/packages/upgrade", status_code=202)
 def upgrade(rooms: Rooms, body: Annotated[UpgradeRequest, AsJson()]) -> Job:
     """Begin to upgrade."""
-    return rooms.jobs.start("upgrade", body.ref, lambda progress: rooms.upgrader.upgrade(body, progress))
+    return rooms.jobs.start("upgrade", one_line(body.ref), lambda progress: rooms.upgrader.upgrade(body, progress))
 
 
 @router.post("/packages/rollback", responses=fails(404, 424, 502))
