@@ -162,6 +162,7 @@ def test_unknown_routes_and_bad_fields_answer_in_our_words(ask: Ask) -> None:
     bad = ask("POST", "/projects", json={"name": "x"})
     assert (bad.status_code, bad.json()["code"]) == (422, "usage")
     assert "pictures" in bad.json()["error"]
+    assert ask(path="/projects/").status_code == 404, "and leads nowhere else"
     escape = ask("POST", "/projects/x/pictures/1/acts", json={"kind": "explode"})
     assert escape.status_code == 422
 

@@ -27,6 +27,7 @@ def build_api(services: Services, token: str, hosts: Collection[str]) -> FastAPI
         docs_url=None,
         redoc_url=None,
         openapi_url=f"{PREFIX}/openapi.json",
+        redirect_slashes=False,  # a path that is not in the document is not there
     )
     app.state.services = services
     errors.install(app)
