@@ -41,7 +41,7 @@ CHECKS = [
     unsupported_method,
 ]
 METHODS = ("get", "put", "post", "delete", "patch")
-EXAMPLES = 4
+EXAMPLES = 3
 """Cases of each route. While working: hundreds, and other seeds."""
 
 
