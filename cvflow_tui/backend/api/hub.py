@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from cvflow_tui.backend.api.document import fails
+from cvflow_tui.backend.api.names import PackageRef, Words
 from cvflow_tui.backend.api.services import Rooms
 from cvflow_tui.model.packages import PackageDetail, PackageSummary
 
@@ -11,12 +13,12 @@ router = APIRouter(prefix="/hub", tags=["hub"])
 
 
 @router.get("/packages")
-def search(rooms: Rooms, query: str = "") -> list[PackageSummary]:
+def search(rooms: Rooms, query: Words = "") -> list[PackageSummary]:
     """Packages whose name, task or tagline match."""
     return rooms.packages.hub_packages(query)
 
 
-@router.get("/package")
-def show(rooms: Rooms, ref: str) -> PackageDetail:
+@router.get("/package", responses=fails(404))
+def show(rooms: Rooms, ref: PackageRef) -> PackageDetail:
     """One package of the hub."""
     return rooms.packages.hub_package(ref)

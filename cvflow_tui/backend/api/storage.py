@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from fastapi import APIRouter
 
+from cvflow_tui.backend.api.body import AsJson
+from cvflow_tui.backend.api.document import fails
 from cvflow_tui.backend.api.services import Caller, Rooms
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.model.jobs import Job
@@ -41,8 +44,8 @@ def prune(rooms: Rooms) -> Job:
     return rooms.jobs.start("prune", "what nobody uses", rooms.packages.storage.prune)
 
 
-@router.post("/verify", status_code=202)
-def verify(rooms: Rooms, caller: Caller, body: VerifyBody) -> Job:
+@router.post("/verify", status_code=202, responses=fails(404))
+def verify(rooms: Rooms, caller: Caller, body: Annotated[VerifyBody, AsJson()]) -> Job:
     """Begin to read every installed file and compare it."""
     storage = rooms.packages.storage
     ref = storage.known(body.ref) if body.ref is not None else None
