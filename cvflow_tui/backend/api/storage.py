@@ -33,15 +33,19 @@ def usage(rooms: Rooms) -> DiskUsage:
 
 
 @router.get("/prunable")
-def prunable(rooms: Rooms) -> Pruning:
-    """What nobody uses."""
-    return rooms.packages.storage.prunable()
+def prunable(rooms: Rooms, keep_versions: bool = False) -> Pruning:
+    """What nobody uses; with `keep_versions`, but for the versions that upgrades kept."""
+    return rooms.packages.storage.prunable(keep_versions=keep_versions)
 
 
 @router.post("/prune", status_code=202)
-def prune(rooms: Rooms) -> Job:
+def prune(rooms: Rooms, keep_versions: bool = False) -> Job:
     """Begin to delete what nobody uses."""
-    return rooms.jobs.start("prune", "what nobody uses", rooms.packages.storage.prune)
+
+    def work(progress: Progress) -> Pruning:
+        return rooms.packages.storage.prune(progress, keep_versions=keep_versions)
+
+    return rooms.jobs.start("prune", "what nobody uses", work)
 
 
 @router.post("/verify", status_code=202, responses=fails(404))
