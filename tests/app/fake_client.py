@@ -37,7 +37,7 @@ from cvflow_tui.model.packages import (
 from cvflow_tui.model.projects import Project
 from cvflow_tui.model.results import ClassScore, DetectedObject, ModelRef, Result
 from cvflow_tui.model.settings import SettingsReport, Variable, read_setting, read_settings
-from cvflow_tui.model.solvers import Figures, LogChunk, RunningSolver, SolverHistory, SolverState
+from cvflow_tui.model.solvers import Figures, LogChunk, LogLine, LogSearch, RunningSolver, SolverHistory, SolverState
 from cvflow_tui.model.storage import DiskEntry, DiskUsage, Pruning
 
 README = """# {title}
@@ -359,22 +359,41 @@ class FakeClient(DaemonClient):
             self.logs[name] = self.logs.get(name, "") + text
             self._changed.notify_all()
 
-    async def solver_log(self, name: str, *, offset: int | None = None, limit: int = 65536, wait: float = 0.0) -> LogChunk:
-        """A piece of a log, in bytes, as the daemon's."""
+    async def solver_log(
+        self, name: str, *, offset: int | None = None, limit: int = 65536, wait: float = 0.0, file: str = "", until: int | None = None
+    ) -> LogChunk:
+        """A piece of a log, in whole lines, as the daemon's."""
         self._call("solver_log", name, offset)
 
         def whole() -> bytes:
             return self.logs.get(name, "").encode()
 
-        start = max(0, len(whole()) - limit) if offset is None else offset
-        if wait and start >= len(whole()):
+        if offset is None:
+            end = len(whole()) if until is None else until
+            start = max(0, end - limit)
+            if start and whole()[start - 1 : start] != b"\n":
+                start = whole().find(b"\n", start) + 1
+            return LogChunk(whole()[start:end].decode(), start, end, len(whole()), "1-1")
+        if wait and offset >= len(whole()):
             async with self._changed:
                 try:
-                    await asyncio.wait_for(self._changed.wait_for(lambda: len(whole()) > start), wait)
+                    await asyncio.wait_for(self._changed.wait_for(lambda: len(whole()) > offset), wait)
                 except TimeoutError:
                     pass
-        piece = whole()[start : start + limit]
-        return LogChunk(piece.decode(), start, start + len(piece), len(whole()))
+        piece = whole()[offset : offset + limit]
+        return LogChunk(piece.decode(), offset, offset + len(piece), len(whole()), "1-1")
+
+    async def search_log(
+        self, name: str, text: str = "", *, level: str = "debug", since: float | None = None, limit: int = 1000
+    ) -> LogSearch:
+        """The lines that hold the text; all of them are news, written on the 31st of January."""
+        self._call("search_log", name, text, level, since)
+        found, start = list[LogLine](), 0
+        for line in self.logs.get(name, "").splitlines():
+            if text in (line if text != text.lower() else line.lower()) and level in ("debug", "info"):
+                found.append(LogLine(line, "info", 1769850000.0, "1-1", start))
+            start += len(line.encode()) + 1
+        return LogSearch(tuple(found[-limit:]), start)
 
     async def solver_history(self, name: str) -> SolverHistory:
         """The history that was put there."""

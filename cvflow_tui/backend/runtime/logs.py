@@ -23,7 +23,14 @@ def log_path(folder: Path, name: str) -> Path:
 
 
 def read_log(
-    path: Path, offset: int | None, limit: int, wait: float, let_go: threading.Event | None = None, *, file: str = "", until: int | None = None
+    path: Path,
+    offset: int | None,
+    limit: int,
+    wait: float,
+    let_go: threading.Event | None = None,
+    *,
+    file: str = "",
+    until: int | None = None,
 ) -> LogChunk:
     """At most `limit` bytes from `offset` on, once there are any, `wait` seconds have passed, or `let_go` is set. Without an offset,
     those before byte `until` (None: the last ones).
