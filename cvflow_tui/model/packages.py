@@ -131,6 +131,22 @@ class PackageDetail:
 
 
 @dataclass(frozen=True, slots=True)
+class HubVersion:
+    """One version of a package on a hub."""
+
+    version: str
+    source: str
+    """What `install` takes to get exactly this one."""
+    size: int | None = None
+    """Bytes on disk once installed, as `PackageSummary.size`."""
+    published: float | None = None
+    """When it came to the hub (seconds since 1970); None where the hub does not know."""
+    installed: bool = False
+    newest: bool = False
+    """Whether it is the one that is taken where none is named."""
+
+
+@dataclass(frozen=True, slots=True)
 class InstallRequest:
     """What to install, and how."""
 

@@ -50,6 +50,7 @@ class HubScreen(ListPlace[PackageSummary]):
     CSS_PATH = "hub.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("i", "install", "install", tooltip="Show what installing this package will do (Enter too)", id="hub.install"),
+        Binding("v", "versions", "versions", tooltip="All versions that the hub has, and install one of them", id="hub.versions"),
         Binding("s", "source", "other source", tooltip="Install from a folder, file:, git+https: or git+file:", id="hub.source"),
         Binding("o", "toggle_side", "details", tooltip="Bring the package's details over, or put them away", id="hub.side"),
         Binding("r", "reload", "reload", show=False, tooltip="Ask the hub again", id="hub.reload"),
@@ -100,7 +101,11 @@ class HubScreen(ListPlace[PackageSummary]):
 
     async def _describe(self, package: PackageSummary | None) -> None:
         pane = self.query_one(PackagePane)
-        pane.show(await self.cvflow.client.hub_package(package.ref) if package else None)
+        if package is None:
+            pane.show(None)
+            return
+        client = self.cvflow.client
+        pane.show(await client.hub_package(package.ref), await client.hub_versions(package.ref))
 
     def _open(self) -> None:
         self.action_install()
@@ -111,6 +116,18 @@ class HubScreen(ListPlace[PackageSummary]):
         """Show what an install of the package under the cursor will do."""
         if package := self.table.current:
             self.attempt(self._install(package.source or package.ref))
+
+    def action_versions(self) -> None:
+        """Choose a version of the package under the cursor."""
+        if package := self.table.current:
+            self.attempt(self._choose_version(package.ref))
+
+    async def _choose_version(self, ref: str) -> None:
+        from cvflow_tui.screens.versions import VersionsScreen
+
+        versions = await self.cvflow.client.hub_versions(ref)
+        if source := await self.cvflow.run_dialog(VersionsScreen(ref, versions)):
+            await self._install(source)
 
     def action_source(self) -> None:
         """Ask for another source."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 
 from cvflow_tui.keymap import DIGITS
 from cvflow_tui.model.errors import NotFoundError, RefusedError
@@ -22,6 +22,7 @@ from cvflow_tui.widgets.solver_chart import LANES, SolverChart
 from cvflow_tui.widgets.solver_looks import state_cell
 from cvflow_tui.widgets.solver_names import short_name
 from cvflow_tui.widgets.virtual_table import Cell, Column, VirtualTable
+from cvflow_tui.widgets.worker_pane import WorkerPane
 
 EMPTY = "No solver runs.\n\nF2 shows what is installed; s starts a solver there."
 
@@ -33,7 +34,7 @@ PROCESS_BELOW = 110
 """Columns under which the process id and the uptime stand on the status line."""
 
 COLUMNS: tuple[Column[RunningSolver], ...] = (
-    Column("state", state_cell, 10, sort=lambda solver: solver.state.value),
+    Column("state", state_cell, 13, sort=lambda solver: solver.state.value),
     Column("port", lambda solver: str(solver.port or "–"), 5, "right", sort=lambda solver: solver.port or 0),
     Column("pid", lambda solver: str(solver.pid or "–"), 7, "right", sort=lambda solver: solver.pid or 0, hide_below=PROCESS_BELOW),
     Column("up", lambda solver: seconds_of(solver.uptime), 9, "right", sort=lambda solver: solver.uptime, hide_below=PROCESS_BELOW),
@@ -53,7 +54,8 @@ class MonitorScreen(LookingPlace):
     ABOUT = (
         "Every running solver: its port and process, how busy it is, how long half (p50) and nearly all (p95) of its answers take. "
         "Under the table, its last ten minutes (c). Below, its log: it follows the end, stands still once you scroll up, and follows "
-        "again at End. Tab moves between the two."
+        "again at End. Tab moves between the two. `● ready 2/3`: two of its three workers serve; `◌ asleep`: unloaded until it is asked; "
+        "o tells of each worker."
     )
     CSS_PATH = "monitor.tcss"
     LOOK_EVERY = 1.0
@@ -93,7 +95,9 @@ class MonitorScreen(LookingPlace):
                 id="solvers",
             )
             yield SolverChart(id="chart")
-            yield LogPanel(id="log-panel")
+            with Horizontal():
+                yield LogPanel(id="log-panel")
+                yield WorkerPane(id="workers", classes="side")
 
     def _short(self, name: str, width: int) -> str:
         return short_name(name, width, (solver.name for solver in self.table.items))
@@ -138,8 +142,9 @@ class MonitorScreen(LookingPlace):
         solver = self.table.current
         if solver is None:
             return ""
+        state = "asleep: unloaded, for nothing was asked" if solver.asleep else solver.state.value
         counts = (plural(solver.requests, "request"), plural(solver.errors, "error"), plural(solver.restarts, "restart"))
-        return f"{solver.name} is {solver.state.value}, {', '.join(counts)}. {solver.error or ''}".strip()
+        return f"{solver.name} is {state}, {', '.join(counts)}. {solver.error or ''}".strip()
 
     # -- the table
 
@@ -181,6 +186,9 @@ class MonitorScreen(LookingPlace):
 
     def _tell(self) -> None:
         solvers = self.table.items
+        # Beside the log where there is room and more to tell of than the table does.
+        self.set_class(self.table.current is not None and len(self.table.current.workers) > 1, "-crew")
+        self.query_one(WorkerPane).show(self.table.current)
         live = sum(solver.state.is_live for solver in solvers)
         failed = [solver for solver in solvers if not solver.state.is_live]
         text = f"{live or 'no'} solver{'s' if live != 1 else ''} running · {sum(solver.rate for solver in solvers):.1f} requests a second"
@@ -229,7 +237,10 @@ class MonitorScreen(LookingPlace):
         self.log_panel.wrap()
 
     def action_clear(self) -> None:
-        """End the search."""
+        """End the search; or put the pane away where it lies over the log."""
+        if self.has_class("-side") and self.has_class("-narrow"):
+            self.action_toggle_side()
+            return
         self.log_panel.clear()
         self.table.focus()
 

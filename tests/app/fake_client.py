@@ -20,6 +20,7 @@ from cvflow_tui.model.geometry import Box, Size
 from cvflow_tui.model.jobs import Job, JobState
 from cvflow_tui.model.packages import (
     Changes,
+    HubVersion,
     InstallPlan,
     InstallRequest,
     PackageDetail,
@@ -154,6 +155,8 @@ class FakeClient(DaemonClient):
         self.secrets: dict[Variable, str] = {}
         self.disk_entries: tuple[DiskEntry, ...] = ()
         self.newest = ""
+        self.older: tuple[HubVersion, ...] = ()
+        """Versions of every package of the hub beside its newest."""
         self.kept: str | None = None
         self.kept_is_newer = False
         self.upgrade_error: str | None = None
@@ -203,6 +206,13 @@ class FakeClient(DaemonClient):
         self._call("hub_package", ref)
         return self._detail(ref)
 
+    async def hub_versions(self, ref: str) -> list[HubVersion]:
+        """The one that is there, and those that were put beside it."""
+        self._call("hub_versions", ref)
+        summary = self._detail(ref).summary
+        newest = HubVersion(summary.version, f"hub:{ref}", summary.size, 1769850000.0, summary.installed == summary.version, newest=True)
+        return [newest, *self.older]
+
     async def packages(self) -> list[PackageSummary]:
         """The installed ones."""
         self._call("packages")
@@ -223,7 +233,7 @@ class FakeClient(DaemonClient):
         request = InstallRequest.of(request)
         source = request.source
         self._call("plan_install", source)
-        detail = self._detail(source.removeprefix("hub:"))
+        detail = self._detail(source.removeprefix("hub:").partition("==")[0])
         size = detail.summary.size or 0
         return InstallPlan(
             detail,

@@ -16,6 +16,7 @@ from cvflow_tui.model.daemon import DaemonStatus
 from cvflow_tui.model.errors import CvflowError, NotFoundError, UsageError
 from cvflow_tui.model.jobs import Job
 from cvflow_tui.model.packages import (
+    HubVersion,
     InstallPlan,
     InstallRequest,
     PackageDetail,
@@ -99,6 +100,13 @@ class FakeClient:
     async def hub_package(self, ref: str) -> PackageDetail:
         self._note("hub_package")
         return DETAIL
+
+    async def hub_versions(self, ref: str) -> list[HubVersion]:
+        self._note(f"hub_versions {ref}")
+        return [
+            HubVersion("1.0.0", "hub:cvflow/nanodet==1.0.0", 3_720_000, 1769850000.0, True),
+            HubVersion("0.9.0", "hub:cvflow/nanodet==0.9.0"),
+        ]
 
     async def packages(self) -> list[PackageSummary]:
         self._note("packages")

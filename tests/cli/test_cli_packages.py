@@ -27,7 +27,9 @@ def test_show_keeps_markup_as_text(cli: Cli) -> None:
     outcome = cli("hub", "show", "nanodet")
     assert "Finds [bold]things[/bold]." in outcome.out
     assert "threshold: float = 0.3" in outcome.out
-    assert cli("hub", "show", "nanodet", "--json").json["summary"]["name"] == "nanodet"
+    assert "1.0.0 (2026-01-31, 3.7 MB, installed), 0.9.0 (?)" in outcome.out
+    told = cli("hub", "show", "nanodet", "--json").json
+    assert (told["summary"]["name"], [version["version"] for version in told["versions"]]) == ("nanodet", ["1.0.0", "0.9.0"])
 
 
 def test_install_shows_the_plan_and_does_it(cli: Cli, client: FakeClient) -> None:

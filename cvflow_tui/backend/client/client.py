@@ -15,6 +15,7 @@ from cvflow_tui.model.authoring import CheckRequest, NewPackage, NewPackageReque
 from cvflow_tui.model.daemon import DaemonStatus
 from cvflow_tui.model.jobs import Job
 from cvflow_tui.model.packages import (
+    HubVersion,
     InstallPlan,
     InstallRequest,
     PackageDetail,
@@ -99,6 +100,10 @@ class DaemonClient:
     async def hub_package(self, ref: str) -> PackageDetail:
         """One package of the hub: `vendor/name`, or its name alone where that is unique."""
         return await self._daemon.call(PackageDetail, "GET", "/hub/package", ref=ref)
+
+    async def hub_versions(self, ref: str) -> list[HubVersion]:
+        """Every version of a package that the hub has, the newest first; `ref` as for `hub_package`."""
+        return await self._daemon.call(list[HubVersion], "GET", "/hub/versions", ref=ref)
 
     async def packages(self) -> list[PackageSummary]:
         """What is installed."""
