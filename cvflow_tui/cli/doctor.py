@@ -44,7 +44,7 @@ def doctor(session: Session, /, source: str, details: bool, quiet: bool, as_json
     from cvflow_tui.model.errors import BY_CODE
     from cvflow_tui.model.packages import InstallRequest
 
-    request = InstallRequest(absolute(source), **wishes)
+    request = InstallRequest(absolute(source), again=True, **wishes)
     with Progress(quiet or as_json) as progress:
         progress.show(f"looking at {request.source}")
         plan = session.run(lambda client: client.plan_install(request))

@@ -55,7 +55,7 @@ def prune(session: Session, dry_run: bool, yes: bool, quiet: bool, as_json: bool
         if dry_run or not found.entries:
             return found
         if not quiet:
-            remark("\n".join(f"{size(entry.bytes):>9}  {entry.kind} {entry.name}" for entry in found.entries))
+            remark("\n".join(f"{size(entry.bytes):>9}  {entry.kind} {entry.shown}" for entry in found.entries))
         agreed(f"Delete this? It frees {size(found.bytes)}.", yes)
         with Progress(quiet) as progress:
             return (await follow(client, client.prune(), progress)).result

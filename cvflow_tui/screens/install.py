@@ -43,6 +43,7 @@ class InstallScreen(ModalScreen[str | None]):
         Binding("up,k", "scroll(-1)", "up", show=False, tooltip="Further up in the plan", id="install.up"),
         Binding("escape,c,n,q", "back", "cancel", tooltip="Cancel; nothing is kept", id="install.cancel"),
         Binding("s", "script", "script", show=False, tooltip="Read a script of the package, and allow it to run", id="install.script"),
+        Binding("r", "again", "install anew", show=False, tooltip="Install anew what is installed already", id="install.again"),
         Binding("t", "rest", "the rest", show=False, tooltip="All that is known of a failure: its traceback; and back", id="install.rest"),
     ]
 
@@ -100,9 +101,20 @@ class InstallScreen(ModalScreen[str | None]):
         if isinstance(self._request, UpgradeRequest) and plan.replaces == plan.package.summary.version and not plan.changes:
             self._end(f"{plan.package.summary.ref} {plan.replaces} is the newest there is.", MUTED)
             return
+        if plan.unchanged:
+            self._end(f"{plan.package.summary.ref} {plan.replaces} is installed already, nothing to do.", MUTED)
+            self.query_one(KeyWords).say("Enter close   r install anew")
+            return
         keys = [] if plan.problems else ["Enter install"]
         keys += ["s script"] if plan.scripts else []
         self._say(plan_text(plan, self._width()), "   ".join([*keys, "Esc back"]))
+
+    def action_again(self) -> None:
+        """Install anew what is installed already: plan all of it."""
+        if self._plan is not None and self._plan.unchanged and isinstance(self._request, InstallRequest):
+            self._request, self._over = replace(self._request, again=True), False
+            self._say(Content("Looking at what it needs …"), "Esc back")
+            self.run_worker(self._look(), group="plan", exclusive=True)
 
     def action_script(self) -> None:
         """Read the next script that is not allowed yet (or the first), and allow it."""

@@ -159,6 +159,8 @@ class FakeClient(DaemonClient):
         """Versions of every package of the hub beside its newest."""
         self.kept: str | None = None
         self.kept_is_newer = False
+        self.unchanged = False
+        """Whether what is asked for is installed already."""
         self.upgrade_error: str | None = None
         self.used_by: tuple[str, ...] = ()
         self.changes: Changes | None = None
@@ -248,6 +250,7 @@ class FakeClient(DaemonClient):
             self.changes,
             tuple(replace(script, allowed=script.sha256 in request.scripts) for script in self.scripts),
             self.findings,
+            unchanged=self.unchanged and not request.again,
         )
 
     async def install(self, request: InstallRequest | str) -> Job:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,8 @@ class FakeClient:
     async def plan_install(self, request: InstallRequest | str) -> InstallPlan:
         source = InstallRequest.of(request).source
         self._note(f"plan {source}")
-        return InstallPlan(DETAIL, source, 0, 7_600_000, 10**10, "the app's own Python", ("copy the files",), self.plan_problems)
+        plan = InstallPlan(DETAIL, source, 0, 7_600_000, 10**10, "the app's own Python", ("copy the files",), self.plan_problems)
+        return replace(plan, unchanged=bool(self.installed) and not InstallRequest.of(request).again)
 
     async def install(self, request: InstallRequest | str) -> Job:
         source = InstallRequest.of(request).source

@@ -47,6 +47,18 @@ def test_install_json_is_the_package(cli: Cli) -> None:
     assert outcome.err == ""
 
 
+def test_what_is_installed_already_is_not_installed_again(cli: Cli, client: FakeClient) -> None:
+    assert cli("install", "nanodet", "--yes", "--json").json["unchanged"] is False
+    client.installed = [SUMMARY]
+    client.calls.clear()
+    outcome = cli("install", "nanodet", "--json")
+    assert outcome.code == 0 and "cvflow/nanodet 1.0.0 is installed already, nothing to do (--reinstall does it anew)" in outcome.err
+    assert outcome.json["unchanged"] is True and outcome.json["summary"]["version"] == "1.0.0"
+    assert cli("install", "nanodet", "-q").err == "" and "install nanodet" not in client.calls
+    assert cli("install", "nanodet", "--reinstall", "--yes", "--json").json["unchanged"] is False
+    assert "install nanodet" in client.calls
+
+
 def test_install_without_terminal_or_yes_is_refused(cli: Cli, client: FakeClient) -> None:
     outcome = cli("install", "nanodet")
     assert outcome.code == 4
