@@ -27,7 +27,7 @@ from cvflow_tui.widgets.virtual_table import VirtualTable
 if TYPE_CHECKING:
     from cvflow_tui.backend.client import DaemonClient
 
-LEVELS = {"debug": "all", "info": "info", "warning": "warning", "error": "error"}
+LEVELS = {"debug": "all levels", "info": "info", "warning": "warning", "error": "error"}
 """A level and above, and its word."""
 TYPING = 0.25
 """Seconds without a key after which the daemon is asked."""
@@ -290,4 +290,4 @@ class LogPanel(Vertical):
         else:
             most = "the newest " if len(found.lines) >= MOST else ""
             told = f"{self.hits.cursor + 1} of {most}{len(found.lines)}{words}, n N" + ("" if found.complete else ", oldest part not read")
-        return [told, f"l level {LEVELS[wanted.level]}", f"t since {wanted.since or 'ever'}"]
+        return [told, f"l {LEVELS[wanted.level]}", f"t since {wanted.since}" if wanted.since else "t all times"]

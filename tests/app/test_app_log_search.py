@@ -106,7 +106,7 @@ async def test_from_a_hit_the_log_is_read_on_to_both_ends(open_app: OpenApp, log
 async def test_level_and_time_are_chosen_without_a_word(open_app: OpenApp, logged: WithLogs) -> None:
     async with open_app(logged, "monitor") as (app, pilot):
         await pilot.press("l", "l")
-        await wait_until(pilot, lambda: "1 of 1, n N · l level warning · t since ever" in screen_text(app))
+        await wait_until(pilot, lambda: "1 of 1, n N · l warning · t all times" in screen_text(app))
         await wait_until(pilot, lambda: "entry 00039" in screen_text(app) and "entry 00041" in screen_text(app))
         await pilot.press("t")
         await wait_until(pilot, lambda: isinstance(app.screen, AskLine))
@@ -114,9 +114,9 @@ async def test_level_and_time_are_chosen_without_a_word(open_app: OpenApp, logge
         await settle(pilot)
         assert "soon: give a time such as 30s" in screen_text(app)
         await pilot.press("ctrl+u", *"1999-01-01", "enter")
-        await wait_until(pilot, lambda: "1 of 1, n N · l level warning · t since 1999-01-01" in screen_text(app))
+        await wait_until(pilot, lambda: "1 of 1, n N · l warning · t since 1999-01-01" in screen_text(app))
         await pilot.press("slash", *"nowhere", "enter")
-        await wait_until(pilot, lambda: "no “nowhere” in 5" in screen_text(app))
+        await wait_until(pilot, lambda: "no “nowhere” in 4" in screen_text(app))
         await pilot.press("escape")
         await wait_until(pilot, lambda: "log of" in screen_text(app))
 
