@@ -286,6 +286,8 @@ class UpgradeRequest:
     """Go back at once where a solver does not start with it. Restarts them."""
     scripts: tuple[str, ...] = ()
     """Digests of scripts that may run, beside those that were allowed before."""
+    offline: bool = False
+    """Touch no network: what is not at hand is named."""
 
 
 @dataclass(frozen=True, slots=True)

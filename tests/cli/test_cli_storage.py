@@ -37,7 +37,7 @@ def storage(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         told["asked"].append("prune")
         return job("prune", replace(told["prunable"], done=True))
 
-    async def verify(_: FakeClient, ref: str | None = None, *, repair: bool = False) -> Job:
+    async def verify(_: FakeClient, ref: str | None = None, *, repair: bool = False, offline: bool = False) -> Job:
         told["asked"].append((ref, repair))
         return job("verify", Verification(("acme/one",), 3, 1000, told["findings"]))
 

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.resolution import Wish
 from cvflow_tui.home import Home
+from cvflow_tui.model.circumstances import Circumstances
 
 MODES = {"p.tar": "w", "p.tar.gz": "w:gz", "p.tgz": "w:gz", "p.tar.xz": "w:xz", "p.tar.bz2": "w:bz2"}
 """Kinds of tar archives, and how each is opened."""
@@ -80,12 +82,12 @@ def payload(size: int, seed: int = 1) -> bytes:
     return b"".join(blocks)[:size]
 
 
-def write_wheel(folder: Path, name: str, version: str, files: dict[str, bytes]) -> Path:
-    """A wheel that pip and uv install."""
+def write_wheel(folder: Path, name: str, version: str, files: dict[str, bytes], *, requires: str = "") -> Path:
+    """A wheel that pip and uv install; `requires` is a requirement of its own."""
     path = folder / f"{name}-{version}-py3-none-any.whl"
-    info = f"{name}-{version}.dist-info"
+    info, needs = f"{name}-{version}.dist-info", f"Requires-Dist: {requires}\n" if requires else ""
     files = files | {
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}".encode(),
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     record = ""
@@ -301,3 +303,8 @@ class _Handler(BaseHTTPRequestHandler):
             pass
         if cut < len(data):
             self.close_connection = True
+
+
+def wish_here(*given: Any, **more: Any) -> Wish:
+    """What an environment is asked for by this process: with the indexes that its own variables name."""
+    return Wish(*given, caller=Circumstances.here(), **more)

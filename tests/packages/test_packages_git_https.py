@@ -85,12 +85,12 @@ def test_git_over_https_trusts_what_the_environment_trusts(
     tmp_path: Path, server: str, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit = commit_all(write_package(tmp_path / "acme" / "boxes"))
-    source = parse_source(f"git+{server}/acme/boxes/.git@{commit[:10]}", FolderHub(tmp_path))
+    text = f"git+{server}/acme/boxes/.git@{commit[:10]}"
     monkeypatch.delenv("GIT_SSL_CAINFO", raising=False)
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     with pytest.raises(RemoteError, match=r"^git cannot fetch https://127\.0\.0\.1:\d+/acme/boxes/\.git: .*certificate"):
-        source.fetch(tmp_path / "copy", Progress())
+        parse_source(text, FolderHub(tmp_path)).fetch(tmp_path / "copy", Progress())
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
-    fetched = source.fetch(tmp_path / "copy", Progress())
+    fetched = parse_source(text, FolderHub(tmp_path)).fetch(tmp_path / "copy", Progress())
     assert fetched.commit == commit and fetched.source.endswith(f"/acme/boxes/.git@{commit}")
     assert (tmp_path / "copy/cvpm.toml").is_file()

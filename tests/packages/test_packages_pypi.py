@@ -60,9 +60,9 @@ def tables() -> str:
     return "".join(weight(name.rpartition("/")[2], f"pypi:Net_Weights==1.0#{name}", sha256(data)) for name, data in MEMBERS.items())
 
 
-@pytest.fixture
 def fetcher(tmp_path: Path) -> WeightFetcher:
-    (tmp_path / "store").mkdir()
+    """Of whoever has the variables that are set now."""
+    (tmp_path / "store").mkdir(exist_ok=True)
     return WeightFetcher(WeightStore(tmp_path / "store"), Downloads(tmp_path / "downloads"))
 
 
@@ -74,24 +74,24 @@ def use_index(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
 
 @pytest.mark.parametrize("form", ["json", "html"])
 def test_several_members_of_one_archive_are_one_download(
-    tmp_path: Path, fetcher: WeightFetcher, trusted: FileServer, monkeypatch: pytest.MonkeyPatch, form: str
+    tmp_path: Path, trusted: FileServer, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     archive = sdist(MEMBERS | {"README": b"x"})
     use_index(monkeypatch, serve(trusted, form, archive))
     made = load_package(write_package(tmp_path / "p", more=tables()))
-    assert fetcher.missing_bytes(made) == len(archive)
-    fetcher.place(made, tmp_path / "work", Progress())
+    assert fetcher(tmp_path).missing_bytes(made) == len(archive)
+    fetcher(tmp_path).place(made, tmp_path / "work", Progress())
     assert (made.root / "pretrained/one.dat").read_bytes() == ONE
     assert (made.root / "pretrained/two.dat").read_bytes() == TWO
     assert len(trusted.gets("files/net_weights-1.0.tar.gz")) == 1
     assert list((tmp_path / "downloads").iterdir()) == []
 
 
-def test_an_index_and_links_on_this_machine(tmp_path: Path, fetcher: WeightFetcher, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_and_links_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheels = tmp_path / "wheels"
     write_wheel(wheels, "net_weights", "1.0", MEMBERS)
     made = load_package(write_package(tmp_path / "p", more=tables()))
-    fetcher.place(made, tmp_path / "work", Progress())  # PIP_FIND_LINKS is that folder
+    fetcher(tmp_path).place(made, tmp_path / "work", Progress())  # PIP_FIND_LINKS is that folder
     assert (made.root / "pretrained/two.dat").read_bytes() == TWO
     index = tmp_path / "index/net-weights"
     index.mkdir(parents=True)
@@ -99,35 +99,31 @@ def test_an_index_and_links_on_this_machine(tmp_path: Path, fetcher: WeightFetch
     (index / "index.html").write_text('<a href="../net_weights-1.0.tar.gz">net_weights-1.0.tar.gz</a>')
     use_index(monkeypatch, (tmp_path / "index").as_uri())
     made = load_package(write_package(tmp_path / "q", more=tables()))
-    fetcher.place(made, tmp_path / "work2", Progress())
+    fetcher(tmp_path).place(made, tmp_path / "work2", Progress())
     assert (made.root / "pretrained/one.dat").read_bytes() == ONE
 
 
-def test_an_archive_that_is_not_the_indexs_is_refused(
-    tmp_path: Path, fetcher: WeightFetcher, trusted: FileServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_archive_that_is_not_the_indexs_is_refused(tmp_path: Path, trusted: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = sdist(MEMBERS)
     use_index(monkeypatch, serve(trusted, "json", archive, digest="0" * 64))
     with pytest.raises(PackageError, match=rf"^net_weights-1\.0\.tar\.gz: sha256 is {sha256(archive)} and should be 0{{64}}"):
-        fetcher.place(load_package(write_package(tmp_path / "p", more=tables())), tmp_path / "work", Progress())
+        fetcher(tmp_path).place(load_package(write_package(tmp_path / "p", more=tables())), tmp_path / "work", Progress())
     assert list((tmp_path / "downloads").iterdir()) == []
 
 
-def test_a_member_that_is_not_the_manifests_is_refused(
-    tmp_path: Path, fetcher: WeightFetcher, trusted: FileServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_member_that_is_not_the_manifests_is_refused(tmp_path: Path, trusted: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
     use_index(monkeypatch, serve(trusted, "json", sdist(MEMBERS | {"net_weights/models/two.dat": b"evil"})))
     made = load_package(write_package(tmp_path / "p", more=tables()))
     with pytest.raises(PackageError, match=rf"^two\.dat: sha256 is {sha256(b'evil')} and should be {sha256(TWO)}"):
-        fetcher.place(made, tmp_path / "work", Progress())
+        fetcher(tmp_path).place(made, tmp_path / "work", Progress())
     assert list((tmp_path / "downloads").iterdir()) == [] and not (made.root / "pretrained").exists()
 
 
-def test_a_release_that_is_nowhere(tmp_path: Path, fetcher: WeightFetcher, trusted: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_release_that_is_nowhere(tmp_path: Path, trusted: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
     use_index(monkeypatch, serve(trusted, "json", sdist(MEMBERS)))
     table = weight("x", "pypi:net-weights==2.0#a")
     with pytest.raises(RemoteError, match=r"^net-weights 2\.0 is on none of the package indexes \(https://127"):
-        fetcher.place(load_package(write_package(tmp_path / "p", more=table)), tmp_path / "work", Progress())
+        fetcher(tmp_path).place(load_package(write_package(tmp_path / "p", more=table)), tmp_path / "work", Progress())
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ DATA = payload(3_000_000)
 
 
 @pytest.fixture
-def downloads(tmp_path: Path) -> Downloads:
+def downloads(tmp_path: Path, trusted: FileServer) -> Downloads:
+    """Of whoever trusts the server."""
     return Downloads(tmp_path / "downloads")
 
 
@@ -77,10 +78,9 @@ def test_https_with_a_certificate_that_the_environment_trusts(
     assert left(downloads) == []
 
 
-def test_a_certificate_that_nobody_trusts_is_refused(
-    tmp_path: Path, fetcher: WeightFetcher, https: FileServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_certificate_that_nobody_trusts_is_refused(tmp_path: Path, https: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    fetcher = WeightFetcher(WeightStore(tmp_path / "store"), Downloads(tmp_path / "downloads"))
     made = package(tmp_path, weight("n", https.add("n", DATA)))
     with pytest.raises(RemoteError, match="CERTIFICATE_VERIFY_FAILED"):
         fetcher.place(made, tmp_path / "work", Progress())
@@ -91,7 +91,8 @@ def test_pips_certificate_serves_where_the_environment_has_none(
     tmp_path: Path, https: FileServer, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
-    downloads = Downloads(tmp_path / "d", cert=str(certificate[0]))
+    monkeypatch.setenv("PIP_CERT", str(certificate[0]))
+    downloads = Downloads(tmp_path / "d")
     assert downloads.get(https.add("n", DATA), None, "n", tmp_path / "got", Progress()).sha256 == sha256(DATA)
 
 

@@ -21,9 +21,10 @@ from hypothesis import strategies as st
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.downloads import Downloads
 from cvflow_tui.backend.packages.downloads.client import open_client
-from cvflow_tui.backend.packages.downloads.outbound import ALLOW_VARIABLE, Outbound, OutboundRefusedError, allowed_hosts
+from cvflow_tui.backend.packages.downloads.outbound import Outbound, OutboundRefusedError
 from cvflow_tui.backend.packages.resolution import Pin
 from cvflow_tui.backend.packages.sizes import measured
+from cvflow_tui.model.circumstances import ALLOW_HOSTS, Circumstances
 from cvflow_tui.model.errors import PackageError, RefusedError, RemoteError
 from tests.packages.parts import FileServer, payload, sha256
 
@@ -74,12 +75,13 @@ def public(trusted: FileServer, names: Names, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture
-def downloads(tmp_path: Path) -> Downloads:
+def downloads(tmp_path: Path, trusted: FileServer) -> Downloads:
+    """Of whoever trusts the server."""
     return Downloads(tmp_path / "downloads")
 
 
 def get(downloads: Downloads, url: str, into: Path, **more: Any) -> str:
-    return downloads.get(url, None, "net", into, Progress(), **more).sha256
+    return downloads.of(Circumstances.here()).get(url, None, "net", into, Progress(), **more).sha256
 
 
 def test_a_public_host_is_fetched_from(downloads: Downloads, public: str, trusted: FileServer, tmp_path: Path) -> None:
@@ -135,7 +137,7 @@ def test_a_proxy_is_not_asked_for_an_inner_address_either(
         proxy.settimeout(0.3)
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.getsockname()[1]}")
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.getsockname()[1]}")
-        with open_client(Outbound(origin=PUBLIC), 1.0) as client, pytest.raises(OutboundRefusedError):
+        with open_client(Outbound(PUBLIC, caller=Circumstances.here()), 1.0) as client, pytest.raises(OutboundRefusedError):
             client.get(target)
         with pytest.raises(TimeoutError):
             proxy.accept()
@@ -143,7 +145,7 @@ def test_a_proxy_is_not_asked_for_an_inner_address_either(
 
 @pytest.mark.parametrize("host", ["169.254.169.254", "10.1.2.3", "[fe80::1]", "[fd00::1]", "192.168.0.1", "0.0.0.0"])
 def test_a_manifest_that_names_an_inner_address_is_refused(downloads: Downloads, tmp_path: Path, host: str) -> None:
-    with pytest.raises(OutboundRefusedError, match=rf"no public address: not fetched; if that is meant, list it in {ALLOW_VARIABLE}"):
+    with pytest.raises(OutboundRefusedError, match=rf"no public address: not fetched; if that is meant, list it in {ALLOW_HOSTS}"):
         get(downloads, f"https://{host}/n", tmp_path / "got")
     assert downloads.size(f"https://{host}/n") is None
 
@@ -170,10 +172,10 @@ def test_what_the_user_allows_or_names_is_fetched_wherever_it_is(
     assert get(downloads, url, tmp_path / "one", named=["weights.files.test"]) == sha256(DATA)
     for number, told in enumerate(("weights.files.test", "other.test, *.files.test", "127.0.0.0/8")):
         downloads.forget(url, None)
-        monkeypatch.setenv(ALLOW_VARIABLE, told)
+        monkeypatch.setenv(ALLOW_HOSTS, told)
         assert get(downloads, url, tmp_path / f"allowed-{number}") == sha256(DATA)
     downloads.forget(url, None)
-    monkeypatch.setenv(ALLOW_VARIABLE, "elsewhere.test 10.0.0.0/8")
+    monkeypatch.setenv(ALLOW_HOSTS, "elsewhere.test 10.0.0.0/8")
     with pytest.raises(RefusedError, match="leads to this machine"):
         get(downloads, url, tmp_path / "refused")
 
@@ -196,7 +198,7 @@ def test_the_certificate_is_that_of_the_name_not_of_the_address(
     downloads: Downloads, trusted: FileServer, names: Names, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names("stranger.example", ["127.0.0.1"])
-    monkeypatch.setenv(ALLOW_VARIABLE, "stranger.example")
+    monkeypatch.setenv(ALLOW_HOSTS, "stranger.example")
     with pytest.raises(RemoteError, match="CERTIFICATE_VERIFY_FAILED"):
         get(downloads, trusted.add("n", DATA).replace("127.0.0.1", "stranger.example"), tmp_path / "got")
     assert trusted.requests == []
@@ -265,8 +267,9 @@ def test_no_address_that_is_not_public_is_ever_reached_from_a_public_name(addres
 
 
 def test_the_list_of_allowed_hosts_is_read_as_people_write_it() -> None:
-    assert allowed_hosts({ALLOW_VARIABLE: " A.example, *.b.example\n10.0.0.0/8 "}) == ("a.example", "*.b.example", "10.0.0.0/8")
-    assert allowed_hosts({}) == ()
+    told = Circumstances.of({ALLOW_HOSTS: " A.example, *.b.example\n10.0.0.0/8 "}, Path("/"))
+    assert told.allowed_hosts == ("a.example", "*.b.example", "10.0.0.0/8")
+    assert Circumstances().allowed_hosts == ()
 
 
 def test_a_size_is_asked_for_only_where_a_download_may_connect_to(
@@ -278,16 +281,16 @@ def test_a_size_is_asked_for_only_where_a_download_may_connect_to(
     trusted.redirects["/away"] = f"{trusted.url}/n"
     inside = trusted.url.replace("127.0.0.1", "weights.files.test") + "/n"
     refused = [inside, f"{public}/away", "https://169.254.169.254/latest/meta-data/", "https://10.0.0.1/n", f"http://{PUBLIC}/n"]
-    pins = measured([Pin(f"p{number}", "1", url=url, where=url) for number, url in enumerate(refused)])
+    pins = measured([Pin(f"p{number}", "1", url=url, where=url) for number, url in enumerate(refused)], Circumstances.here())
     assert [pin.size for pin in pins] == [None] * len(refused)
     assert [path for _, path, _ in trusted.requests] == ["/away"], "only the public host was asked, and not followed inside"
     listed = Pin("listed", "1", where=inside)
-    assert measured([listed, replace(listed, url=inside)])[0].size == len(DATA)
+    assert measured([listed, replace(listed, url=inside)], Circumstances.here())[0].size == len(DATA)
     assert [(method, path) for method, path, _ in trusted.requests[1:]] == [("HEAD", "/n")]
     away = replace(listed, where=f"{public}/away")
-    assert measured([away])[0].size is None and len(trusted.gets("n")) == 0
-    monkeypatch.setenv(ALLOW_VARIABLE, "127.0.0.1")
-    assert measured([away])[0].size == len(DATA)
+    assert measured([away], Circumstances.here())[0].size is None and len(trusted.gets("n")) == 0
+    monkeypatch.setenv(ALLOW_HOSTS, "127.0.0.1")
+    assert measured([away], Circumstances.here())[0].size == len(DATA)
 
 
 def test_a_size_is_asked_for_through_the_proxy_of_pips_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,6 +307,6 @@ def test_a_size_is_asked_for_through_the_proxy_of_pips_configuration(monkeypatch
 
         thread = threading.Thread(target=answer)
         thread.start()
-        assert measured([Pin("p", "1", where=f"https://{PUBLIC}/n")])[0].size is None
+        assert measured([Pin("p", "1", where=f"https://{PUBLIC}/n")], Circumstances.here())[0].size is None
         thread.join()
     assert asked[0].startswith(f"CONNECT {PUBLIC}:443 ".encode())

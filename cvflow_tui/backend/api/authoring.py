@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from cvflow_tui.backend.api.services import Rooms
+from cvflow_tui.backend.api.services import Caller, Rooms
 from cvflow_tui.backend.packages.template import create_package
 from cvflow_tui.model.authoring import CheckRequest, NewPackage, NewPackageRequest
 from cvflow_tui.model.jobs import Job
@@ -19,6 +19,6 @@ def new(body: NewPackageRequest) -> NewPackage:
 
 
 @router.post("/check", status_code=202)
-def check(rooms: Rooms, body: CheckRequest) -> Job:
+def check(rooms: Rooms, caller: Caller, body: CheckRequest) -> Job:
     """Begin to check a package; the job's result is a CheckReport."""
-    return rooms.jobs.start("check", body.source, lambda progress: rooms.packages.check(body, progress))
+    return rooms.jobs.start("check", body.source, lambda progress: rooms.packages.check(body, progress, caller))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from fastapi import APIRouter
 
-from cvflow_tui.backend.api.services import Rooms
+from cvflow_tui.backend.api.services import Caller, Rooms
 from cvflow_tui.model.errors import RefusedError
 from cvflow_tui.model.jobs import Job
 from cvflow_tui.model.packages import (
@@ -59,27 +59,27 @@ def show(rooms: Rooms, ref: str) -> PackageDetail:
 
 
 @router.post("/packages/plan")
-def plan(rooms: Rooms, body: InstallRequest) -> InstallPlan:
+def plan(rooms: Rooms, caller: Caller, body: InstallRequest) -> InstallPlan:
     """What installing would do."""
-    return rooms.packages.plan(body)
+    return rooms.packages.plan(body, caller)
 
 
 @router.post("/packages/install", status_code=202)
-def install(rooms: Rooms, body: InstallRequest) -> Job:
+def install(rooms: Rooms, caller: Caller, body: InstallRequest) -> Job:
     """Begin to install."""
-    return rooms.jobs.start("install", body.source, lambda progress: rooms.packages.install(body, progress))
+    return rooms.jobs.start("install", body.source, lambda progress: rooms.packages.install(body, progress, caller))
 
 
 @router.post("/packages/upgrade/plan")
-def plan_upgrade(rooms: Rooms, body: UpgradeRequest) -> InstallPlan:
+def plan_upgrade(rooms: Rooms, caller: Caller, body: UpgradeRequest) -> InstallPlan:
     """What an upgrade would change."""
-    return rooms.upgrader.plan(body)
+    return rooms.upgrader.plan(body, caller)
 
 
 @router.post("/packages/upgrade", status_code=202)
-def upgrade(rooms: Rooms, body: UpgradeRequest) -> Job:
+def upgrade(rooms: Rooms, caller: Caller, body: UpgradeRequest) -> Job:
     """Begin to upgrade."""
-    return rooms.jobs.start("upgrade", body.ref, lambda progress: rooms.upgrader.upgrade(body, progress))
+    return rooms.jobs.start("upgrade", body.ref, lambda progress: rooms.upgrader.upgrade(body, progress, caller))
 
 
 @router.post("/packages/rollback")

@@ -6,19 +6,21 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter
 
-from cvflow_tui.backend.api.services import Rooms
+from cvflow_tui.backend.api.services import Caller, Rooms
+from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.model.jobs import Job
-from cvflow_tui.model.storage import DiskUsage, Pruning
+from cvflow_tui.model.storage import DiskUsage, Pruning, Verification
 
 router = APIRouter(prefix="/storage", tags=["storage"])
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyBody:
-    """Which package (None: all), and whether to bring back what is missing or damaged."""
+    """Which package (None: all), and whether to bring back what is missing or damaged; `offline`: only from this machine."""
 
     ref: str | None = None
     repair: bool = False
+    offline: bool = False
 
 
 @router.get("")
@@ -40,8 +42,12 @@ def prune(rooms: Rooms) -> Job:
 
 
 @router.post("/verify", status_code=202)
-def verify(rooms: Rooms, body: VerifyBody) -> Job:
+def verify(rooms: Rooms, caller: Caller, body: VerifyBody) -> Job:
     """Begin to read every installed file and compare it."""
     storage = rooms.packages.storage
     ref = storage.known(body.ref) if body.ref is not None else None
-    return rooms.jobs.start("verify", ref or "all packages", lambda progress: storage.verify(ref, progress, repair=body.repair))
+
+    def work(progress: Progress) -> Verification:
+        return storage.verify(ref, progress, repair=body.repair, caller=caller.kept_offline(body.offline))
+
+    return rooms.jobs.start("verify", ref or "all packages", work)

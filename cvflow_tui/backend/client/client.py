@@ -12,6 +12,7 @@ from cvflow_tui.backend.client.connection import Connection, Successor
 from cvflow_tui.backend.client.discovery import DaemonAddress
 from cvflow_tui.backend.client.runner import RunnerClient
 from cvflow_tui.model.authoring import CheckRequest, NewPackage, NewPackageRequest
+from cvflow_tui.model.circumstances import HEADER, Circumstances
 from cvflow_tui.model.daemon import DaemonStatus
 from cvflow_tui.model.jobs import Job
 from cvflow_tui.model.packages import (
@@ -50,7 +51,8 @@ class DaemonClient:
     """The daemon's API (`/api/v1`). Every method raises a CvflowError that says what to do.
 
     `transport` takes the place of the sockets to the daemon, `runner_transport` of those to the runners. A client that shall outlive its
-    daemon is given a `successor`, which is asked once nobody answers any more.
+    daemon is given a `successor`, which is asked once nobody answers any more. `circumstances` are told with all that is asked: whether
+    the network may be used, proxies, pip's variables; None: those of this process.
     """
 
     def __init__(
@@ -60,8 +62,10 @@ class DaemonClient:
         transport: httpx.AsyncBaseTransport | None = None,
         runner_transport: httpx.AsyncBaseTransport | None = None,
         successor: Successor | None = None,
+        circumstances: Circumstances | None = None,
     ) -> None:
-        self._daemon = Connection(url, token, transport, successor)
+        told = Circumstances.here() if circumstances is None else circumstances
+        self._daemon = Connection(url, token, transport, successor, headers={HEADER: told.header})
         self._runner = RunnerClient(runner_transport)
 
     @classmethod
@@ -163,9 +167,9 @@ class DaemonClient:
         """Begin to delete what nobody uses; follow the job. Its result is the Pruning."""
         return await self._daemon.call(Job, "POST", "/storage/prune")
 
-    async def verify(self, ref: str | None = None, *, repair: bool = False) -> Job:
+    async def verify(self, ref: str | None = None, *, repair: bool = False, offline: bool = False) -> Job:
         """Begin to compare every file of a package (None: of all) with its lock; follow the job. Its result is the Verification."""
-        return await self._daemon.call(Job, "POST", "/storage/verify", body={"ref": ref, "repair": repair})
+        return await self._daemon.call(Job, "POST", "/storage/verify", body={"ref": ref, "repair": repair, "offline": offline})
 
     # -- for the authors of packages
 

@@ -119,7 +119,7 @@ def _resolve(outlook: Outlook, wish: Wish, environments: Environments, work: Pat
     outlook.resolution = resolution
     outlook.ready = environments.has(resolution.key)
     if not outlook.ready:
-        outlook.coming = measured(missing(resolution, work, progress, offline=wish.offline), offline=wish.offline)
-    if outlook.coming and wish.offline:
+        outlook.coming = measured(missing(resolution, work, progress, wish.caller), wish.caller)
+    if outlook.coming and wish.caller.offline:
         what = "not all of its packages are on this machine, and nothing may come over the network"
         outlook.findings.append(Finding("requirements", what, "install it once with the network", code="remote"))

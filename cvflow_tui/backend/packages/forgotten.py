@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.distributions import distribution_of, is_known, known_mend
-from cvflow_tui.backend.packages.tools import run_tool
+from cvflow_tui.backend.packages.own_code import import_environment, run_own_code
 
 _ABSENT = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 _SECONDS = 60.0
@@ -35,10 +35,12 @@ for name in sys.argv[3:]:
 """
 
 
-def mend(error: str, root: Path, class_paths: Sequence[str], python: Path, sdk: Path, progress: Progress, source: str | None) -> str | None:
+def mend(
+    error: str, root: Path, class_paths: Sequence[str], python: Path, sdk: Path, progress: Progress, source: str | None, work: Path
+) -> str | None:
     """What a user can do about an import that failed, as a sentence with the command; None where nothing is known.
 
-    `error` is the whole traceback, `source` what the user installs.
+    `error` is the whole traceback, `source` what the user installs, `work` the folder of the install.
     """
     absent = _ABSENT.search(error.rstrip().rpartition("\n")[2])
     if (option := known_mend(error)) is not None:
@@ -46,7 +48,7 @@ def mend(error: str, root: Path, class_paths: Sequence[str], python: Path, sdk: 
     if absent is None:
         return None
     named = absent[1].partition(".")[0]
-    modules = dict.fromkeys([absent[1], *(each for each in _not_there(root, class_paths, python, sdk, progress) if each != named)])
+    modules = dict.fromkeys([absent[1], *(each for each in _not_there(root, class_paths, python, sdk, progress, work) if each != named)])
     found = {module: distribution for module in modules if (distribution := distribution_of(module)) is not None}
     if absent[1] not in found:
         return f"{named} is no part of the package, and no distribution that is known: ask its author"
@@ -96,12 +98,14 @@ def imports_of(root: Path, class_paths: Sequence[str]) -> list[Imported]:
     return [Imported(top, frozenset(names[top]), files[top]) for top in sorted(names)]
 
 
-def _not_there(root: Path, class_paths: Sequence[str], python: Path, sdk: Path, progress: Progress) -> list[str]:
+def _not_there(root: Path, class_paths: Sequence[str], python: Path, sdk: Path, progress: Progress, work: Path) -> list[str]:
     names = imported(root, class_paths)
     if not names:
         return []
     command = [str(python), "-B", "-c", _CODE, str(sdk), str(root), *names]
-    status, output = run_tool(command, progress=progress, seconds=_SECONDS, cwd=root)
+    # Looking for a module imports the packages it lies in.
+    env = import_environment()
+    status, output = run_own_code(command, work=work, progress=progress, seconds=_SECONDS, cwd=root, env=env)
     return output.split() if status == 0 else []
 
 

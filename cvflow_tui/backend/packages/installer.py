@@ -36,6 +36,7 @@ from cvflow_tui.backend.packages.versions import commit, roll_back, way_back
 from cvflow_tui.backend.packages.weights import FOLDER, Weight, WeightFetcher, WeightStore
 from cvflow_tui.backend.packages.wishes import wish_of
 from cvflow_tui.home import Home
+from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import PackageError, RefusedError
 from cvflow_tui.model.packages import Changes, InstallPlan, InstallRequest
 
@@ -67,11 +68,12 @@ class Installer:
         self.in_use: Callable[[str], Collection[str]] = lambda ref: ()
         """Which versions of a package somebody serves right now."""
 
-    def plan(self, request: InstallRequest) -> InstallPlan:
+    def plan(self, request: InstallRequest, caller: Circumstances) -> InstallPlan:
         """What installing would do; fetches the package's files, leaves nothing."""
         progress = Progress()
+        caller = caller.kept_offline(request.offline)
         with self._workspace() as work:
-            job = self._fetch(request, work, progress)
+            job = self._fetch(request, work, progress, caller)
             package, installed = job.package, job.installed
             if not request.again and is_unchanged(job, self._stores.environments):
                 return unchanged_plan(job, self._stores.home.root)
@@ -82,18 +84,19 @@ class Installer:
                 work=work,
                 home=self._stores.home.root,
                 environments=self._stores.environments,
-                weights=self._fetcher(request),
+                weights=self._fetcher(caller),
                 replaces=installed.version if installed else None,
             )
             return replace(plan, changes=self._changes(job), scripts=job.scripts)
 
-    def install(self, request: InstallRequest, progress: Progress) -> Record:
+    def install(self, request: InstallRequest, progress: Progress, caller: Circumstances) -> Record:
         """Install a package. When this returns the package is there; when it raises, nothing of it is.
 
         Raises Cancelled when called off, else a CvflowError with the reason.
         """
+        caller = caller.kept_offline(request.offline)
         with self._workspace() as work:
-            job = self._fetch(request, work, progress)
+            job = self._fetch(request, work, progress, caller)
             with self.working_on(job.package.ref):
                 try:
                     return self._install(job, progress)
@@ -165,18 +168,15 @@ class Installer:
             with self._guard:
                 self._busy.discard(ref)
 
-    def _downloads(self, request: InstallRequest) -> Downloads:
-        return self._stores.downloads.offline() if request.offline else self._stores.downloads
+    def _fetcher(self, caller: Circumstances) -> WeightFetcher:
+        return WeightFetcher(self._stores.weights, self._stores.downloads.of(caller))
 
-    def _fetcher(self, request: InstallRequest) -> WeightFetcher:
-        return WeightFetcher(self._stores.weights, self._downloads(request))
-
-    def _fetch(self, request: InstallRequest, work: Path, progress: Progress) -> Job:
+    def _fetch(self, request: InstallRequest, work: Path, progress: Progress, caller: Circumstances) -> Job:
         """Bring the package's files and read them."""
         work.mkdir(mode=0o700, parents=True)
         staged = work / "package"
         request, lock = self._followed(request)
-        source = parse_source(request.source, self._stores.hub, self._downloads(request), editable=request.editable)
+        source = parse_source(request.source, self._stores.hub, self._stores.downloads.of(caller), editable=request.editable)
         fetched = source.fetch(staged, progress)
         package = as_asked(read_package(fetched, staged), request)
         if request.locked:
@@ -186,8 +186,8 @@ class Installer:
             # What its scripts made is in the lock too: then it is compared after they have run.
             package = package if lock.scripts else follow(lock, package)
         installed = self._stores.records.get(package.vendor, package.name)
-        wish = wish_of(package, request, installed.path if installed else None, lock.path if lock else None)
-        return Job(request, fetched, package, staged, work, wish, find_scripts(package, request.scripts), installed, lock)
+        wish = wish_of(package, request, caller, installed.path if installed else None, lock.path if lock else None)
+        return Job(request, fetched, package, staged, work, wish, find_scripts(package, request.scripts), installed, lock, caller)
 
     def _followed(self, request: InstallRequest) -> tuple[InstallRequest, Lock | None]:
         """A request for a lock (its file, or an installed package) as one for the source that stands in it."""
@@ -215,20 +215,20 @@ class Installer:
             environment = (
                 host_environment(job.package.requirements)
                 if resolution is None
-                else self._stores.environments.ensure(resolution, job.work, progress, offline=job.wish.offline)
+                else self._stores.environments.ensure(resolution, job.work, progress, job.caller)
             )
             job = self._run_scripts(job, AFTER, environment.python, progress)
             if job.lock is not None and any(script.allowed for script in job.scripts):
                 job = replace(job, package=follow(job.lock, job.package))
             own = job.own(progress)
-            weights = self._fetcher(job.request).place(own, job.work / "weights", progress, job.request.source)
+            weights = self._fetcher(job.caller).place(own, job.work / "weights", progress, job.request.source)
             job = replace(job, request=pinned(job.request, own, {each.name: each.sha256 for each in weights}))
             record = self._record(job, environment)
             write_lock(own, job.fetched, weights, environment, record.installed_at, job.wish)
             remember(job.staged, replace(job.request, offline=False), job.scripts)
             for solver in job.package.solvers:
                 write_runner(job.staged, installed_spec(record, job.package, solver, environment.python, [each.name for each in weights]))
-            check_imports(job.package, environment.python, progress, source=job.request.source)
+            check_imports(job.package, environment.python, progress, source=job.request.source, work=job.work)
             progress.step("finishing")
             record = replace(record, size=files_size(job.staged))
             self._commit(job.staged, record, weights)
@@ -250,7 +250,7 @@ class Installer:
         if job.fetched.editable is not None:
             raise RefusedError(f"{job.package.ref} is linked: run its scripts in its folder yourself, or install a copy of it")
         log = self._stores.home.logs / f"{job.package.vendor}.{job.package.name}.install.log"
-        run_scripts(job.scripts, when, job.staged, job.work, progress, python=python, log=log)
+        run_scripts(job.scripts, when, job.staged, job.work, progress, caller=job.caller, python=python, log=log)
         package = as_asked(read_package(job.fetched, job.staged), job.request)
         if (package.ref, package.version) != (job.package.ref, job.package.version):
             raise PackageError(f"a script of {job.package.ref} {job.package.version} made it {package.ref} {package.version}")

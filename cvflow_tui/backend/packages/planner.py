@@ -15,6 +15,7 @@ from cvflow_tui.backend.packages.resolution import Wish, total_size
 from cvflow_tui.backend.packages.sizes import measured
 from cvflow_tui.backend.packages.sources import Fetched
 from cvflow_tui.backend.packages.weights import WeightFetcher
+from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.diagnosis import Finding
 from cvflow_tui.model.errors import CvflowError
 from cvflow_tui.model.packages import InstallPlan
@@ -39,14 +40,14 @@ def make_plan(
     """The plan for a package that was fetched. Asks the index for its requirements, and the network how large the weights are."""
     outlook = look_ahead(package, wish, environments, work, Progress())
     findings = [*outlook.findings, *own_weight_findings(package, fetched.source)]
-    findings += weight_findings(weights.absent(package), fetched.source, offline=wish.offline)
+    findings += weight_findings(weights.absent(package), fetched.source, wish.caller)
     download, free = _weights_bytes(package, weights, findings), free_bytes(home)
     disk = installed_size(package)
     if disk is None and download is not None:
         disk = files_size(package.root) + download
     # While it is installed, an archive and what is unpacked from it are there both; uv unpacks as it receives.
     unpacked = (disk or 0) + (download or 0)
-    coming, added = outlook.download_bytes, environment_size(outlook, offline=wish.offline)
+    coming, added = outlook.download_bytes, environment_size(outlook, wish.caller)
     download = None if download is None or coming is None else download + coming
     disk = None if disk is None or added is None else disk + added
     needed = unpacked + (added or 0)
@@ -91,11 +92,11 @@ def _weights_bytes(package: Package, weights: WeightFetcher, findings: list[Find
         return None
 
 
-def environment_size(outlook: Outlook, *, offline: bool = False) -> int | None:
+def environment_size(outlook: Outlook, caller: Circumstances) -> int | None:
     """Bytes that the environment adds to the disk, about; None where the index does not tell."""
     if outlook.resolution is None or outlook.ready:
         return 0
-    size = total_size(measured(outlook.resolution.pins, offline=offline))
+    size = total_size(measured(outlook.resolution.pins, caller))
     return None if size is None else UNPACKED * size
 
 

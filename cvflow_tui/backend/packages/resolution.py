@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cvflow_tui.backend.packages.interpreters import Interpreter
 from cvflow_tui.backend.packages.requirements import merged, relaxed
+from cvflow_tui.model.circumstances import NOTHING_TOLD, Circumstances
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class Wish:
     """Names alone, whatever the author pinned."""
     allow_build: tuple[str, ...] = ()
     """Distributions whose code may run to install them."""
-    offline: bool = False
+    caller: Circumstances = NOTHING_TOLD
+    """Whoever asks: offline or not, with which indexes."""
     locked: Path | None = None
     """A lock that says all of it: nothing is resolved."""
 

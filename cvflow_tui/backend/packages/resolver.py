@@ -16,10 +16,10 @@ from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.direct import check_addresses
 from cvflow_tui.backend.packages.interpreters import Interpreter, installed_interpreters
 from cvflow_tui.backend.packages.pip_config import hide_credentials, read_pip_config
-from cvflow_tui.backend.packages.requirements import built, parse, pinned, stand_in
+from cvflow_tui.backend.packages.requirements import built, exact_names, parse, pinned, stand_in
 from cvflow_tui.backend.packages.resolution import Pin, Resolution, Wish
 from cvflow_tui.backend.packages.tools import last_lines
-from cvflow_tui.backend.packages.uv_program import build_arguments, index_arguments, run_uv
+from cvflow_tui.backend.packages.uv_program import build_arguments, index_arguments, keys_for, run_uv
 from cvflow_tui.model.errors import CvflowError, PackageError, RefusedError, RemoteError
 from cvflow_tui.model.text import one_line
 
@@ -55,18 +55,29 @@ def resolve(wish: Wish, interpreter: Interpreter, work: Path, progress: Progress
     refuse_builds(lines, allowed)
     if not lines:
         return Resolution(interpreter)
-    pip = read_pip_config()
-    check_addresses(lines, pip.hosts, offline=wish.offline)
+    pip = read_pip_config(wish.caller.variables)
+    check_addresses(lines, pip.hosts, wish.caller)
     work.mkdir(mode=0o700, parents=True, exist_ok=True)
     asked, answer = work / "requirements.in", work / "pylock.toml"
     asked.write_text("".join(f"{line}\n" for line in lines), "utf-8")
-    answer.unlink(missing_ok=True)
     arguments = ["pip", "compile", "--format", "pylock.toml", "--python", str(interpreter.path), "--output-file", str(answer), str(asked)]
-    offline = ["--offline"] if wish.offline else []
-    status, output = run_uv([*arguments, *build_arguments(allowed), *index_arguments(pip), *offline], pip, progress, SECONDS)
+    arguments += [*build_arguments(allowed), *index_arguments(pip)]
+    # What is built is asked for its own requirements by running it.
+    how: dict[str, Any] = {"builds_in": work, "more": keys_for(built(lines).values(), wish.caller)} if allowed else {}
+
+    def compiled(*more: str) -> tuple[int | None, str, tuple[Pin, ...]]:
+        answer.unlink(missing_ok=True)
+        status, output = run_uv([*arguments, *more], wish.caller, progress, SECONDS, **how)
+        return status, output, tuple(_pins(tomllib.loads(answer.read_text("utf-8")))) if status == 0 else ()
+
+    if not wish.caller.offline and (names := exact_names(lines)):
+        # Where every version is written down, what uv remembers of the index is the answer, and nobody has to be asked.
+        status, _, pins = compiled("--offline")
+        if status == 0 and names >= {pin.name for pin in pins}:
+            return Resolution(interpreter, _checked(pins, lines))
+    status, output, pins = compiled(*(["--offline"] if wish.caller.offline else []))
     if status != 0:
         raise _failure(status, output, wish)
-    pins = tuple(_pins(tomllib.loads(answer.read_text("utf-8"))))
     return Resolution(interpreter, _checked(pins, lines))
 
 

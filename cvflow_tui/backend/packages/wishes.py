@@ -6,15 +6,17 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from cvflow_tui.backend.packages.downloads import told_offline
 from cvflow_tui.backend.packages.lock import LOCK, read_wishes
 from cvflow_tui.backend.packages.package import Package
 from cvflow_tui.backend.packages.requirements import check_added, merged
 from cvflow_tui.backend.packages.resolution import Wish
+from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.packages import InstallRequest
 
 
-def wish_of(package: Package, request: InstallRequest, installed: Path | None = None, locked: Path | None = None) -> Wish:
+def wish_of(
+    package: Package, request: InstallRequest, caller: Circumstances, installed: Path | None = None, locked: Path | None = None
+) -> Wish:
     """The wish of a request.
 
     `installed` is the folder of the version that is there: what was added to that one stays added, and what it was allowed. `locked` is a
@@ -32,5 +34,5 @@ def wish_of(package: Package, request: InstallRequest, installed: Path | None = 
         relax=request.relax or before.relax,
         allow_build=tuple(builds),
         locked=locked,
-        offline=request.offline or told_offline(),
+        caller=caller,
     )

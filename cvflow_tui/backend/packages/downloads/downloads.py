@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,31 +18,36 @@ from cvflow_tui.backend.packages.downloads.outbound import Outbound, OutboundRef
 from cvflow_tui.backend.packages.downloads.pages import Page, head_size, read_page
 from cvflow_tui.backend.packages.downloads.received import Received, WrongDigestError, file_path, hash_file, wrong_digest
 from cvflow_tui.backend.packages.downloads.wanted import Wanted
+from cvflow_tui.backend.packages.pip_config import read_pip_config
+from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import CvflowError, RemoteError
-
-OFFLINE_VARIABLE = "CVFLOW_OFFLINE"
 
 
 class Downloads:
     """Downloads into a folder, one file an address. Thread-safe; the same file is fetched by one thread at a time.
 
-    An address is `https:` (`http:` on this machine's loopback only) or `file:`. `cert` is a bundle of certificates to trust
-    where the environment (SSL_CERT_FILE) names none; proxies are taken from the environment. Where a connection may lead is
-    `outbound.py`'s; `named` are always hosts that the user wrote down, which may lie anywhere.
+    An address is `https:` (`http:` on this machine's loopback only) or `file:`. Proxies, certificates and whether the network may be
+    used at all are the `caller`'s (None: this process's own). Where a connection may lead is `outbound.py`'s; `named` are always hosts
+    that the user wrote down, which may lie anywhere.
     """
 
-    def __init__(self, folder: Path, *, cert: str | None = None, offline: bool | None = None) -> None:
+    def __init__(self, folder: Path, *, caller: Circumstances | None = None) -> None:
         self.folder = folder
-        self._cert = cert
-        self.is_offline = told_offline() if offline is None else offline
+        self.caller = Circumstances.here() if caller is None else caller
+        self._cert = read_pip_config(self.caller.variables).cert
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
 
-    def offline(self) -> Downloads:
-        """The same downloads for somebody who must not touch the network: what is not at hand is refused by name."""
-        found = Downloads(self.folder, cert=self._cert, offline=True)
+    def of(self, caller: Circumstances) -> Downloads:
+        """The same downloads for somebody else; whoever must not touch the network is refused by name what is not at hand."""
+        found = Downloads(self.folder, caller=caller)
         found._locks, found._guard = self._locks, self._guard
         return found
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether the network must not be touched."""
+        return self.caller.offline
 
     def get(
         self,
@@ -99,7 +103,7 @@ class Downloads:
         try:
             if url.startswith("file:"):
                 return file_path(url).stat().st_size
-            return None if self.is_offline else head_size(Outbound.of(url, named), url, self._cert)
+            return None if self.is_offline else head_size(Outbound.of(url, self.caller, named), url, self._cert)
         except (OSError, CvflowError):
             return None
 
@@ -111,7 +115,7 @@ class Downloads:
             return (path.read_text("utf-8", "replace"), "text/html", path.as_uri()) if path.is_file() else None
         if self.is_offline:
             raise no_network(url)
-        return read_page(Outbound.of(url, named), url, headers, self._cert)
+        return read_page(Outbound.of(url, self.caller, named), url, headers, self._cert)
 
     # -- one file
 
@@ -146,7 +150,7 @@ class Downloads:
         elif self.is_offline:
             raise no_network(url)
         else:
-            outbound = Outbound.of(url, wanted.named)
+            outbound = Outbound.of(url, self.caller, wanted.named)
             outbound.check(httpx.URL(url))
             received = Fetching(wanted, url, part_of(path), progress).run(outbound, self._cert)
         if wanted.sha256 is not None and received.sha256 != wanted.sha256:
@@ -169,8 +173,3 @@ class Downloads:
     def _lock(self, key: str) -> threading.Lock:
         with self._guard:
             return self._locks.setdefault(key, threading.Lock())
-
-
-def told_offline() -> bool:
-    """Whether CVFLOW_OFFLINE keeps this process from the network."""
-    return os.environ.get(OFFLINE_VARIABLE, "").strip().lower() not in ("", "0", "no", "off", "false")

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-import os
-import re
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import httpx
 
 from cvflow_tui.backend.packages.downloads.shown import shown_url
+from cvflow_tui.model.circumstances import ALLOW_HOSTS, NOTHING_TOLD, Circumstances
 from cvflow_tui.model.errors import RefusedError, RemoteError
-
-ALLOW_VARIABLE = "CVFLOW_ALLOW_HOSTS"
-"""Hosts that may be reached wherever they are: names, `*.example.org`, addresses or networks, with commas or spaces between."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -26,12 +22,6 @@ class OutboundRefusedError(RefusedError):
     """An address that must not be connected to."""
 
 
-def allowed_hosts(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """What CVFLOW_ALLOW_HOSTS lists."""
-    told = (os.environ if environ is None else environ).get(ALLOW_VARIABLE, "")
-    return tuple(word.lower() for word in re.split(r"[,\s]+", told) if word)
-
-
 @dataclass(frozen=True, slots=True)
 class Outbound:
     """The rules of one download. Every redirect is held to them anew, and the connection goes to the very address that was looked at."""
@@ -40,12 +30,13 @@ class Outbound:
     """The host that the download's own address names."""
     named: frozenset[str] = frozenset()
     """Hosts that the user wrote down (a source, a package index): reached wherever they are."""
-    allowed: tuple[str, ...] = ()
+    caller: Circumstances = NOTHING_TOLD
+    """Whoever asks: which hosts they allow, through which proxy they go, whose certificates they trust."""
 
     @classmethod
-    def of(cls, url: str, named: Collection[str] = ()) -> Outbound:
+    def of(cls, url: str, caller: Circumstances, named: Collection[str] = ()) -> Outbound:
         """The rules for an address; `named` are the hosts of the user's own."""
-        return cls((httpx.URL(url).host or "").lower(), frozenset(host.lower() for host in named), allowed_hosts())
+        return cls((httpx.URL(url).host or "").lower(), frozenset(host.lower() for host in named), caller)
 
     def check(self, url: httpx.URL) -> None:
         """Raise OutboundRefusedError for an address of a request (the first or a redirect) that must not be followed."""
@@ -85,7 +76,7 @@ class Outbound:
         return is_local(self.origin) or host in self.named or self._is_allowed(host, None)
 
     def _is_allowed(self, host: str, address: Address | None) -> bool:
-        return host in self.named or any(_fits(entry, host, address) for entry in self.allowed)
+        return host in self.named or any(_fits(entry, host, address) for entry in self.caller.allowed_hosts)
 
 
 def embedded(address: Address) -> Address:
@@ -127,4 +118,4 @@ def _fits(entry: str, host: str, address: Address | None) -> bool:
 
 
 def _refused(host: str, where: str) -> OutboundRefusedError:
-    return OutboundRefusedError(f"{host} leads to {where}: not fetched; if that is meant, list it in {ALLOW_VARIABLE}")
+    return OutboundRefusedError(f"{host} leads to {where}: not fetched; if that is meant, list it in {ALLOW_HOSTS}")

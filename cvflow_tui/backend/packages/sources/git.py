@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import cast
 from urllib.parse import quote, urlsplit
@@ -20,6 +20,7 @@ from cvflow_tui.backend.packages.manifest import MANIFESTS, check_name, find_man
 from cvflow_tui.backend.packages.sources.base import Fetched
 from cvflow_tui.backend.packages.sources.folder import copy_folder
 from cvflow_tui.backend.packages.tools import guarded, kill_group, last_lines
+from cvflow_tui.model.circumstances import NOTHING_TOLD, Circumstances
 from cvflow_tui.model.errors import NotFoundError, PackageError, RemoteError, UsageError
 from cvflow_tui.model.text import clean, one_line
 
@@ -79,6 +80,8 @@ class GitSource:
     subdirectory: str | None = None
     bytes_limit: int = BYTES_LIMIT
     seconds_limit: float = SECONDS_LIMIT
+    caller: Circumstances = field(default=NOTHING_TOLD, compare=False, repr=False)
+    """Whose proxies, certificates and ssh agent are used."""
 
     def __post_init__(self) -> None:
         if "::" in self.url or not URL.fullmatch(self.url):
@@ -165,7 +168,7 @@ class _Clone:
         from git import Git
 
         config = [word for setting in _CONFIG for word in ("-c", setting)]
-        command = guarded(["git", f"--git-dir={self._path / '.git'}", f"--work-tree={self._path}", *config, *arguments])
+        command = guarded([*self._without(), "git", f"--git-dir={self._path / '.git'}", f"--work-tree={self._path}", *config, *arguments])
         interrupt = Git(str(self._path)).execute(command, as_process=True, env=self._environment(), start_new_session=True)
         process = cast("subprocess.Popen[bytes]", interrupt.proc)  # None only after it was ended, and read as bytes: GitPython's default
         try:
@@ -195,9 +198,15 @@ class _Clone:
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": "",
             "GIT_TRACE": "0",
         }
-        if "SSL_CERT_FILE" in os.environ and "GIT_SSL_CAINFO" not in os.environ:
-            environment["GIT_SSL_CAINFO"] = os.environ["SSL_CERT_FILE"]
-        return environment
+        own = self._source.caller.over({})
+        if trusted := own.get("SSL_CERT_FILE"):
+            own.setdefault("GIT_SSL_CAINFO", trusted)
+        return own | environment
+
+    def _without(self) -> list[str]:
+        """What takes away the variables that this process has and whoever asked has not: GitPython can only add to ours."""
+        gone = sorted(os.environ.keys() - self._source.caller.over(os.environ).keys())
+        return ["env", *(word for name in gone for word in ("-u", name))] if gone else []
 
     def _follow(self, process: subprocess.Popen[bytes]) -> tuple[str, str]:
         """Wait for git, reporting and bounding what it writes. Its output is a few lines: it fits into the pipes."""

@@ -14,6 +14,7 @@ from cvflow_tui.backend.packages.storage.repairing import Repairer
 from cvflow_tui.backend.packages.storage.usage import measure
 from cvflow_tui.backend.packages.storage.verifying import Seen, verify_package
 from cvflow_tui.backend.store import Ballast
+from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.storage import DiskUsage, Finding, Pruning, Verification
 
 
@@ -46,8 +47,9 @@ class Storage:
                 delete(each.paths)
         return replace(told, done=True)
 
-    def verify(self, ref: str | None, progress: Progress, *, repair: bool = False) -> Verification:
-        """Read every file of one package or of all, and compare. With `repair`, brings back what is missing or damaged.
+    def verify(self, ref: str | None, progress: Progress, *, repair: bool = False, caller: Circumstances | None = None) -> Verification:
+        """Read every file of one package or of all, and compare. With `repair`, brings back what is missing or damaged,
+        by the network of the `caller` (None: of this process).
 
         Raises NotFoundError for a package that is not installed, and where a repair fails the error of what it needed.
         """
@@ -57,7 +59,7 @@ class Storage:
             progress.step(f"reading {record.ref} {record.version}", unit="bytes", done=seen.bytes)
             found = list(verify_package(record, self._stores.environments, self._stores.weights, seen))
             if found and repair:
-                Repairer(self._stores, self._installer).repair(record, found, progress)
+                Repairer(self._stores, self._installer, caller or Circumstances.here()).repair(record, found, progress)
                 repaired.append(record.ref)
                 again = self._stores.records.get(record.vendor, record.name) or record
                 found = list(verify_package(again, self._stores.environments, self._stores.weights, Seen(progress)))
