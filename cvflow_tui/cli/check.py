@@ -76,7 +76,7 @@ def check(
 
 def _absolute(source: str) -> str:
     """A folder that is there is meant as one, even without `./` before it; the daemon works elsewhere."""
-    from cvflow_tui.cli.packages import absolute
+    from cvflow_tui.install_line import absolute
 
     return str(Path(source).absolute()) if Path(source).is_dir() else absolute(source)
 

@@ -10,7 +10,7 @@ from cvflow_tui.cli.lazy import examples
 from cvflow_tui.cli.options import agreed, json_option, quiet_option, yes_option
 from cvflow_tui.cli.output import plain, print_json, print_table, remark, say, size
 from cvflow_tui.cli.session import Session
-from cvflow_tui.cli.wishes import environment_options, supply_options
+from cvflow_tui.install_line import absolute, source_options
 
 if TYPE_CHECKING:
     from cvflow_tui.backend.client import DaemonClient
@@ -30,13 +30,7 @@ if TYPE_CHECKING:
         "cvflow install ./old-package --weights ~/weights --weights net.h5=pypi:net-weights==1.0#net/net.h5",
     )
 )
-@click.argument("source")
-@click.option("--editable", is_flag=True, help="Link the folder instead of copying it: its changes hold from the next start on.")
-@click.option("--locked", is_flag=True, help="Install exactly what a cvflow.lock says: SOURCE is the lock, a folder with one, a package.")
-@click.option("--allow-script", "scripts", metavar="SHA256", multiple=True, help="Let the script with this digest run; repeatable.")
-@click.option("--reinstall", "again", is_flag=True, help="Do it anew where exactly this is installed already: newer requirements come too.")
-@environment_options
-@supply_options
+@source_options
 @yes_option
 @quiet_option
 @json_option
@@ -140,19 +134,6 @@ def _uses_lines(uses: PackageUses) -> list[str]:
         ("some of its weights stay for", uses.weights),
     )
     return [uses.package, *(f"  {what} {', '.join(names)}" for what, names in told if names)]
-
-
-def absolute(source: str) -> str:
-    """Folders are the user's, seen from here; the daemon works elsewhere."""
-    from pathlib import Path
-
-    for prefix in ("file:", "git+file:"):
-        rest = source.removeprefix(prefix)
-        if source.startswith(prefix) and not rest.startswith("/"):
-            return f"{prefix}{Path(rest).expanduser().absolute()}"
-    if source.startswith((".", "~", "/")):
-        return f"file:{Path(source).expanduser().absolute()}"
-    return source
 
 
 def _impossible(plan: InstallPlan) -> CvflowError:

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from cvflow_tui.keymap import DIGITS
-from cvflow_tui.model.packages import PackageSummary
+from cvflow_tui.model.packages import InstallRequest, PackageSummary
 from cvflow_tui.screens.list_place import ListPlace
 from cvflow_tui.widgets.figures import bytes_of, task_of
 from cvflow_tui.widgets.package_pane import PackagePane
@@ -51,7 +51,13 @@ class HubScreen(ListPlace[PackageSummary]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("i", "install", "install", tooltip="Show what installing this package will do (Enter too)", id="hub.install"),
         Binding("v", "versions", "versions", tooltip="All versions that the hub has, and install one of them", id="hub.versions"),
-        Binding("s", "source", "other source", tooltip="Install from a folder, file:, git+https: or git+file:", id="hub.source"),
+        Binding(
+            "s",
+            "source",
+            "other source",
+            tooltip="Install from a folder or git+https:, with any option",
+            id="hub.source",
+        ),
         Binding("o", "toggle_side", "details", tooltip="Bring the package's details over, or put them away", id="hub.side"),
         Binding("r", "reload", "reload", show=False, tooltip="Ask the hub again", id="hub.reload"),
         *DIGITS,
@@ -134,15 +140,12 @@ class HubScreen(ListPlace[PackageSummary]):
         self.attempt(self._ask_source())
 
     async def _ask_source(self) -> None:
-        from cvflow_tui.screens.dialogs import AskLine
-        from cvflow_tui.widgets.path_suggester import PathSuggester
+        from cvflow_tui.screens.install_again import ask_request
 
-        text = "A folder, or file:, git+https: or git+file: (with @TAG or @COMMIT at the end, if you like)."
-        source = await self.cvflow.run_dialog(AskLine("Install from", text, suggester=PathSuggester(folders_only=True)))
-        if source:
-            await self._install(source)
+        if request := await ask_request(self.cvflow):
+            await self._install(request)
 
-    async def _install(self, source: str) -> None:
+    async def _install(self, source: InstallRequest | str) -> None:
         from cvflow_tui.screens.install import InstallScreen
 
         client = await self.cvflow.when_ready()

@@ -166,6 +166,8 @@ class FakeClient(DaemonClient):
         self.changes: Changes | None = None
         self.scripts: tuple[Script, ...] = ()
         self.findings: tuple[Finding, ...] = ()
+        self.install_fails: Callable[[InstallRequest], dict[str, Any] | None] = lambda request: None
+        """What is said of an install that fails, as fields of its job."""
         self.installed_as: InstallRequest | None = None
         self.install_gate: asyncio.Event | None = None
         self.result = Result(
@@ -249,7 +251,7 @@ class FakeClient(DaemonClient):
             detail.summary.installed,
             self.changes,
             tuple(replace(script, allowed=script.sha256 in request.scripts) for script in self.scripts),
-            self.findings,
+            () if request.requirements else self.findings,
             unchanged=self.unchanged and not request.again,
         )
 
@@ -272,6 +274,9 @@ class FakeClient(DaemonClient):
                 await self.install_gate.wait()
             if self.board[job_id].state.is_over:
                 return
+        if self.installed_as is not None and (failure := self.install_fails(self.installed_as)) is not None:
+            await self.change(job_id, state=JobState.FAILED, **failure)
+            return
         detail = self.hub[ref]
         self.hub[ref] = replace(detail, summary=replace(detail.summary, installed=detail.summary.version))
         await self.change(job_id, state=JobState.DONE, done=2.0)
