@@ -113,7 +113,7 @@ class InstallScreen(ModalScreen[str | None]):
         keys = [] if plan.problems else ["Enter install"]
         keys += ["s script"] if plan.scripts else []
         self._mends = mends_of(plan.findings) if isinstance(self._request, InstallRequest) else ()
-        keys += ["m mend"] if self._mends else []
+        keys += ["m try with …"] if self._mends else []
         self._say(plan_text(plan, self._width()), "   ".join([*keys, "Esc back"]))
 
     def action_again(self) -> None:

@@ -48,7 +48,7 @@ async def test_what_forbids_a_plan_is_mended_before_anything_is_installed(open_a
     client.problems = tuple(finding.sentence for finding in client.findings)
     async with open_app(client, "hub") as (app, pilot):
         await pilot.press("enter")
-        await wait_until(pilot, lambda: "m mend" in screen_text(app))
+        await wait_until(pilot, lambda: "m try with …" in screen_text(app))
         await pilot.press("m")
         await wait_until(pilot, lambda: isinstance(app.screen, AskLine))
         line = app.screen.query_one(LineInput)
@@ -58,7 +58,7 @@ async def test_what_forbids_a_plan_is_mended_before_anything_is_installed(open_a
         await settle(pilot)
         assert "w.bin= names no file" in screen_text(app)
         await pilot.press(*"/tmp/w.bin", "enter")
-        await wait_until(pilot, lambda: isinstance(app.screen, InstallScreen) and "m mend" not in screen_text(app))
+        await wait_until(pilot, lambda: isinstance(app.screen, InstallScreen) and "m try with …" not in screen_text(app))
         assert not client.called("install")
 
 
