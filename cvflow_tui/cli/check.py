@@ -15,7 +15,7 @@ from cvflow_tui.cli.lazy import examples
 from cvflow_tui.cli.options import json_option, quiet_option
 from cvflow_tui.cli.output import print_json, print_table, remark, say, size
 from cvflow_tui.cli.session import Session
-from cvflow_tui.cli.wishes import environment_options, weights_option
+from cvflow_tui.install_line import environment_options, weights_option
 from cvflow_tui.model.authoring import CheckReport, CheckRequest, Level
 from cvflow_tui.model.errors import PackageError
 
@@ -80,7 +80,7 @@ def check(
 
 def _absolute(source: str) -> str:
     """A folder that is there is meant as one, even without `./` before it; the daemon works elsewhere."""
-    from cvflow_tui.cli.packages import absolute
+    from cvflow_tui.install_line import absolute
 
     return str(Path(source).absolute()) if Path(source).is_dir() else absolute(source)
 

@@ -10,7 +10,7 @@ from cvflow_tui.cli.lazy import examples
 from cvflow_tui.cli.options import agreed, json_option, quiet_option, yes_option
 from cvflow_tui.cli.output import plain, print_json, print_table, remark, say, size
 from cvflow_tui.cli.session import Session
-from cvflow_tui.cli.wishes import offline_option
+from cvflow_tui.install_line import offline_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,7 @@ def prune(session: Session, dry_run: bool, keep_versions: bool, yes: bool, quiet
         if dry_run or not found.entries:
             return found
         if not quiet:
-            remark("\n".join(f"{size(entry.bytes):>9}  {entry.kind} {entry.name}" for entry in found.entries))
+            remark("\n".join(f"{size(entry.bytes):>9}  {entry.kind} {entry.shown}" for entry in found.entries))
         agreed(f"Delete this? It frees {size(found.bytes)}.", yes)
         with Progress(quiet) as progress:
             return (await follow(client, client.prune(keep_versions=keep_versions), progress)).result

@@ -11,7 +11,7 @@ from cvflow_tui.cli.lazy import examples
 from cvflow_tui.cli.options import agreed, json_option, quiet_option, yes_option
 from cvflow_tui.cli.output import print_json, remark, say
 from cvflow_tui.cli.session import Session
-from cvflow_tui.cli.wishes import offline_option
+from cvflow_tui.install_line import offline_option
 
 if TYPE_CHECKING:
     from cvflow_tui.backend.client import DaemonClient

@@ -131,6 +131,22 @@ class PackageDetail:
 
 
 @dataclass(frozen=True, slots=True)
+class HubVersion:
+    """One version of a package on a hub."""
+
+    version: str
+    source: str
+    """What `install` takes to get exactly this one."""
+    size: int | None = None
+    """Bytes on disk once installed, as `PackageSummary.size`."""
+    published: float | None = None
+    """When it came to the hub (seconds since 1970); None where the hub does not know."""
+    installed: bool = False
+    newest: bool = False
+    """Whether it is the one that is taken where none is named."""
+
+
+@dataclass(frozen=True, slots=True)
 class InstallRequest:
     """What to install, and how."""
 
@@ -157,6 +173,8 @@ class InstallRequest:
     """Refuse a package that can only be read with repairs."""
     offline: bool = False
     """Touch no network, not even to look up a name: what is not at hand is named."""
+    again: bool = False
+    """Plan all of it though exactly this is installed already; else such a plan is to do nothing."""
 
     @classmethod
     def of(cls, source: InstallRequest | str) -> InstallRequest:
@@ -237,6 +255,8 @@ class InstallPlan:
     """Distributions that the environment will hold; None where they cannot be resolved, or the environment is the app's own."""
     environment_bytes: int | None = None
     """Bytes of those that come over the network, a part of `download_bytes`; None where the index does not tell."""
+    unchanged: bool = False
+    """Whether exactly this is installed already, and whole: there is nothing to do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from cvflow_tui.backend.packages.wishes import wish_of
 from cvflow_tui.home import Home
 from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import PackageError, RefusedError, RemoteError, UsageError
+from cvflow_tui.model.mending import Mend
 from cvflow_tui.model.packages import InstallRequest
 
 from .parts import FileServer, Watching, payload, sha256, wish_here, write_package, write_wheel
@@ -315,7 +316,7 @@ def test_uvs_reason_in_one_line() -> None:
 def test_requirements_that_cannot_be_had_say_what_might_help(environments: Environments, tmp_path: Path) -> None:
     with pytest.raises(UnresolvedError) as caught:
         environments.resolve(wish_here(("toy==1",)), tmp_path / "work", Progress())
-    assert caught.value.mends == ("--relax",)
+    assert caught.value.mends == (Mend(relax=True),)
     with pytest.raises(UnresolvedError) as caught:
         environments.resolve(wish_here(("toy==1",), relax=True), tmp_path / "work", Progress())
     assert caught.value.mends == ()

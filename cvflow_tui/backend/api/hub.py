@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from cvflow_tui.backend.api.document import fails
 from cvflow_tui.backend.api.names import PackageRef, Words
 from cvflow_tui.backend.api.services import Rooms
-from cvflow_tui.model.packages import PackageDetail, PackageSummary
+from cvflow_tui.model.packages import HubVersion, PackageDetail, PackageSummary
 
 router = APIRouter(prefix="/hub", tags=["hub"])
 
@@ -22,3 +22,9 @@ def search(rooms: Rooms, query: Words = "") -> list[PackageSummary]:
 def show(rooms: Rooms, ref: PackageRef) -> PackageDetail:
     """One package of the hub."""
     return rooms.packages.hub_package(ref)
+
+
+@router.get("/versions")
+def versions(rooms: Rooms, ref: str) -> list[HubVersion]:
+    """Every version of a package of the hub, the newest first."""
+    return rooms.packages.hub_versions(ref)

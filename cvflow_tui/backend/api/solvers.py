@@ -94,9 +94,11 @@ def log(
     offset: Annotated[int | None, Query(ge=0, lt=LARGEST)] = None,
     limit: Annotated[int, Query(ge=1, le=LOG_LIMIT)] = 65536,
     wait: Wait = 0,
+    file: Annotated[str, Query(max_length=60)] = "",
+    until: Annotated[int | None, Query(ge=0)] = None,
 ) -> LogChunk:
-    """A piece of a solver's log."""
-    return rooms.supervisor.log(str(_name(vendor, package, solver)), offset, limit, wait)
+    """A piece of a solver's log: from byte `offset` on, else before byte `until`, else its end; `file` names one of its files."""
+    return rooms.supervisor.log(str(_name(vendor, package, solver)), offset, limit, wait, file=file, until=until)
 
 
 def _name(vendor: str, package: str, solver: str) -> SolverName:

@@ -16,6 +16,7 @@ from cvflow_tui.model.circumstances import HEADER, Circumstances
 from cvflow_tui.model.daemon import DaemonStatus
 from cvflow_tui.model.jobs import Job
 from cvflow_tui.model.packages import (
+    HubVersion,
     InstallPlan,
     InstallRequest,
     PackageDetail,
@@ -103,6 +104,10 @@ class DaemonClient:
     async def hub_package(self, ref: str) -> PackageDetail:
         """One package of the hub: `vendor/name`, or its name alone where that is unique."""
         return await self._daemon.call(PackageDetail, "GET", "/hub/package", ref=ref)
+
+    async def hub_versions(self, ref: str) -> list[HubVersion]:
+        """Every version of a package that the hub has, the newest first; `ref` as for `hub_package`."""
+        return await self._daemon.call(list[HubVersion], "GET", "/hub/versions", ref=ref)
 
     async def packages(self) -> list[PackageSummary]:
         """What is installed."""
@@ -263,12 +268,14 @@ class DaemonClient:
         full = await self.resolve(name)
         return await self._daemon.call(RunningSolver, "POST", f"/solvers/{full}/stop", timeout=60.0)
 
-    async def solver_log(self, name: str, *, offset: int | None = None, limit: int = 65536, wait: float = 0.0) -> LogChunk:
-        """A piece of a solver's log from byte `offset` on (None: its end), waiting up to `wait` seconds for more to come."""
-        full = await self.resolve(name)
-        return await self._daemon.call(
-            LogChunk, "GET", f"/solvers/{full}/log", offset=offset, limit=limit, wait=wait or None, timeout=wait + 30.0
-        )
+    async def solver_log(
+        self, name: str, *, offset: int | None = None, limit: int = 65536, wait: float = 0.0, file: str = "", until: int | None = None
+    ) -> LogChunk:
+        """A piece of a solver's log from byte `offset` on (None: what lies before byte `until`, or its end), waiting up to `wait` seconds
+        for more to come. `file`: one of the log's files, by the name that a chunk or a search gave it; else the newest.
+        """
+        full, place = await self.resolve(name), {"offset": offset, "limit": limit, "file": file or None, "until": until}
+        return await self._daemon.call(LogChunk, "GET", f"/solvers/{full}/log", wait=wait or None, timeout=wait + 30.0, **place)
 
     async def infer(
         self,

@@ -69,5 +69,7 @@ def check_imports(
     lines = [line for line in output.splitlines() if line.strip()]
     if failed and lines:
         known = mend(output, package.root, paths, python, SDK, progress, source, work)
-        raise PackageError(f"{who} cannot be imported: {one_line(lines[-1], 300)}" + (f"; {known}" if known else ""), detail=output)
+        told, option = known or ("", None)
+        message = f"{who} cannot be imported: {one_line(lines[-1], 300)}" + (f"; {told}" if told else "")
+        raise PackageError(message, detail=output, mends=[option] if option else ())
     raise PackageError(f"{who} cannot be imported: Python ended with status {status}", detail=output)

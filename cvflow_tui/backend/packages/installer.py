@@ -31,6 +31,7 @@ from cvflow_tui.backend.packages.runner_file import write_runner
 from cvflow_tui.backend.packages.scripts import AFTER, BEFORE, find_scripts, not_run, run_scripts
 from cvflow_tui.backend.packages.sources import parse_source
 from cvflow_tui.backend.packages.supplied import as_asked, pinned
+from cvflow_tui.backend.packages.unchanged import is_unchanged, unchanged_plan
 from cvflow_tui.backend.packages.versions import commit, roll_back, way_back
 from cvflow_tui.backend.packages.weights import FOLDER, Weight, WeightFetcher, WeightStore
 from cvflow_tui.backend.packages.wishes import wish_of
@@ -74,6 +75,8 @@ class Installer:
         with self._workspace() as work:
             job = self._fetch(request, work, progress, caller)
             package, installed = job.package, job.installed
+            if not request.again and is_unchanged(job, self._stores.environments):
+                return unchanged_plan(job, self._stores.home.root)
             plan = make_plan(
                 package,
                 job.fetched,

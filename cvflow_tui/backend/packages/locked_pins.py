@@ -13,6 +13,7 @@ from cvflow_tui.backend.packages.interpreters import Interpreter, choose_interpr
 from cvflow_tui.backend.packages.resolution import Pin, Resolution, Wish
 from cvflow_tui.backend.packages.toml_file import LOCK_LIMIT, read_toml
 from cvflow_tui.model.errors import PackageError, RefusedError
+from cvflow_tui.model.mending import Mend
 from cvflow_tui.model.text import one_line
 
 _HASH = re.compile(r"sha(256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128})")
@@ -33,7 +34,8 @@ def follow_lock(path: Path, wish: Wish) -> Resolution:
             what = one_line(pin.url or f"{pin.file} ({', '.join(pin.hashes)})", 200)
             raise RefusedError(
                 f"{path.name}: {pin.name} is built from {what}: installing it runs its author's code; if you trust that,"
-                f" add --allow-build {pin.name}"
+                f" add --allow-build {pin.name}",
+                mends=[Mend(allow_build=(pin.name,))],
             )
     return resolution
 

@@ -88,7 +88,7 @@ def _weights_bytes(package: Package, weights: WeightFetcher, findings: list[Find
     try:
         return weights.missing_bytes(package)
     except CvflowError as error:
-        findings.append(Finding("weights", error.message, detail=error.detail or "", code=error.code))
+        findings.append(Finding("weights", error.message, detail=error.detail or "", code=error.code, mends=error.mends))
         return None
 
 

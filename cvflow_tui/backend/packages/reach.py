@@ -18,6 +18,7 @@ from cvflow_tui.backend.packages.pip_config import read_pip_config
 from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.diagnosis import Finding
 from cvflow_tui.model.errors import CvflowError, PackageError
+from cvflow_tui.model.mending import Mend
 from cvflow_tui.model.text import one_line
 
 SECONDS = 3.0
@@ -37,7 +38,9 @@ def weight_findings(models: Sequence[ModelTable], source: str, caller: Circumsta
         if reason is not None:
             name = one_line(model.name)
             mend = f"if you have the file: cvflow install {source} --weights {name}=FILE"
-            yield Finding("weights", f"the weight {name} cannot be had: {reason}", mend, code="remote")
+            yield Finding(
+                "weights", f"the weight {name} cannot be had: {reason}", mend, code="remote", mends=(Mend(weights=(model.name,)),)
+            )
 
 
 def own_weight_findings(package: Package, source: str) -> Iterator[Finding]:
@@ -50,10 +53,11 @@ def own_weight_findings(package: Package, source: str) -> Iterator[Finding]:
         try:
             path = inside(package.root, model.url, name)
         except PackageError as error:
-            yield Finding("weights", error.message, mend)
+            yield Finding("weights", error.message, mend, mends=(Mend(weights=(model.name,)),))
             continue
         if path.stat().st_size < _POINTER_LIMIT and path.read_bytes().startswith(_POINTER):
-            yield Finding("weights", f"the weight {name} is only a pointer of git LFS: the file itself is not in the repository", mend)
+            what = f"the weight {name} is only a pointer of git LFS: the file itself is not in the repository"
+            yield Finding("weights", what, mend, mends=(Mend(weights=(model.name,)),))
 
 
 def _none_of(urls: Sequence[str], caller: Circumstances) -> str | None:

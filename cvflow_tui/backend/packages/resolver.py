@@ -21,6 +21,7 @@ from cvflow_tui.backend.packages.resolution import Pin, Resolution, Wish
 from cvflow_tui.backend.packages.tools import last_lines
 from cvflow_tui.backend.packages.uv_program import build_arguments, index_arguments, keys_for, run_uv
 from cvflow_tui.model.errors import CvflowError, PackageError, RefusedError, RemoteError
+from cvflow_tui.model.mending import Mend
 from cvflow_tui.model.text import one_line
 
 SECONDS = 600.0
@@ -37,11 +38,6 @@ _NETWORK = re.compile(r"Failed to fetch|error sending request|dns error|Connecti
 
 class UnresolvedError(PackageError):
     """Requirements that cannot be had as they are asked for; the message says why in one line, `detail` is all that uv said."""
-
-    def __init__(self, message: str, *, detail: str, mends: Sequence[str]) -> None:
-        super().__init__(message, detail=detail)
-        self.mends = tuple(mends)
-        """Options of `install` that may help."""
 
 
 def resolve(wish: Wish, interpreter: Interpreter, work: Path, progress: Progress) -> Resolution:
@@ -87,7 +83,8 @@ def refuse_builds(lines: Sequence[str], allowed: Sequence[str]) -> None:
         if name not in allowed:
             raise RefusedError(
                 f"the requirement {name} comes from {one_line(hide_credentials(place), 120)}: installing it runs its author's code;"
-                f" if you trust that, add --allow-build {name}"
+                f" if you trust that, add --allow-build {name}",
+                mends=[Mend(allow_build=(name,))],
             )
 
 
@@ -150,13 +147,13 @@ def _failure(status: int | None, output: str, wish: Wish) -> CvflowError:
     if _NETWORK.search(output) and "No solution found" not in output:
         return RemoteError(f"the index cannot be asked for the requirements: {reason}", detail=output)
     sources = sorted(set(_SOURCE_ONLY.findall(output)) & set(_NO_WHEELS.findall(output)))
-    mends = [f"--with {other}" for name in sources if (other := stand_in(name)) is not None]
-    mends += [f"--allow-build {name}" for name in sources]
-    mends += [f"--python {version}" for version in _other_pythons(output, wish)[:1]]
+    mends = [Mend((other,)) for name in sources if (other := stand_in(name)) is not None]
+    mends += [Mend(allow_build=(name,)) for name in sources]
+    mends += [Mend(python=version) for version in _other_pythons(output, wish)[:1]]
     if not wish.relax and pinned(wish.requirements):
-        mends.append("--relax")
+        mends.append(Mend(relax=True))
     told = f" ({', '.join(sources)}: only source code that would have to be run, no wheel for this Python and platform)" if sources else ""
-    mend = f"; try {' or '.join(mends)}" if mends else ""
+    mend = f"; try {' or '.join(each.words for each in mends)}" if mends else ""
     return UnresolvedError(f"the requirements cannot be installed: {reason}{told}{mend}", detail=output, mends=mends)
 
 

