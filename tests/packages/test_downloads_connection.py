@@ -80,7 +80,7 @@ def server() -> Iterator[Scripted]:
 
 @pytest.fixture
 def client(server: Scripted) -> Iterator[httpx.Client]:
-    with open_client(Outbound.of(server.url, Circumstances()), 5.0) as client:
+    with open_client(Outbound.of(Circumstances(), ["127.0.0.1"]), 5.0) as client:
         yield client
 
 

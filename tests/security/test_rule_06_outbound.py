@@ -23,14 +23,23 @@ from cvflow_tui.backend.packages.downloads import Downloads
 from cvflow_tui.backend.packages.downloads.client import open_client
 from cvflow_tui.backend.packages.downloads.outbound import Outbound, OutboundRefusedError
 from cvflow_tui.backend.packages.resolution import Pin
+from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.backend.packages.sizes import measured
 from cvflow_tui.model.circumstances import ALLOW_HOSTS, Circumstances
 from cvflow_tui.model.errors import PackageError, RefusedError, RemoteError
-from tests.packages.parts import FileServer, payload, sha256
+from tests.packages.parts import FileServer, payload, sha256, weight, write_package
 
 DATA = payload(200_000)
 PUBLIC = "public.files.test"
+OWN = ("127.0.0.1",)
+"""The tests' own server, where it is the user who names it."""
 Names = Callable[..., None]
+
+
+@pytest.fixture(autouse=True)
+def nothing_allowed(pip_of_the_test: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No host is allowed but by the test."""
+    monkeypatch.delenv(ALLOW_HOSTS)
 
 
 @pytest.fixture
@@ -137,7 +146,7 @@ def test_a_proxy_is_not_asked_for_an_inner_address_either(
         proxy.settimeout(0.3)
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.getsockname()[1]}")
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.getsockname()[1]}")
-        with open_client(Outbound(PUBLIC, caller=Circumstances.here()), 1.0) as client, pytest.raises(OutboundRefusedError):
+        with open_client(Outbound(caller=Circumstances.here()), 1.0) as client, pytest.raises(OutboundRefusedError):
             client.get(target)
         with pytest.raises(TimeoutError):
             proxy.accept()
@@ -148,6 +157,28 @@ def test_a_manifest_that_names_an_inner_address_is_refused(downloads: Downloads,
     with pytest.raises(OutboundRefusedError, match=rf"no public address: not fetched; if that is meant, list it in {ALLOW_HOSTS}"):
         get(downloads, f"https://{host}/n", tmp_path / "got")
     assert downloads.size(f"https://{host}/n") is None
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "127.1", "2130706433", "[::ffff:127.0.0.1]"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_manifest_does_not_lead_to_this_machine_because_it_says_so(
+    service: PackageService, downloads: Downloads, https: FileServer, tmp_path: Path, scheme: str, host: str
+) -> None:
+    """What listens here listens for the user, not for strangers' packages: not even a plan may ask it."""
+    https.add("n", DATA)
+    url = f"{scheme}://{host}:{urlsplit(https.url).port}/n"
+    asked = f"leads to this machine: not fetched; if that is meant, list it in {ALLOW_HOSTS}" + (
+        "" if scheme == "https" else "|is not https"
+    )
+    with pytest.raises(OutboundRefusedError, match=asked):
+        get(downloads, url, tmp_path / "got")
+    assert downloads.size(url) is None
+    root = str(write_package(tmp_path / "p", more=weight("n", url)))
+    [problem] = service.plan(root).problems
+    assert problem.startswith("the weight n cannot be had: ")
+    with pytest.raises(RefusedError):
+        service.install(root, Progress())
+    assert https.requests == []
 
 
 def test_a_name_that_leads_inside_is_refused_before_anything_is_sent(
@@ -207,7 +238,7 @@ def test_the_certificate_is_that_of_the_name_not_of_the_address(
 def test_redirects_end(downloads: Downloads, trusted: FileServer, tmp_path: Path) -> None:
     trusted.redirects["/round"] = f"{trusted.url}/round"
     with pytest.raises(RemoteError, match=r"cannot be fetched: Exceeded maximum allowed redirects"):
-        get(downloads, f"{trusted.url}/round", tmp_path / "got")
+        get(downloads, f"{trusted.url}/round", tmp_path / "got", named=OWN)
     assert len(trusted.requests) <= 11
 
 
@@ -216,11 +247,11 @@ def test_more_bytes_than_were_declared_are_not_taken(
 ) -> None:
     url = trusted.add("n", DATA)
     with pytest.raises(PackageError, match=r"^net: .* sends more than the 199,999 bytes that were declared; nothing was kept"):
-        get(downloads, url, tmp_path / "got", size=len(DATA) - 1)
-    assert get(downloads, url, tmp_path / "got", size=len(DATA)) == sha256(DATA)
+        get(downloads, url, tmp_path / "got", named=OWN, size=len(DATA) - 1)
+    assert get(downloads, url, tmp_path / "got", named=OWN, size=len(DATA)) == sha256(DATA)
     monkeypatch.setattr("cvflow_tui.backend.packages.downloads.wanted.LIMIT", 1000)
     with pytest.raises(PackageError, match="its size is not declared"):
-        get(downloads, trusted.add("m", DATA), tmp_path / "other")
+        get(downloads, trusted.add("m", DATA), tmp_path / "other", named=OWN)
 
 
 def test_credentials_and_signatures_are_neither_logged_nor_told(
@@ -229,17 +260,17 @@ def test_credentials_and_signatures_are_neither_logged_nor_told(
     caplog.set_level(logging.DEBUG)
     trusted.add("n", DATA)
     url = trusted.url.replace("https://", "https://me:hush-hush@")
-    get(downloads, f"{url}/n", tmp_path / "got")
+    get(downloads, f"{url}/n", tmp_path / "got", named=OWN)
     downloads.forget(f"{url}/n", None)
     assert "authorization" in trusted.gets("n")[0]
     for address in (f"{url}/none", f"{trusted.url}/none?signature=hush-hush"):
         with pytest.raises(RemoteError) as caught:
-            get(downloads, address, tmp_path / "none")
+            get(downloads, address, tmp_path / "none", named=OWN)
         assert "hush-hush" not in caught.value.message and "answered 404" in caught.value.message
     monkeypatch.setattr("cvflow_tui.backend.packages.downloads.fetching.RETRIES", 0)
     trusted.cut_after = [100_000, 0]
     with pytest.raises(RemoteError, match=r"\*\*\*\*@127\.0\.0\.1:\d+/n cannot be fetched"):
-        get(downloads, f"{url}/n", tmp_path / "cut")
+        get(downloads, f"{url}/n", tmp_path / "cut", named=OWN)
     assert "hush-hush" not in caplog.text
     left = list(downloads.folder.iterdir())
     assert {path.suffix for path in left} == {".json", ".part"} and not any(b"hush-hush" in path.read_bytes() for path in left)
@@ -250,13 +281,13 @@ def test_credentials_do_not_follow_a_redirect_to_another_host(
 ) -> None:
     trusted.add("n", DATA)
     trusted.redirects["/away"] = f"{public}/n"
-    get(downloads, trusted.url.replace("https://", "https://me:secret@") + "/away", tmp_path / "got")
+    get(downloads, trusted.url.replace("https://", "https://me:secret@") + "/away", tmp_path / "got", named=OWN)
     assert "authorization" in trusted.requests[0][2] and "authorization" not in trusted.gets("n")[0]
 
 
 @given(st.ip_addresses())
 def test_no_address_that_is_not_public_is_ever_reached_from_a_public_name(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
-    rules = Outbound(origin="public.example")
+    rules = Outbound()
     host = f"[{address}]" if address.version == 6 else str(address)
     try:
         rules.check(httpx.URL(f"https://{host}/x"))

@@ -17,7 +17,7 @@ def check_addresses(lines: Sequence[str], named: Collection[str], caller: Circum
 
     `named` are hosts that the user wrote down (pip's indexes). PackageError for an address that is none.
     """
-    outbound = Outbound("", frozenset(host.lower() for host in named), caller)
+    outbound = Outbound.of(caller, named)
     for line in lines:
         requirement, _ = parse(line)
         address = (requirement.url or "").removeprefix("git+")

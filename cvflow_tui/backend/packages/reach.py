@@ -79,7 +79,7 @@ def _why_not(url: str, caller: Circumstances) -> str | None:
             return None  # pypi: is found through the index, and its error says what there is
         if caller.offline:
             return "it is not on this machine, and nothing may come over the network"
-        with open_client(Outbound.of(url, caller), SECONDS, read_pip_config(caller.variables).cert) as client:
+        with open_client(Outbound.of(caller), SECONDS, read_pip_config(caller.variables).cert) as client:
             status = client.head(url).status_code
     except CvflowError as error:
         return error.message

@@ -51,4 +51,4 @@ def _ask(pins: Sequence[Pin], caller: Circumstances) -> list[int | None]:
 def _rules(pin: Pin, pip: PipConfig, caller: Circumstances) -> Outbound:
     """Where asking for a distribution may connect to: an index of the user's says where its files lie, an author's own address does not."""
     host = urlsplit(str(pin.where)).hostname
-    return Outbound.of(str(pin.where), caller, pip.hosts | {host} if host and pin.url is None else pip.hosts)
+    return Outbound.of(caller, pip.hosts | {host} if host and pin.url is None else pip.hosts)

@@ -26,9 +26,9 @@ from cvflow_tui.model.errors import CvflowError, RemoteError
 class Downloads:
     """Downloads into a folder, one file an address. Thread-safe; the same file is fetched by one thread at a time.
 
-    An address is `https:` (`http:` on this machine's loopback only) or `file:`. Proxies, certificates and whether the network may be
-    used at all are the `caller`'s (None: this process's own). Where a connection may lead is `outbound.py`'s; `named` are always hosts
-    that the user wrote down, which may lie anywhere.
+    An address is `https:` (`http:` on this machine's loopback only, where the user named it) or `file:`. Proxies, certificates and
+    whether the network may be used at all are the `caller`'s (None: this process's own). Where a connection may lead is `outbound.py`'s;
+    `named` are always hosts that the user wrote down, which may lie anywhere.
     """
 
     def __init__(self, folder: Path, *, caller: Circumstances | None = None) -> None:
@@ -103,7 +103,7 @@ class Downloads:
         try:
             if url.startswith("file:"):
                 return file_path(url).stat().st_size
-            return None if self.is_offline else head_size(Outbound.of(url, self.caller, named), url, self._cert)
+            return None if self.is_offline else head_size(Outbound.of(self.caller, named), url, self._cert)
         except (OSError, CvflowError):
             return None
 
@@ -115,7 +115,7 @@ class Downloads:
             return (path.read_text("utf-8", "replace"), "text/html", path.as_uri()) if path.is_file() else None
         if self.is_offline:
             raise no_network(url)
-        return read_page(Outbound.of(url, self.caller, named), url, headers, self._cert)
+        return read_page(Outbound.of(self.caller, named), url, headers, self._cert)
 
     # -- one file
 
@@ -150,7 +150,7 @@ class Downloads:
         elif self.is_offline:
             raise no_network(url)
         else:
-            outbound = Outbound.of(url, self.caller, wanted.named)
+            outbound = Outbound.of(self.caller, wanted.named)
             outbound.check(httpx.URL(url))
             received = Fetching(wanted, url, part_of(path), progress).run(outbound, self._cert)
         if wanted.sha256 is not None and received.sha256 != wanted.sha256:

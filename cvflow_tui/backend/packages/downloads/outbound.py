@@ -26,17 +26,15 @@ class OutboundRefusedError(RefusedError):
 class Outbound:
     """The rules of one download. Every redirect is held to them anew, and the connection goes to the very address that was looked at."""
 
-    origin: str
-    """The host that the download's own address names."""
     named: frozenset[str] = frozenset()
     """Hosts that the user wrote down (a source, a package index): reached wherever they are."""
     caller: Circumstances = NOTHING_TOLD
     """Whoever asks: which hosts they allow, through which proxy they go, whose certificates they trust."""
 
     @classmethod
-    def of(cls, url: str, caller: Circumstances, named: Collection[str] = ()) -> Outbound:
-        """The rules for an address; `named` are the hosts of the user's own."""
-        return cls((httpx.URL(url).host or "").lower(), frozenset(host.lower() for host in named), caller)
+    def of(cls, caller: Circumstances, named: Collection[str] = ()) -> Outbound:
+        """The rules for whoever asks; `named` are the hosts of the user's own."""
+        return cls(frozenset(host.lower() for host in named), caller)
 
     def check(self, url: httpx.URL) -> None:
         """Raise OutboundRefusedError for an address of a request (the first or a redirect) that must not be followed."""
@@ -73,7 +71,8 @@ class Outbound:
         raise _refused(host, f"{real}, which is no public address")
 
     def _may_be_local(self, host: str) -> bool:
-        return is_local(self.origin) or host in self.named or self._is_allowed(host, None)
+        # Never because the address that is fetched says so itself: it may be a stranger's word.
+        return self._is_allowed(host, _literal(host))
 
     def _is_allowed(self, host: str, address: Address | None) -> bool:
         return host in self.named or any(_fits(entry, host, address) for entry in self.caller.allowed_hosts)
