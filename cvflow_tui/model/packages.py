@@ -163,7 +163,8 @@ class InstallRequest:
     relax: bool = False
     """Ask for the author's requirements by name alone: no versions, no hashes."""
     allow_build: tuple[str, ...] = ()
-    """Distributions whose code may run to install them (source archives, repositories); wheels run nothing."""
+    """Distributions whose code may run to install them (source archives, repositories); wheels run nothing. Later ones are asked for
+    again: what is remembered is exactly what was built."""
     python: str | None = None
     """Which Python the environment is made of: a path or a version; None = one that fits."""
 
@@ -209,6 +210,24 @@ class Differences:
 
 
 @dataclass(frozen=True, slots=True)
+class DistributionChange:
+    """Another version of a distribution in an environment."""
+
+    name: str
+    before: str | None
+    """The version, or the address; None: it is new."""
+    after: str | None
+    """None: it goes."""
+
+    @property
+    def words(self) -> str:
+        """In one line, `numpy 1.26 → 2.1`."""
+        if self.before is None:
+            return f"+{self.name} {self.after}"
+        return f"−{self.name} {self.before}" if self.after is None else f"{self.name} {self.before} → {self.after}"
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
     """What an install changes of the version that is there."""
 
@@ -223,6 +242,8 @@ class Changes:
     solvers: Differences = Differences()
     parameters: Differences = Differences()
     """As `solver.parameter`."""
+    distributions: tuple[DistributionChange, ...] = ()
+    """What of the environment comes, goes, or has another version, by name; a newer index alone is no change of the package."""
 
     def __bool__(self) -> bool:
         return bool(self.files or self.requirements or self.weights or self.solvers or self.parameters)
@@ -286,6 +307,8 @@ class UpgradeRequest:
     """Go back at once where a solver does not start with it. Restarts them."""
     scripts: tuple[str, ...] = ()
     """Digests of scripts that may run, beside those that were allowed before."""
+    allow_build: tuple[str, ...] = ()
+    """Distributions whose code may run to install them, beside exactly those that were allowed before."""
     offline: bool = False
     """Touch no network: what is not at hand is named."""
 

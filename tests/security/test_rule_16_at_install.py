@@ -59,7 +59,7 @@ def test_nor_does_a_build(service: PackageService, tmp_path: Path, pip_of_the_te
     told = tmp_path / "told"
     files = sources("built", tmp_path / "mark")
     files["backend.py"] += TELLS.format(told=str(told))
-    monkeypatch.setattr("tests.security.test_rule_10_code_at_install.sources", lambda name, mark: files)
+    monkeypatch.setattr("tests.security.test_rule_10_code_at_install.sources", lambda *_: files)
     monkeypatch.setenv("CFLAGS", "-O1")
     write_sdist(pip_of_the_test, "built", tmp_path / "mark")
     service.install(InstallRequest(str(write_package(tmp_path / "p", requirements="built\n")), allow_build=("built",)), Progress())

@@ -78,7 +78,7 @@ def test_a_build(service: PackageService, tmp_path: Path, pip_of_the_test: Path,
     told = tmp_path / "told"
     files = sources("built", tmp_path / "mark")
     files["backend.py"] += SPIES.format(told=str(told))
-    monkeypatch.setattr("tests.security.test_rule_10_code_at_install.sources", lambda name, mark: files)
+    monkeypatch.setattr("tests.security.test_rule_10_code_at_install.sources", lambda *_: files)
     write_sdist(pip_of_the_test, "built", tmp_path / "mark")
     service.install(InstallRequest(str(write_package(tmp_path / "p", requirements="built\n")), allow_build=("built",)), Progress())
     expect_confined(told)

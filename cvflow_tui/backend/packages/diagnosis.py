@@ -54,7 +54,7 @@ def look_ahead(package: Package, wish: Wish, environments: Environments, work: P
         outlook.findings += _imports_ahead(package, outlook, environments)
     outlook.findings += gpu_findings(package)
     if outlook.resolution is not None:
-        outlook.findings += [*build_findings(outlook.resolution), *library_findings(outlook.resolution)]
+        outlook.findings += [*build_findings(outlook.resolution, wish), *library_findings(outlook.resolution)]
     return outlook
 
 
@@ -84,11 +84,14 @@ def gpu_findings(package: Package) -> Iterator[Finding]:
         yield Finding("gpu", "it asks for a GPU (gpu = true), and none is here", mend, blocks=False)
 
 
-def build_findings(resolution: Resolution) -> Iterator[Finding]:
-    """What would be built here, which the user allowed by name: said once more, with what exactly it is."""
+def build_findings(resolution: Resolution, wish: Wish) -> Iterator[Finding]:
+    """What would be built here, which the user allows by name or has allowed before: said once more, with what exactly it is."""
     for pin in resolution.builds:
-        what = pin.url or f"{pin.file} ({', '.join(pin.hashes)})"
-        yield Finding("build", f"{pin.name} {pin.version}: its author's code runs to install it: {one_line(what, 200)}", blocks=False)
+        what = one_line(pin.url or f"{pin.file} ({', '.join(pin.hashes)})", 200)
+        before = "" if pin.name in wish.allow_build else ", as was allowed before"
+        mend = f"--allow-build {pin.name} takes what else there may be by now" if before else ""
+        told = " ".join([pin.name, *([pin.version] if pin.version else [])])
+        yield Finding("build", f"{told}: its author's code runs to install it{before}: {what}", mend, blocks=False)
 
 
 def library_findings(resolution: Resolution) -> Iterator[Finding]:

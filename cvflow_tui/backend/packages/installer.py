@@ -77,7 +77,7 @@ class Installer:
             package, installed = job.package, job.installed
             if not request.again and is_unchanged(job, self._stores.environments):
                 return unchanged_plan(job, self._stores.home.root)
-            plan = make_plan(
+            plan, resolution = make_plan(
                 package,
                 job.fetched,
                 wish=job.wish,
@@ -87,7 +87,7 @@ class Installer:
                 weights=self._fetcher(caller),
                 replaces=installed.version if installed else None,
             )
-            return replace(plan, changes=self._changes(job), scripts=job.scripts)
+            return replace(plan, changes=self._changes(job, resolution), scripts=job.scripts)
 
     def install(self, request: InstallRequest, progress: Progress, caller: Circumstances) -> Record:
         """Install a package. When this returns the package is there; when it raises, nothing of it is.
@@ -290,7 +290,7 @@ class Installer:
         if leftover:
             self.sweep()
 
-    def _changes(self, job: Job) -> Changes | None:
+    def _changes(self, job: Job, resolution: Resolution | None) -> Changes | None:
         """What is another than in the version that is installed; None where none is, or it cannot be read."""
         if job.installed is None:
             return None
@@ -301,7 +301,7 @@ class Installer:
             log.warning("%s: what is installed cannot be read: %s", job.installed.ref, error.message)
             return None
         weights = self._stores.records.weights(job.installed.vendor, job.installed.name)
-        return changes_between(job.installed, old, weights, job.package, job.fetched)
+        return changes_between(job.installed, old, weights, job.package, job.fetched, resolution)
 
     @contextmanager
     def _workspace(self) -> Iterator[Path]:

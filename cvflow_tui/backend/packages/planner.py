@@ -11,7 +11,7 @@ from cvflow_tui.backend.packages.disk import free_bytes, human
 from cvflow_tui.backend.packages.environment import UNPACKED, Environments
 from cvflow_tui.backend.packages.package import Package
 from cvflow_tui.backend.packages.reach import own_weight_findings, weight_findings
-from cvflow_tui.backend.packages.resolution import Wish, total_size
+from cvflow_tui.backend.packages.resolution import Resolution, Wish, total_size
 from cvflow_tui.backend.packages.sizes import measured
 from cvflow_tui.backend.packages.sources import Fetched
 from cvflow_tui.backend.packages.weights import WeightFetcher
@@ -36,8 +36,11 @@ def make_plan(
     environments: Environments,
     weights: WeightFetcher,
     replaces: str | None,
-) -> InstallPlan:
-    """The plan for a package that was fetched. Asks the index for its requirements, and the network how large the weights are."""
+) -> tuple[InstallPlan, Resolution | None]:
+    """The plan for a package that was fetched, and what its environment would hold.
+
+    Asks the index for its requirements, and the network how large the weights are.
+    """
     outlook = look_ahead(package, wish, environments, work, Progress())
     findings = [*outlook.findings, *own_weight_findings(package, fetched.source)]
     findings += weight_findings(weights.absent(package), fetched.source, wish.caller)
@@ -65,7 +68,7 @@ def make_plan(
     steps.append(f"import {names}, to see that {'they' if len(package.solvers) > 1 else 'it'} can run")
     if replaces is not None:
         steps.append(f"replace version {replaces}")
-    return InstallPlan(
+    plan = InstallPlan(
         package=detail_of(package, summary, commit=fetched.commit, more_warnings=fetched.warnings),
         source=fetched.source,
         download_bytes=download,
@@ -79,6 +82,7 @@ def make_plan(
         environment_bytes=outlook.download_bytes if outlook.resolution else None,
         replaces=replaces,
     )
+    return plan, outlook.resolution
 
 
 def _weights_bytes(package: Package, weights: WeightFetcher, findings: list[Finding]) -> int | None:

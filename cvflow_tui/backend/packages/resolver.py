@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -13,6 +14,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.allowed_builds import Held, hold, refuse_others
 from cvflow_tui.backend.packages.direct import check_addresses
 from cvflow_tui.backend.packages.interpreters import Interpreter, installed_interpreters
 from cvflow_tui.backend.packages.pip_config import hide_credentials, read_pip_config
@@ -46,11 +48,21 @@ def resolve(wish: Wish, interpreter: Interpreter, work: Path, progress: Progress
     Raises RefusedError for requirements that only their author's code can install and the user has not allowed, UnresolvedError for
     those that cannot be had, RemoteError where the index does not answer.
     """
-    lines = wish.lines
-    allowed = tuple(canonicalize_name(name) for name in wish.allow_build)
-    refuse_builds(lines, allowed)
-    if not lines:
+    held = hold(wish, work, progress) if wish.builds else Held(lines=wish.lines)
+    refuse_builds(wish.lines, (*wish.allow_build, *held.names))
+    if not held.lines:
         return Resolution(interpreter)
+    resolution = _resolve(wish, held, interpreter, work, progress, last=not held.indexed)
+    # Where what was allowed does not fit any more, wheels may; if not, the user is asked again.
+    resolution = resolution or _resolve(wish, replace(held, indexed=()), interpreter, work, progress, last=True)
+    assert resolution is not None
+    refuse_others(resolution.pins, wish)
+    return resolution
+
+
+def _resolve(wish: Wish, held: Held, interpreter: Interpreter, work: Path, progress: Progress, *, last: bool) -> Resolution | None:
+    """One attempt. None where the requirements cannot be had so and it is not the last one."""
+    lines, allowed = held.lines, (*wish.allow_build, *held.names)
     pip = read_pip_config(wish.caller.variables)
     check_addresses(lines, pip.hosts, wish.caller)
     work.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -58,6 +70,10 @@ def resolve(wish: Wish, interpreter: Interpreter, work: Path, progress: Progress
     asked.write_text("".join(f"{line}\n" for line in lines), "utf-8")
     arguments = ["pip", "compile", "--format", "pylock.toml", "--python", str(interpreter.path), "--output-file", str(answer), str(asked)]
     arguments += [*build_arguments(allowed), *index_arguments(pip)]
+    if held.indexed:
+        constraints = work / "constraints.txt"
+        constraints.write_text("".join(f"{pin.told}\n" for pin in held.indexed), "utf-8")
+        arguments += ["--constraint", str(constraints)]
     # What is built is asked for its own requirements by running it.
     how: dict[str, Any] = {"builds_in": work, "more": keys_for(built(lines).values(), wish.caller)} if allowed else {}
 
@@ -72,6 +88,8 @@ def resolve(wish: Wish, interpreter: Interpreter, work: Path, progress: Progress
         if status == 0 and names >= {pin.name for pin in pins}:
             return Resolution(interpreter, _checked(pins, lines))
     status, output, pins = compiled(*(["--offline"] if wish.caller.offline else []))
+    if status != 0 and not last:
+        return None
     if status != 0:
         raise _failure(status, output, wish)
     return Resolution(interpreter, _checked(pins, lines))
@@ -153,6 +171,8 @@ def _failure(status: int | None, output: str, wish: Wish) -> CvflowError:
     if not wish.relax and pinned(wish.requirements):
         mends.append(Mend(relax=True))
     told = f" ({', '.join(sources)}: only source code that would have to be run, no wheel for this Python and platform)" if sources else ""
+    before = [f"{each.pin.told}, which was allowed, is not what would come" for each in wish.builds if each.pin.name in sources]
+    told += f" ({'; '.join(before)})" if before else ""
     mend = f"; try {' or '.join(each.words for each in mends)}" if mends else ""
     return UnresolvedError(f"the requirements cannot be installed: {reason}{told}{mend}", detail=output, mends=mends)
 

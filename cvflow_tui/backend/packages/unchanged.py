@@ -48,7 +48,7 @@ def is_unchanged(job: Job, environments: Environments) -> bool:
 
 def _told(wish: Wish) -> tuple[object, ...]:
     """What a user asked for beside the author's requirements, which are files of the package."""
-    return wish.added, wish.relax, wish.interpreter, {canonicalize_name(name) for name in wish.allow_build}
+    return wish.added, wish.relax, wish.interpreter, {*map(canonicalize_name, wish.allow_build), *(each.pin.name for each in wish.builds)}
 
 
 def _same_source(request: InstallRequest, record: Record) -> bool:

@@ -67,7 +67,8 @@ class Upgrader:
 
     def _wanted(self, request: UpgradeRequest) -> InstallRequest:
         wanted = self._packages.upgrade_request(request.ref)
-        return replace(wanted, offline=request.offline, scripts=tuple(dict.fromkeys([*wanted.scripts, *request.scripts])))
+        scripts = tuple(dict.fromkeys([*wanted.scripts, *request.scripts]))
+        return replace(wanted, offline=request.offline, scripts=scripts, allow_build=request.allow_build, again=bool(request.allow_build))
 
     def _serving(self, ref: str) -> list[RunningSolver]:
         return [solver for solver in self._supervisor.solvers() if solver.package == ref and solver.state.is_live]

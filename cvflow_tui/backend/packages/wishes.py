@@ -19,13 +19,14 @@ def wish_of(
 ) -> Wish:
     """The wish of a request.
 
-    `installed` is the folder of the version that is there: what was added to that one stays added, and what it was allowed. `locked` is a
+    `installed` is the folder of the version that is there: what was added to that one stays added, and builds that
+    were allowed are, as long as they are the same. `locked` is a
     lock to follow, which may be a stranger's: what it says was added is, and nothing is allowed because it says so.
     Raises UsageError for an addition that is no requirement.
     """
     here = read_wishes(installed / LOCK) if installed is not None else Wish()
     before = here if locked is None else read_wishes(locked)
-    builds = dict.fromkeys(canonicalize_name(name) for name in (*here.allow_build, *request.allow_build))
+    builds = dict.fromkeys(canonicalize_name(name) for name in request.allow_build)
     return Wish(
         requirements=package.requirements,
         python=package.manifest.package.python,
@@ -33,6 +34,7 @@ def wish_of(
         interpreter=request.python or here.interpreter,
         relax=request.relax or before.relax,
         allow_build=tuple(builds),
+        builds=here.builds,
         locked=locked,
         caller=caller,
     )
