@@ -51,6 +51,17 @@ def weights_option(command: F) -> F:
     )(command)
 
 
+def accept_weight_option(command: F) -> F:
+    """`--accept-weight`."""
+    return click.option(
+        "--accept-weight",
+        "accept_weights",
+        metavar="NAME",
+        multiple=True,
+        help="Take this weight though it has no sha256 and is another file than at first; repeatable.",
+    )(command)
+
+
 def environment_options(command: F) -> F:
     """`--with`, `--relax`, `--allow-build`, `--python` and `--offline`, as fields of an InstallRequest."""
     for option in (
@@ -65,8 +76,9 @@ def environment_options(command: F) -> F:
 
 
 def supply_options(command: F) -> F:
-    """`--weights` and `--strict`, as fields of an InstallRequest."""
+    """`--weights`, `--accept-weight` and `--strict`, as fields of an InstallRequest."""
     for option in (
+        accept_weight_option,
         click.option("--strict", is_flag=True, help="Refuse a package that can only be read with repairs."),
         weights_option,
     ):
@@ -130,7 +142,7 @@ def write_line(request: InstallRequest, mend: Mend | None = None) -> str:
     words += [f"--{name}" for name, is_set in (*flags, ("offline", request.offline)) if is_set]
     words += [f"--allow-script {digest}" for digest in request.scripts]
     words += [f"--weights {shlex.quote(each)}" for each in request.weights]
-    given = Mend(request.requirements, (), request.allow_build, request.python, request.relax)
+    given = Mend(request.requirements, (), request.allow_build, request.python, request.relax, request.accept_weights)
     if mend is not None:
         # There is one Python only: the one that may help.
         given = Mend(python=mend.python) + given + mend

@@ -11,7 +11,7 @@ from cvflow_tui.cli.lazy import examples
 from cvflow_tui.cli.options import agreed, json_option, quiet_option, yes_option
 from cvflow_tui.cli.output import print_json, remark, say
 from cvflow_tui.cli.session import Session
-from cvflow_tui.install_line import offline_option
+from cvflow_tui.install_line import accept_weight_option, offline_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 )
 @click.option("--allow-script", "scripts", metavar="SHA256", multiple=True, help="Let the script with this digest run; repeatable.")
 @click.option("--allow-build", metavar="NAME", multiple=True, help="Let this requirement's own code run to install it; repeatable.")
+@accept_weight_option
 @click.option("--dry-run", is_flag=True, help="Show what would change (--json: as a list of plans), and do nothing.")
 @offline_option
 @yes_option
@@ -50,6 +51,7 @@ def upgrade(
     restart: bool,
     scripts: tuple[str, ...],
     allow_build: tuple[str, ...],
+    accept_weights: tuple[str, ...],
     dry_run: bool,
     offline: bool,
     yes: bool,
@@ -66,7 +68,7 @@ def upgrade(
         done: list[Upgrade | InstallPlan] = []
         with Progress(quiet) as progress:
             for ref in asked:
-                request = UpgradeRequest(ref, restart, restart, scripts, allow_build, offline)
+                request = UpgradeRequest(ref, restart, restart, scripts, allow_build, accept_weights, offline)
                 found = await _upgrade(client, request, progress, yes=yes, quiet=quiet, dry_run=dry_run)
                 done += [found] if found is not None else []
         return done
@@ -89,7 +91,7 @@ async def _upgrade(
     progress.clear()
     summary = plan.package.summary
     rebuilt = bool(request.allow_build) and plan.changes is not None and bool(plan.changes.distributions)
-    if plan.replaces == summary.version and not plan.changes and not rebuilt:
+    if plan.replaces == summary.version and not (plan.changes or rebuilt or request.accept_weights):
         progress.remark(f"{summary.ref} {summary.version} is up to date")
         return plan if dry_run else None
     if plan.problems and not dry_run:

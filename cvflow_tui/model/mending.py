@@ -18,12 +18,15 @@ class Mend:
     python: str | None = None
     """`--python`; empty where only the user knows which."""
     relax: bool = False
+    accept_weights: tuple[str, ...] = ()
+    """`--accept-weight`."""
 
     @property
     def words(self) -> str:
         """The options as they are typed; where the user has something to add, nothing stands after the last of them."""
         words = [f"--with {shlex.quote(each)}" for each in self.requirements]
         words += [f"--allow-build {shlex.quote(each)}" for each in self.allow_build]
+        words += [f"--accept-weight {shlex.quote(each)}" for each in self.accept_weights]
         words += ["--relax"] if self.relax else []
         words += [f"--python {shlex.quote(self.python) if self.python else ''}"] if self.python is not None else []
         words += [f"--weights {shlex.quote(each)}=" for each in self.weights]
@@ -36,6 +39,7 @@ class Mend:
             _once(self.allow_build + other.allow_build),
             self.python if self.python is not None else other.python,
             self.relax or other.relax,
+            _once(self.accept_weights + other.accept_weights),
         )
 
 

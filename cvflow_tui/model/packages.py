@@ -170,6 +170,8 @@ class InstallRequest:
 
     weights: tuple[str, ...] = ()
     """Weights that the user has: `NAME=FILE`, `NAME=https:…`, `NAME=pypi:…`, or a folder in which they lie under their names."""
+    accept_weights: tuple[str, ...] = ()
+    """Weights without a digest that may be other files than those that came first."""
     strict: bool = False
     """Refuse a package that can only be read with repairs."""
     offline: bool = False
@@ -309,6 +311,8 @@ class UpgradeRequest:
     """Digests of scripts that may run, beside those that were allowed before."""
     allow_build: tuple[str, ...] = ()
     """Distributions whose code may run to install them, beside exactly those that were allowed before."""
+    accept_weights: tuple[str, ...] = ()
+    """Weights without a digest that may be other files than those that came first."""
     offline: bool = False
     """Touch no network: what is not at hand is named."""
 

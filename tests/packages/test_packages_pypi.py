@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import socket
+import ssl
 import tarfile
+import threading
 import zipfile
 from pathlib import Path
 
@@ -17,7 +20,7 @@ from cvflow_tui.backend.packages.package import load_package
 from cvflow_tui.backend.packages.pip_config import PYPI, PipConfig, hide_credentials, read_pip_config
 from cvflow_tui.backend.packages.pypi import find_archive, parse_member
 from cvflow_tui.backend.packages.weights import WeightFetcher, WeightStore
-from cvflow_tui.model.errors import PackageError, RemoteError
+from cvflow_tui.model.errors import PackageError, RefusedError, RemoteError
 
 from .parts import FileServer, payload, sha256, weight, write_package, write_wheel
 
@@ -221,3 +224,78 @@ def test_pips_configuration_in_pips_order(tmp_path: Path) -> None:
 
 def test_credentials_of_an_index_are_not_shown() -> None:
     assert hide_credentials("https://me:secret@host/simple") == "https://****@host/simple"
+
+
+# -- the way to an index is pip's, as it is for uv
+
+
+def bring(tmp_path: Path) -> None:
+    """A weight through the index, as an install would."""
+    made = load_package(write_package(tmp_path / "p", more=tables()))
+    fetcher(tmp_path).place(made, tmp_path / "work", Progress())
+    assert (made.root / "pretrained/one.dat").read_bytes() == ONE
+
+
+def test_a_trusted_host_needs_no_certificate(tmp_path: Path, https: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_index(monkeypatch, serve(https, "json", sdist(MEMBERS)))
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    made = load_package(write_package(tmp_path / "other", more=tables()))
+    with pytest.raises(RemoteError, match="CERTIFICATE_VERIFY_FAILED"):
+        fetcher(tmp_path).place(made, tmp_path / "work", Progress())
+    monkeypatch.setenv("PIP_TRUSTED_HOST", "elsewhere.test")
+    with pytest.raises(RemoteError, match="CERTIFICATE_VERIFY_FAILED"):
+        fetcher(tmp_path).place(made, tmp_path / "work", Progress())
+    assert https.requests == []
+    monkeypatch.setenv("PIP_TRUSTED_HOST", f"elsewhere.test {https.url.removeprefix('https://')}")
+    bring(tmp_path)
+    with pytest.raises(RemoteError, match="CERTIFICATE_VERIFY_FAILED"):  # an index is trusted, an author's address on its host is not
+        Downloads(tmp_path / "d").get(https.add("n", ONE), None, "n", tmp_path / "got", Progress())
+
+
+def test_the_client_certificate_is_shown_to_an_index_only(
+    tmp_path: Path, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cert, key = certificate
+    (tmp_path / "own.pem").write_bytes(cert.read_bytes() + key.read_bytes())
+    server = FileServer(tmp_path / "served", None)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(cert))
+    context.load_cert_chain(cert, key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    server._http.socket = context.wrap_socket(server._http.socket, server_side=True)
+    server.url = server.url.replace("http:", "https:")
+    monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+    monkeypatch.setattr("cvflow_tui.backend.packages.downloads.fetching.RETRIES", 0)
+    with server.running():
+        use_index(monkeypatch, serve(server, "json", sdist(MEMBERS)))
+        with pytest.raises(RemoteError):
+            bring(tmp_path)
+        monkeypatch.setenv("PIP_CLIENT_CERT", str(tmp_path / "nothing.pem"))
+        (tmp_path / "p").rename(tmp_path / "before")
+        with pytest.raises(RefusedError, match=r"^the client certificate .*nothing\.pem cannot be read"):
+            bring(tmp_path)
+        monkeypatch.setenv("PIP_CLIENT_CERT", str(tmp_path / "own.pem"))
+        (tmp_path / "p").rename(tmp_path / "again")
+        bring(tmp_path)
+        with pytest.raises(RemoteError):
+            Downloads(tmp_path / "d").get(server.add("n", ONE), None, "n", tmp_path / "got", Progress())
+
+
+def test_pips_proxy_is_gone_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.settimeout(10)
+        use_index(monkeypatch, "https://index.example.org/simple")
+        monkeypatch.setenv("PIP_PROXY", f"127.0.0.1:{proxy.getsockname()[1]}")
+        asked: list[bytes] = []
+
+        def answer() -> None:
+            connection, _ = proxy.accept()
+            with connection:
+                asked.append(connection.recv(1000))
+                connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(RemoteError):
+            bring(tmp_path)
+        thread.join()
+    assert asked[0].startswith(b"CONNECT index.example.org:443 ")

@@ -27,6 +27,7 @@ from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.backend.packages.sizes import measured
 from cvflow_tui.model.circumstances import ALLOW_HOSTS, Circumstances
 from cvflow_tui.model.errors import PackageError, RefusedError, RemoteError
+from cvflow_tui.model.packages import InstallRequest
 from tests.packages.parts import FileServer, payload, sha256, weight, write_package
 
 DATA = payload(200_000)
@@ -179,6 +180,27 @@ def test_a_manifest_does_not_lead_to_this_machine_because_it_says_so(
     with pytest.raises(RefusedError):
         service.install(root, Progress())
     assert https.requests == []
+
+
+def test_an_address_that_the_user_brings_a_weight_from_is_reached_wherever_it_is(
+    service: PackageService, trusted: FileServer, names: Names, tmp_path: Path
+) -> None:
+    """As a source is. Where that one redirects to is its server's word."""
+    names("weights.files.test", ["127.0.0.1"])
+    url = trusted.url.replace("127.0.0.1", "weights.files.test")
+    trusted.add("n", DATA)
+    trusted.redirects["/away"] = f"{trusted.url}/n"
+    root = str(write_package(tmp_path / "p", more=weight("n", f"{trusted.url}/gone")))
+    refused = InstallRequest(root, weights=(f"n={url}/away",))
+    assert service.plan(refused).problems
+    with pytest.raises(RefusedError, match="leads to this machine"):
+        service.install(refused, Progress())
+    assert trusted.gets("n") == []
+    request = InstallRequest(root, weights=(f"n={url}/n",))
+    plan = service.plan(request)
+    assert plan.problems == () and plan.download_bytes == len(DATA)
+    service.install(request, Progress())
+    assert len(trusted.gets("n")) == 1
 
 
 def test_a_name_that_leads_inside_is_refused_before_anything_is_sent(

@@ -106,7 +106,7 @@ def _digests(pin: Pin, wish: Wish, work: Path, progress: Progress) -> Iterator[s
         else:
             into = work / f"build-{number}"
             work.mkdir(mode=0o700, parents=True, exist_ok=True)
-            yield f"sha256:{downloads.get(url, None, pin.file or pin.name, into, progress, named=named).sha256}"
+            yield f"sha256:{downloads.get(url, None, pin.file or pin.name, into, progress, named=named, for_pip=True).sha256}"
             into.unlink()
     shutil.rmtree(downloads.folder, ignore_errors=True)
 

@@ -19,6 +19,7 @@ from cvflow_tui.backend.packages.describe import files_size
 from cvflow_tui.backend.packages.downloads import Downloads
 from cvflow_tui.backend.packages.environment import Environment, Environments, host_environment
 from cvflow_tui.backend.packages.fetched import Job, installed_spec, read_package
+from cvflow_tui.backend.packages.first_use import accepted, first_weights
 from cvflow_tui.backend.packages.hub import FolderHub
 from cvflow_tui.backend.packages.import_check import check_imports
 from cvflow_tui.backend.packages.lock import LOCK, write_lock
@@ -77,6 +78,7 @@ class Installer:
             package, installed = job.package, job.installed
             if not request.again and is_unchanged(job, self._stores.environments):
                 return unchanged_plan(job, self._stores.home.root)
+            first = first_weights(installed, self._stores.records, package)
             plan, resolution = make_plan(
                 package,
                 job.fetched,
@@ -86,6 +88,7 @@ class Installer:
                 environments=self._stores.environments,
                 weights=self._fetcher(caller),
                 replaces=installed.version if installed else None,
+                first={name: each for name, each in first.items() if name not in request.accept_weights},
             )
             return replace(plan, changes=self._changes(job, resolution), scripts=job.scripts)
 
@@ -221,9 +224,11 @@ class Installer:
             if job.lock is not None and any(script.allowed for script in job.scripts):
                 job = replace(job, package=follow(job.lock, job.package))
             own = job.own(progress)
-            weights = self._fetcher(job.caller).place(own, job.work / "weights", progress, job.request.source)
+            first = first_weights(job.installed, self._stores.records, own)
+            held = {name: each.sha256 for name, each in first.items() if name not in job.request.accept_weights}
+            weights = self._fetcher(job.caller).place(own, job.work / "weights", progress, job.request.source, held)
             job = replace(job, request=pinned(job.request, own, {each.name: each.sha256 for each in weights}))
-            record = self._record(job, environment)
+            record = self._record(job, environment, accepted(first, weights))
             write_lock(own, job.fetched, weights, environment, record.installed_at, job.wish)
             remember(job.staged, replace(job.request, offline=False), job.scripts)
             for solver in job.package.solvers:
@@ -257,9 +262,9 @@ class Installer:
         wish = replace(job.wish, requirements=package.requirements, python=package.manifest.package.python)
         return replace(job, package=package, wish=wish)
 
-    def _record(self, job: Job, environment: Environment) -> Record:
+    def _record(self, job: Job, environment: Environment, told_of_weights: Sequence[str]) -> Record:
         package = job.package
-        warnings = [*job.fetched.warnings, *package.warnings, *not_run(job.scripts)]
+        warnings = [*job.fetched.warnings, *package.warnings, *not_run(job.scripts), *told_of_weights]
         if job.fetched.editable is not None and package.original_weights:
             warnings.append(
                 f"its solver looks for weights in {FOLDER}/ of its own folder, into which cvflow does not write: put them there"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
@@ -9,12 +10,13 @@ from cvflow_tui.backend.packages.describe import detail_of, files_size, installe
 from cvflow_tui.backend.packages.diagnosis import Outlook, look_ahead, python_findings
 from cvflow_tui.backend.packages.disk import free_bytes, human
 from cvflow_tui.backend.packages.environment import UNPACKED, Environments
+from cvflow_tui.backend.packages.first_use import first_use_findings
 from cvflow_tui.backend.packages.package import Package
 from cvflow_tui.backend.packages.reach import own_weight_findings, weight_findings
 from cvflow_tui.backend.packages.resolution import Resolution, Wish, total_size
 from cvflow_tui.backend.packages.sizes import measured
 from cvflow_tui.backend.packages.sources import Fetched
-from cvflow_tui.backend.packages.weights import WeightFetcher
+from cvflow_tui.backend.packages.weights import Weight, WeightFetcher
 from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.diagnosis import Finding
 from cvflow_tui.model.errors import CvflowError
@@ -36,6 +38,7 @@ def make_plan(
     environments: Environments,
     weights: WeightFetcher,
     replaces: str | None,
+    first: Mapping[str, Weight],
 ) -> tuple[InstallPlan, Resolution | None]:
     """The plan for a package that was fetched, and what its environment would hold.
 
@@ -43,7 +46,8 @@ def make_plan(
     """
     outlook = look_ahead(package, wish, environments, work, Progress())
     findings = [*outlook.findings, *own_weight_findings(package, fetched.source)]
-    findings += weight_findings(weights.absent(package), fetched.source, wish.caller)
+    findings += weight_findings(weights.absent(package), fetched.source, wish.caller, package.supplied)
+    findings += first_use_findings(package, first, weights)
     download, free = _weights_bytes(package, weights, findings), free_bytes(home)
     disk = installed_size(package)
     if disk is None and download is not None:
@@ -87,7 +91,7 @@ def make_plan(
 
 def _weights_bytes(package: Package, weights: WeightFetcher, findings: list[Finding]) -> int | None:
     """Bytes of weights that have to come; None where a source does not tell. An index without them is a finding."""
-    if any(finding.topic == "weights" for finding in findings):
+    if any(finding.topic == "weights" and finding.blocks for finding in findings):
         return None
     try:
         return weights.missing_bytes(package)

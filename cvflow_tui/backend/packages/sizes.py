@@ -35,7 +35,7 @@ def _ask(pins: Sequence[Pin], caller: Circumstances) -> list[int | None]:
     rules = [_rules(pin, pip, caller) for pin in pins]
     with ExitStack() as opened:
         # Mostly one: a client for every set of rules, for each reads the certificates anew.
-        clients = {each: opened.enter_context(open_client(each, SECONDS, pip.cert, pip.proxy)) for each in set(rules)}
+        clients = {each: opened.enter_context(open_client(each, SECONDS, pip.cert)) for each in set(rules)}
 
         def ask(pin: Pin, outbound: Outbound) -> int | None:
             try:
@@ -51,4 +51,4 @@ def _ask(pins: Sequence[Pin], caller: Circumstances) -> list[int | None]:
 def _rules(pin: Pin, pip: PipConfig, caller: Circumstances) -> Outbound:
     """Where asking for a distribution may connect to: an index of the user's says where its files lie, an author's own address does not."""
     host = urlsplit(str(pin.where)).hostname
-    return Outbound.of(caller, pip.hosts | {host} if host and pin.url is None else pip.hosts)
+    return Outbound.of(caller, pip.hosts | {host} if host and pin.url is None else pip.hosts, for_pip=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -41,6 +42,12 @@ def pinned(request: InstallRequest, package: Package, digests: Mapping[str, str]
     models = {model.name: model for model in package.models}
     told = tuple(f"{name}={models[name].url.partition(_DIGEST)[0]}{_DIGEST}{digests[name]}" for name in package.supplied)
     return replace(request, weights=told)
+
+
+def named_hosts(model: ModelTable, supplied: Collection[str]) -> frozenset[str]:
+    """Hosts that may be reached for a weight wherever they are: the one of its address, where the user gave that (`supplied`: names)."""
+    host = urlsplit(model.url).hostname if model.name in supplied else None
+    return frozenset([host] if host else [])
 
 
 def missing_weight(error: CvflowError, model: ModelTable, source: str) -> CvflowError:

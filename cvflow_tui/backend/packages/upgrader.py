@@ -68,7 +68,14 @@ class Upgrader:
     def _wanted(self, request: UpgradeRequest) -> InstallRequest:
         wanted = self._packages.upgrade_request(request.ref)
         scripts = tuple(dict.fromkeys([*wanted.scripts, *request.scripts]))
-        return replace(wanted, offline=request.offline, scripts=scripts, allow_build=request.allow_build, again=bool(request.allow_build))
+        return replace(
+            wanted,
+            offline=request.offline,
+            scripts=scripts,
+            allow_build=request.allow_build,
+            accept_weights=request.accept_weights,
+            again=bool(request.allow_build or request.accept_weights),
+        )
 
     def _serving(self, ref: str) -> list[RunningSolver]:
         return [solver for solver in self._supervisor.solvers() if solver.package == ref and solver.state.is_live]

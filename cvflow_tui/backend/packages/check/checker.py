@@ -81,7 +81,7 @@ class Checker:
             notes.add(Level.FAULT, "manifest", error.message)
             return None
         for warning in dict.fromkeys([*fetched.warnings, *package.warnings]):
-            if not warning.endswith("whatever its source sends is trusted"):  # told with the mend, below
+            if not warning.endswith("whatever its source sends first is trusted"):  # told with the mend, below
                 notes.add(Level.WARNING, "package", warning)
         notes.findings += [*label_findings(package), *script_findings(package), *code_findings(package)]
         return package

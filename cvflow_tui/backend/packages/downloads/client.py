@@ -15,6 +15,7 @@ import httpx
 from cvflow_tui.backend.packages.downloads.direct import DirectTransport
 from cvflow_tui.backend.packages.downloads.outbound import Outbound, is_local
 from cvflow_tui.backend.packages.downloads.shown import shown_url
+from cvflow_tui.backend.packages.pip_config import PipConfig
 from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import RefusedError
 from cvflow_tui.model.text import one_line
@@ -27,14 +28,13 @@ REDIRECTS = 10
 CONNECT_SECONDS = 15.0
 
 
-def open_client(outbound: Outbound, seconds: float, cert: str | None = None, proxy: str | None = None) -> httpx.Client:
+def open_client(outbound: Outbound, seconds: float, cert: str | None = None) -> httpx.Client:
     """A client for one download.
 
-    `seconds`: how long a server may be silent. `cert`: certificates to trust where the caller's SSL_CERT_FILE names none. `proxy`: the
-    one to go through where the caller's variables name none.
+    `seconds`: how long a server may be silent. `cert`: certificates to trust where the caller's SSL_CERT_FILE names none.
     """
     return httpx.Client(
-        transport=CheckedTransport(outbound, _trusted(outbound.caller, cert), proxy),
+        transport=CheckedTransport(outbound, _trusted(outbound.caller, cert)),
         timeout=httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS)),
         follow_redirects=True,
         trust_env=False,
@@ -46,19 +46,19 @@ def open_client(outbound: Outbound, seconds: float, cert: str | None = None, pro
 class CheckedTransport(httpx.BaseTransport):
     """Looks at every request, redirects included, before anything is sent; the direct way looks at every address too."""
 
-    def __init__(self, outbound: Outbound, context: ssl.SSLContext, proxy: str | None = None) -> None:
+    def __init__(self, outbound: Outbound, context: ssl.SSLContext) -> None:
         self._outbound = outbound
-        self._context = context
-        self._other_proxy = proxy
-        self._ways: dict[str | None, httpx.BaseTransport] = {}
+        self._pip = outbound.pip
+        self._context = _with_own(context, outbound.caller, self._pip) if outbound.for_pip else context
+        self._ways: dict[tuple[str | None, bool], httpx.BaseTransport] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request the way it has to go. Raises OutboundRefusedError, or what httpx raises."""
         self._outbound.check(request.url)
-        proxy = _proxy(request.url, self._outbound.caller, self._other_proxy)
-        way = self._ways.get(proxy)
+        key = (_proxy(request.url, self._outbound.caller, self._pip.proxy), self._outbound.trusts(request.url))
+        way = self._ways.get(key)
         if way is None:
-            way = self._ways.setdefault(proxy, self._open(proxy))
+            way = self._ways.setdefault(key, self._open(*key))
         return way.handle_request(request)
 
     def close(self) -> None:
@@ -66,11 +66,12 @@ class CheckedTransport(httpx.BaseTransport):
         for way in self._ways.values():
             way.close()
 
-    def _open(self, proxy: str | None) -> httpx.BaseTransport:
+    def _open(self, proxy: str | None, trusted: bool) -> httpx.BaseTransport:
+        context = _unchecked(self._outbound.caller, self._pip) if trusted else self._context
         if proxy is not None:
             # The proxy looks names up itself: what it may reach is its owner's rule. Literal addresses were checked above.
-            return httpx.HTTPTransport(verify=self._context, proxy=proxy)
-        return DirectTransport(_Backend(self._outbound), self._context)
+            return httpx.HTTPTransport(verify=context, proxy=proxy)
+        return DirectTransport(_Backend(self._outbound), context)
 
 
 class _Backend(httpcore.SyncBackend):
@@ -115,6 +116,24 @@ def _trusted(caller: Circumstances, cert: str | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=file, capath=folder) if file or folder else httpx.create_ssl_context(trust_env=False)
     except (OSError, ssl.SSLError) as error:
         raise RefusedError(f"the certificates in {one_line(str(file or folder))} cannot be read: {one_line(str(error))}") from error
+
+
+def _unchecked(caller: Circumstances, pip: PipConfig) -> ssl.SSLContext:
+    """For hosts that the user trusts whatever their certificate says."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return _with_own(context, caller, pip)
+
+
+def _with_own(context: ssl.SSLContext, caller: Circumstances, pip: PipConfig) -> ssl.SSLContext:
+    """With the certificate that the caller shows to package indexes, where there is one."""
+    own = caller.variables.get("SSL_CLIENT_CERT") or pip.client_cert
+    try:
+        if own:
+            context.load_cert_chain(own)
+    except (OSError, ssl.SSLError) as error:
+        raise RefusedError(f"the client certificate {one_line(str(own))} cannot be read: {one_line(str(error))}") from error
+    return context
 
 
 def _proxy(url: httpx.URL, caller: Circumstances, other: str | None) -> str | None:

@@ -60,14 +60,15 @@ class Downloads:
         size: int | None = None,
         mirrors: Sequence[str] = (),
         named: Collection[str] = (),
+        for_pip: bool = False,
     ) -> Received:
         """The file at `url` or one of its mirrors, verified against `sha256` (None: whatever comes), as a new file `into`.
 
-        `size` is the most bytes it may have. Raises PackageError naming both digests where it is another file (which is deleted),
-        RefusedError where it does not fit on the disk or the address must not be reached, RemoteError where it cannot be had;
-        what arrived until then is kept for the next attempt.
+        `size` is the most bytes it may have, `for_pip` says that an index listed it. Raises PackageError naming both digests where it is
+        another file (which is deleted), RefusedError where it does not fit on the disk or the address must not be reached, RemoteError
+        where it cannot be had; what arrived until then is kept for the next attempt.
         """
-        wanted = Wanted(url, sha256, what, size, tuple(mirrors), frozenset(named))
+        wanted = Wanted(url, sha256, what, size, tuple(mirrors), frozenset(named), for_pip)
         with self._taking(wanted.key, progress) as path:
             received = self._whole(path, sha256) or self._first(wanted, path, progress)
             # A link of the caller's own: whoever forgets the download does not take the file from anyone.
@@ -98,24 +99,24 @@ class Downloads:
         path = self.folder / Wanted(url, sha256, "").key
         return sum(file.stat().st_blocks * 512 for file in (path, part_of(path)) if file.exists())
 
-    def size(self, url: str, named: Collection[str] = ()) -> int | None:
+    def size(self, url: str, named: Collection[str] = (), *, for_pip: bool = False) -> int | None:
         """How large the file is, if its server says so within a few seconds."""
         try:
             if url.startswith("file:"):
                 return file_path(url).stat().st_size
-            return None if self.is_offline else head_size(Outbound.of(self.caller, named), url, self._cert)
+            return None if self.is_offline else head_size(Outbound.of(self.caller, named, for_pip=for_pip), url, self._cert)
         except (OSError, CvflowError):
             return None
 
     def text(self, url: str, headers: dict[str, str], named: Collection[str] = ()) -> Page | None:
-        """A page as (text, content type, final address); None where there is none (404). Raises RemoteError."""
+        """A page of a package index as (text, content type, final address); None where there is none (404). Raises RemoteError."""
         if url.startswith("file:"):
             path = file_path(url)
             path = path / "index.html" if path.is_dir() else path
             return (path.read_text("utf-8", "replace"), "text/html", path.as_uri()) if path.is_file() else None
         if self.is_offline:
             raise no_network(url)
-        return read_page(Outbound.of(self.caller, named), url, headers, self._cert)
+        return read_page(Outbound.of(self.caller, named, for_pip=True), url, headers, self._cert)
 
     # -- one file
 
@@ -150,7 +151,7 @@ class Downloads:
         elif self.is_offline:
             raise no_network(url)
         else:
-            outbound = Outbound.of(self.caller, wanted.named)
+            outbound = Outbound.of(self.caller, wanted.named, for_pip=wanted.for_pip)
             outbound.check(httpx.URL(url))
             received = Fetching(wanted, url, part_of(path), progress).run(outbound, self._cert)
         if wanted.sha256 is not None and received.sha256 != wanted.sha256:

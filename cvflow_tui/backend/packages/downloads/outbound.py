@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import httpx
 
 from cvflow_tui.backend.packages.downloads.shown import shown_url
+from cvflow_tui.backend.packages.pip_config import PipConfig, read_pip_config
 from cvflow_tui.model.circumstances import ALLOW_HOSTS, NOTHING_TOLD, Circumstances
 from cvflow_tui.model.errors import RefusedError, RemoteError
 
@@ -30,17 +31,31 @@ class Outbound:
     """Hosts that the user wrote down (a source, a package index): reached wherever they are."""
     caller: Circumstances = NOTHING_TOLD
     """Whoever asks: which hosts they allow, through which proxy they go, whose certificates they trust."""
+    for_pip: bool = False
+    """Whether it is a package index that is asked: then pip's proxy, client certificate and trusted hosts hold, as they do for uv."""
 
     @classmethod
-    def of(cls, caller: Circumstances, named: Collection[str] = ()) -> Outbound:
+    def of(cls, caller: Circumstances, named: Collection[str] = (), *, for_pip: bool = False) -> Outbound:
         """The rules for whoever asks; `named` are the hosts of the user's own."""
-        return cls(frozenset(host.lower() for host in named), caller)
+        return cls(frozenset(host.lower() for host in named), caller, for_pip)
+
+    @property
+    def pip(self) -> PipConfig:
+        """What pip's configuration says of the way; nothing where no index is asked."""
+        return read_pip_config(self.caller.variables) if self.for_pip else PipConfig()
+
+    def trusts(self, url: httpx.URL) -> bool:
+        """Whether the user trusts a host without a certificate (pip's trusted-host)."""
+        host = url.host.lower()
+        port = url.port or {"https": 443, "http": 80}.get(url.scheme)
+        return any(each.lower() in (host, f"{host}:{port}") for each in self.pip.trusted_hosts)
 
     def check(self, url: httpx.URL) -> None:
         """Raise OutboundRefusedError for an address of a request (the first or a redirect) that must not be followed."""
         host = url.host.lower()
         local = is_local(host)
-        if url.scheme != "https" and not (url.scheme == "http" and local and self._may_be_local(host)):
+        plain = url.scheme == "http" and ((local and self._may_be_local(host)) or self.trusts(url))
+        if url.scheme != "https" and not plain:
             raise OutboundRefusedError(f"{shown_url(str(url))} is not https: what comes over it cannot be trusted; use https:")
         if (address := _literal(host)) is not None:
             self._check_address(host, address)
