@@ -19,6 +19,7 @@ from cvflow_tui.backend.packages.disk import human, require_space
 from cvflow_tui.backend.packages.manifest import MANIFESTS, check_name, find_manifest
 from cvflow_tui.backend.packages.sources.base import Fetched
 from cvflow_tui.backend.packages.sources.folder import copy_folder
+from cvflow_tui.backend.packages.sources.moved import MOVES, moved_to
 from cvflow_tui.backend.packages.tools import guarded, kill_group, last_lines
 from cvflow_tui.model.circumstances import NOTHING_TOLD, Circumstances
 from cvflow_tui.model.errors import NotFoundError, PackageError, RemoteError, UsageError
@@ -63,6 +64,7 @@ _CONFIG = (
     "filter.lfs.smudge=",
     "filter.lfs.process=",
     "filter.lfs.required=false",
+    "http.followRedirects=false",
     "http.lowSpeedLimit=100",
     "http.lowSpeedTime=60",
     "init.templateDir=",
@@ -126,6 +128,7 @@ class _Clone:
 
     def __init__(self, source: GitSource, path: Path, progress: Progress) -> None:
         self._source = source
+        self._url = source.url
         self._path = path
         self._progress = progress
 
@@ -152,9 +155,20 @@ class _Clone:
         return self._commit("FETCH_HEAD")
 
     def _git_fetch(self, *arguments: str) -> None:
+        for moves in range(MOVES + 1):
+            try:
+                self._git_fetch_from(self._url, *arguments)
+                return
+            except RemoteError:
+                moved = moved_to(self._url, self._source.caller) if self._url.startswith("https:") and moves < MOVES else None
+                if moved is None or not URL.fullmatch(moved):
+                    raise
+                self._url = moved
+
+    def _git_fetch_from(self, url: str, *arguments: str) -> None:
         options = [argument for argument in arguments if argument.startswith("--")]
         refs = [argument for argument in arguments if not argument.startswith("--")]
-        self._git("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", *options, "--", self._source.url, *refs)
+        self._git("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", *options, "--", url, *refs)
 
     def _commit(self, name: str) -> str:
         try:
