@@ -13,7 +13,7 @@ from cvflow_tui.backend.packages.pip_config import hide_credentials, read_pip_co
 from cvflow_tui.backend.packages.resolution import Pin, Resolution
 from cvflow_tui.backend.packages.resolver import explain
 from cvflow_tui.backend.packages.sizes import measured
-from cvflow_tui.backend.packages.uv_program import build_arguments, index_arguments, keys_for, run_uv
+from cvflow_tui.backend.packages.uv_program import build_arguments, index_arguments, run_uv
 from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import PackageError
 
@@ -113,8 +113,8 @@ def _uv(
     caller: Circumstances,
 ) -> tuple[int | None, str]:
     """Run uv, confined where it may build something."""
-    keys = keys_for((pin.url for pin in resolution.builds), caller)
-    return run_uv(arguments, caller, progress, seconds, watch, builds_in=work if resolution.builds else None, more=keys)
+    places = [pin.url for pin in resolution.pins]
+    return run_uv(arguments, caller, progress, seconds, watch, builds_in=work if resolution.builds else None, places=places)
 
 
 def _arguments(resolution: Resolution, work: Path, caller: Circumstances) -> list[str]:

@@ -21,7 +21,7 @@ from cvflow_tui.backend.packages.pip_config import hide_credentials, read_pip_co
 from cvflow_tui.backend.packages.requirements import built, exact_names, parse, pinned, stand_in
 from cvflow_tui.backend.packages.resolution import Pin, Resolution, Wish
 from cvflow_tui.backend.packages.tools import last_lines
-from cvflow_tui.backend.packages.uv_program import build_arguments, index_arguments, keys_for, run_uv
+from cvflow_tui.backend.packages.uv_program import build_arguments, index_arguments, run_uv
 from cvflow_tui.model.errors import CvflowError, PackageError, RefusedError, RemoteError
 from cvflow_tui.model.mending import Mend
 from cvflow_tui.model.text import one_line
@@ -75,11 +75,12 @@ def _resolve(wish: Wish, held: Held, interpreter: Interpreter, work: Path, progr
         constraints.write_text("".join(f"{pin.told}\n" for pin in held.indexed), "utf-8")
         arguments += ["--constraint", str(constraints)]
     # What is built is asked for its own requirements by running it.
-    how: dict[str, Any] = {"builds_in": work, "more": keys_for(built(lines).values(), wish.caller)} if allowed else {}
+    builds_in = work if allowed else None
+    places = [parse(line)[0].url for line in lines]
 
     def compiled(*more: str) -> tuple[int | None, str, tuple[Pin, ...]]:
         answer.unlink(missing_ok=True)
-        status, output = run_uv([*arguments, *more], wish.caller, progress, SECONDS, **how)
+        status, output = run_uv([*arguments, *more], wish.caller, progress, SECONDS, builds_in=builds_in, places=places)
         return status, output, tuple(_pins(tomllib.loads(answer.read_text("utf-8")))) if status == 0 else ()
 
     if not wish.caller.offline and (names := exact_names(lines)):
