@@ -21,6 +21,7 @@ def source_options(command: F) -> F:
     command = supply_options(environment_options(command))
     again = "Do it anew where exactly this is installed already: newer requirements come too."
     for option in (
+        click.option("--discard", is_flag=True, help="Keep nothing of what was downloaded where it is called off or fails."),
         click.option("--reinstall", "again", is_flag=True, help=again),
         click.option("--allow-script", "scripts", metavar="SHA256", multiple=True, help="Let the script with this digest run; repeatable."),
         click.option(
@@ -138,7 +139,13 @@ def read_line(line: str) -> InstallRequest:
 def write_line(request: InstallRequest, mend: Mend | None = None) -> str:
     """A request, and what may mend it, as a person types them behind `cvflow install`."""
     words = [shlex.quote(request.source)]
-    flags = (("editable", request.editable), ("locked", request.locked), ("reinstall", request.again), ("strict", request.strict))
+    flags = (
+        ("editable", request.editable),
+        ("locked", request.locked),
+        ("reinstall", request.again),
+        ("strict", request.strict),
+        ("discard", request.discard),
+    )
     words += [f"--{name}" for name, is_set in (*flags, ("offline", request.offline)) if is_set]
     words += [f"--allow-script {digest}" for digest in request.scripts]
     words += [f"--weights {shlex.quote(each)}" for each in request.weights]

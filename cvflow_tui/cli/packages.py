@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def install(session: Session, /, source: str, yes: bool, quiet: bool, as_json: bool, **wishes: Any) -> None:
-    """Install a package: shows what will happen, asks, then does it. Ctrl-C calls it off and keeps nothing.
+    """Install a package: shows what will happen, asks, then does it. Ctrl-C calls it off: nothing is installed.
 
     SOURCE is a name of the hub (NAME==VERSION for another than the newest), a folder, https://HOST/FILE.zip or .tar.gz,
     git+https:URL[@REVISION], git+ssh://git@HOST/PATH, git+file:FOLDER. What is installed already, to the last byte and with the same

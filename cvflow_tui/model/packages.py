@@ -174,6 +174,8 @@ class InstallRequest:
     """Weights without a digest that may be other files than those that came first."""
     strict: bool = False
     """Refuse a package that can only be read with repairs."""
+    discard: bool = False
+    """Keep nothing of what was downloaded where it is called off or fails; else that waits for another attempt."""
     offline: bool = False
     """Touch no network, not even to look up a name: what is not at hand is named."""
     again: bool = False

@@ -35,7 +35,7 @@ WIDTH = 40
 class InstallScreen(ModalScreen[str | None]):
     """Shows the plan of an install or an upgrade, does it on Enter, follows the job. Dismissed with the package, or None.
 
-    While it installs, Esc and `c` cancel; the daemon keeps nothing of a cancelled install.
+    While it installs, Esc and `c` cancel; nothing of a cancelled install is installed.
     """
 
     CSS_PATH = "dialogs.tcss"
@@ -43,7 +43,7 @@ class InstallScreen(ModalScreen[str | None]):
         Binding("enter,y", "go", "install", tooltip="Install it", id="install.go"),
         Binding("down,j", "scroll(1)", "down", show=False, tooltip="Further down in the plan", id="install.down"),
         Binding("up,k", "scroll(-1)", "up", show=False, tooltip="Further up in the plan", id="install.up"),
-        Binding("escape,c,n,q", "back", "cancel", tooltip="Cancel; nothing is kept", id="install.cancel"),
+        Binding("escape,c,n,q", "back", "cancel", tooltip="Cancel; nothing is installed", id="install.cancel"),
         Binding("s", "script", "script", show=False, tooltip="Read a script of the package, and allow it to run", id="install.script"),
         Binding("r", "again", "install anew", show=False, tooltip="Install anew what is installed already", id="install.again"),
         Binding("m", "mend", "try again", show=False, tooltip="Try again with the options that may help", id="install.mend"),
@@ -174,7 +174,7 @@ class InstallScreen(ModalScreen[str | None]):
             if self._installed is not None:
                 self._installed()
         elif job.state is JobState.CANCELLED:
-            self._end("Cancelled, nothing was kept.", MUTED)
+            self._end("Cancelled, nothing was installed.", MUTED)
         else:
             self._mends = job.mends if isinstance(self._request, InstallRequest) else ()
             self._end(job.error or "It failed, and the daemon did not say why.", "$error", job.detail)

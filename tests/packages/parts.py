@@ -134,10 +134,10 @@ def commit_all(folder: Path, message: str = "all") -> str:
 
 
 def tree(home: Home) -> set[str]:
-    """Everything below a home folder but the database and the folders that are always there."""
+    """Everything below a home folder but the database, the folders that are always there, and downloads that wait for another try."""
     always = {"packages", "environments", "weights", "projects", "logs", "runs", "staging", "staging/downloads", "ballast"}
     found = {path.relative_to(home.root).as_posix() for path in home.root.rglob("*")}
-    return {name for name in found if name not in always and not name.startswith("state.db")}
+    return {name for name in found if name not in always and not name.startswith(("state.db", "staging/downloads/"))}
 
 
 class Watching(Progress):

@@ -170,7 +170,7 @@ def test_the_wrong_digest_names_weight_and_both_digests_and_keeps_nothing(
     assert not (made.root / "pretrained").exists()
 
 
-def test_called_off_in_the_middle_nothing_is_left(
+def test_called_off_in_the_middle_the_next_attempt_goes_on(
     tmp_path: Path, fetcher: WeightFetcher, downloads: Downloads, trusted: FileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cvflow_tui.backend.packages.meter.INTERVAL", 0.0)
@@ -180,7 +180,10 @@ def test_called_off_in_the_middle_nothing_is_left(
     with pytest.raises(Cancelled):
         fetcher.place(made, tmp_path / "work", progress)
     assert 1_000_000 <= progress.reports[-1][1] < len(DATA)
-    assert left(downloads) == []
+    fetcher.place(made, tmp_path / "again", Progress())
+    [_, again] = trusted.gets("two")
+    assert int(again["range"].removeprefix("bytes=").removesuffix("-")) >= 1_000_000 and len(trusted.gets("one")) == 1
+    assert (made.root / "pretrained/two").read_bytes() == DATA and left(downloads) == []
 
 
 def test_called_off_while_the_server_says_nothing(tmp_path: Path, downloads: Downloads, trusted: FileServer) -> None:
@@ -299,14 +302,14 @@ def test_a_small_disk_is_noticed_before_a_byte_is_fetched(tmp_path: Path, small_
 
 
 def test_a_disk_that_fills_up_meanwhile(tmp_path: Path, small_disk: Path, trusted: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system says "no space" in the middle of a write: the same error, and nothing of the weight is left."""
+    """The system says "no space" in the middle of a write: the same error, and what arrived waits for more room."""
     monkeypatch.setattr(disk, "free_bytes", lambda path: 10**12)
     (small_disk / "store").mkdir()
     fetcher = WeightFetcher(WeightStore(small_disk / "store"), Downloads(small_disk / "d"))
     made = package(tmp_path, weight("net", trusted.add("n", DATA), sha256(DATA)))
     with pytest.raises(RefusedError, match=r"^no disk space: net needs 3\.0 MB"):
         fetcher.place(made, small_disk / "work", Progress())
-    assert sum(path.stat().st_size for path in small_disk.rglob("*") if path.is_file()) == 0
+    assert not (made.root / "pretrained").exists() and any(name.endswith(".part") for name in left(Downloads(small_disk / "d")))
 
 
 def test_all_weights_together_must_fit_before_the_first_byte(small_disk: Path, tmp_path: Path, trusted: FileServer) -> None:

@@ -46,6 +46,15 @@ for number, path in enumerate(paths):
 """
 
 
+_HOPELESS = ("ModuleNotFoundError", "ImportError", "SyntaxError", "IndentationError", "TabError")
+
+
+def imports_never(error: PackageError) -> bool:
+    """Whether what an import failed of is in the code or the environment; else it may have been a file that was not there yet."""
+    lines = [line for line in (error.detail or "").splitlines() if line.strip()]
+    return bool(lines) and lines[-1].startswith(_HOPELESS)
+
+
 def check_imports(
     package: Package, python: Path, progress: Progress, seconds: float = SECONDS, source: str | None = None, *, work: Path
 ) -> None:

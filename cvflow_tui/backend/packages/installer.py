@@ -21,7 +21,7 @@ from cvflow_tui.backend.packages.environment import Environment, Environments, h
 from cvflow_tui.backend.packages.fetched import Job, installed_spec, read_package
 from cvflow_tui.backend.packages.first_use import accepted, first_weights
 from cvflow_tui.backend.packages.hub import FolderHub
-from cvflow_tui.backend.packages.import_check import check_imports
+from cvflow_tui.backend.packages.import_check import check_imports, imports_never
 from cvflow_tui.backend.packages.lock import LOCK, write_lock
 from cvflow_tui.backend.packages.locked import Lock, follow, read_lock, refuse_unread, remember, told
 from cvflow_tui.backend.packages.package import load_package
@@ -72,9 +72,9 @@ class Installer:
     def plan(self, request: InstallRequest, caller: Circumstances) -> InstallPlan:
         """What installing would do; fetches the package's files, leaves nothing."""
         progress = Progress()
-        caller = caller.kept_offline(request.offline)
+        downloads = self._stores.downloads.of(caller.kept_offline(request.offline))
         with self._workspace() as work:
-            job = self._fetch(request, work, progress, caller)
+            job = self._fetch(request, work, progress, downloads)
             package, installed = job.package, job.installed
             if not request.again and is_unchanged(job, self._stores.environments):
                 return unchanged_plan(job, self._stores.home.root)
@@ -86,7 +86,7 @@ class Installer:
                 work=work,
                 home=self._stores.home.root,
                 environments=self._stores.environments,
-                weights=self._fetcher(caller),
+                weights=self._fetcher(downloads),
                 replaces=installed.version if installed else None,
                 first={name: each for name, each in first.items() if name not in request.accept_weights},
             )
@@ -95,17 +95,26 @@ class Installer:
     def install(self, request: InstallRequest, progress: Progress, caller: Circumstances) -> Record:
         """Install a package. When this returns the package is there; when it raises, nothing of it is.
 
+        What was downloaded until then waits for another attempt, unless the request says otherwise.
+
         Raises Cancelled when called off, else a CvflowError with the reason.
         """
-        caller = caller.kept_offline(request.offline)
-        with self._workspace() as work:
-            job = self._fetch(request, work, progress, caller)
-            with self.working_on(job.package.ref):
-                try:
-                    return self._install(job, progress)
-                except BaseException:
-                    self.sweep()  # the environment that was made for it
-                    raise
+        downloads = self._stores.downloads.of(caller.kept_offline(request.offline))
+        try:
+            with self._workspace() as work:
+                job = self._fetch(request, work, progress, downloads)
+                with self.working_on(job.package.ref):
+                    try:
+                        record = self._install(job, progress)
+                    except BaseException:
+                        self.sweep()  # the environment that was made for it
+                        raise
+        except BaseException:
+            if request.discard:
+                downloads.forget_taken()
+            raise
+        downloads.forget_taken()
+        return record
 
     def roll_back(self, record: Record) -> Record:
         """Make the version that was kept the installed one. Raises RefusedError where none was, PackageError where a part of it is gone.
@@ -171,15 +180,15 @@ class Installer:
             with self._guard:
                 self._busy.discard(ref)
 
-    def _fetcher(self, caller: Circumstances) -> WeightFetcher:
-        return WeightFetcher(self._stores.weights, self._stores.downloads.of(caller))
+    def _fetcher(self, downloads: Downloads) -> WeightFetcher:
+        return WeightFetcher(self._stores.weights, downloads)
 
-    def _fetch(self, request: InstallRequest, work: Path, progress: Progress, caller: Circumstances) -> Job:
+    def _fetch(self, request: InstallRequest, work: Path, progress: Progress, downloads: Downloads) -> Job:
         """Bring the package's files and read them."""
         work.mkdir(mode=0o700, parents=True)
         staged = work / "package"
         request, lock = self._followed(request)
-        source = parse_source(request.source, self._stores.hub, self._stores.downloads.of(caller), editable=request.editable)
+        source = parse_source(request.source, self._stores.hub, downloads, editable=request.editable)
         fetched = source.fetch(staged, progress)
         package = as_asked(read_package(fetched, staged), request)
         if request.locked:
@@ -189,8 +198,11 @@ class Installer:
             # What its scripts made is in the lock too: then it is compared after they have run.
             package = package if lock.scripts else follow(lock, package)
         installed = self._stores.records.get(package.vendor, package.name)
+        caller = downloads.caller
         wish = wish_of(package, request, caller, installed.path if installed else None, lock.path if lock else None)
-        return Job(request, fetched, package, staged, work, wish, find_scripts(package, request.scripts), installed, lock, caller)
+        return Job(
+            request, fetched, package, staged, work, wish, find_scripts(package, request.scripts), installed, lock, caller, downloads
+        )
 
     def _followed(self, request: InstallRequest) -> tuple[InstallRequest, Lock | None]:
         """A request for a lock (its file, or an installed package) as one for the source that stands in it."""
@@ -224,20 +236,35 @@ class Installer:
             if job.lock is not None and any(script.allowed for script in job.scripts):
                 job = replace(job, package=follow(job.lock, job.package))
             own = job.own(progress)
+            imports = self._imports_early(job, environment, progress)
             first = first_weights(job.installed, self._stores.records, own)
             held = {name: each.sha256 for name, each in first.items() if name not in job.request.accept_weights}
-            weights = self._fetcher(job.caller).place(own, job.work / "weights", progress, job.request.source, held)
+            weights = self._fetcher(job.downloads).place(own, job.work / "weights", progress, job.request.source, held, keep=True)
             job = replace(job, request=pinned(job.request, own, {each.name: each.sha256 for each in weights}))
             record = self._record(job, environment, accepted(first, weights))
             write_lock(own, job.fetched, weights, environment, record.installed_at, job.wish)
             remember(job.staged, replace(job.request, offline=False), job.scripts)
             for solver in job.package.solvers:
                 write_runner(job.staged, installed_spec(record, job.package, solver, environment.python, [each.name for each in weights]))
-            check_imports(job.package, environment.python, progress, source=job.request.source, work=job.work)
+            if not imports:
+                check_imports(job.package, environment.python, progress, source=job.request.source, work=job.work)
             progress.step("finishing")
             record = replace(record, size=files_size(job.staged))
             self._commit(job.staged, record, weights)
         return record
+
+    def _imports_early(self, job: Job, environment: Environment, progress: Progress) -> bool:
+        """Whether its classes can be imported already, before its weights are fetched.
+
+        Raises PackageError where weights are not what is missing: no module is to be looked for after gigabytes have come.
+        """
+        try:
+            check_imports(job.package, environment.python, progress, source=job.request.source, work=job.work)
+        except PackageError as error:
+            if not job.package.models or imports_never(error):
+                raise
+            return False
+        return True
 
     def _resolve(self, job: Job, progress: Progress) -> Resolution | None:
         """What its environment will hold: as its lock says, or else as the index says. None: the app's own Python."""

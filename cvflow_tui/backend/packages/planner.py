@@ -66,10 +66,10 @@ def make_plan(
     sentence = environment_sentence(package, outlook)
     if package.environment == "venv":
         steps.append("make the environment")
-    if package.models:
-        steps.append(_weights_step(package))
     names = ", ".join(solver.name for solver in package.solvers)
     steps.append(f"import {names}, to see that {'they' if len(package.solvers) > 1 else 'it'} can run")
+    if package.models:
+        steps.append(_weights_step(package))
     if replaces is not None:
         steps.append(f"replace version {replaces}")
     plan = InstallPlan(

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 def recover(stores: Stores, installer: Installer) -> None:
     """Bring folders and rows back into agreement: a package is installed when its row is there. Call before anything else is done.
 
-    Downloads that were cut off less than a day ago stay: the next attempt goes on with them.
+    Downloads of the last two weeks stay: the next attempt goes on with them.
     """
     for path in stores.home.staging.iterdir() if stores.home.staging.is_dir() else ():
         if path != stores.downloads.folder:

@@ -28,7 +28,9 @@ def upgrade_request(text: str, find: Callable[[str], Record]) -> InstallRequest:
         raise UsageError(f"{one_line(versions, 60)!r} is no range of versions: write it like ==1.0.0 or >=1,<2") from error
     record = find(name)
     before = asked(record.request) if record.request else InstallRequest(_PINNED.sub("", record.source))
-    before = replace(before, allow_build=(), accept_weights=())  # of that time; what was built and what came stands in the lock
+    before = replace(
+        before, allow_build=(), accept_weights=(), discard=False
+    )  # of that time; what was built and what came stands in the lock
     if record.source.startswith("hub:"):
         kept = "" if versions else ranges(before.source)
         return replace(before, source=f"hub:{record.ref}{wanted if versions else kept}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.jobs import Cancelled, Progress
 from cvflow_tui.backend.packages.archives import extract
 from cvflow_tui.backend.packages.describe import is_relative
 from cvflow_tui.backend.packages.disk import link_or_copy, require_space
@@ -91,12 +91,19 @@ class WeightFetcher:
         self._pip = read_pip_config(downloads.caller.variables)
 
     def place(
-        self, package: Package, work: Path, progress: Progress, source: str = "SOURCE", first: Mapping[str, str] = NO_DIGESTS
+        self,
+        package: Package,
+        work: Path,
+        progress: Progress,
+        source: str = "SOURCE",
+        first: Mapping[str, str] = NO_DIGESTS,
+        *,
+        keep: bool = False,
     ) -> list[Weight]:
         """Bring every weight to `pretrained/NAME` of the staged package, verified. `work` is a folder for what lies in between.
 
         `source` is what the user typed: the error for a weight that does not come names the command that brings it from elsewhere.
-        `first` are digests by name that hold where the manifest has none.
+        `first` are digests by name that hold where the manifest has none. `keep`: what was downloaded stays, for another attempt.
 
         Raises PackageError for a weight that is missing or not what the manifest says, RefusedError without space and for one that is not
         what it was at first, RemoteError where a source does not deliver.
@@ -111,12 +118,13 @@ class WeightFetcher:
             weights = [_put(package, model, received[model.name]) for model in package.models]
             for model in package.models:
                 check_external_data(package.root / FOLDER / model.name, package.root, one_line(model.name))
-        except RemoteError:
+        except (RemoteError, RefusedError, Cancelled):
             raise  # what arrived waits for the attempt that goes on with it
         except BaseException:
             self._forget(taken)
             raise
-        self._forget(taken)
+        if not keep:
+            self._forget(taken)
         return weights
 
     def _receive(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,9 @@ from cvflow_tui.backend.packages.pip_config import read_pip_config
 from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import CvflowError, RemoteError
 
+UNSURE_SECONDS = 86400.0
+"""How long a file whose digest nobody tells is taken for the one at its address: later, it is fetched anew."""
+
 
 class Downloads:
     """Downloads into a folder, one file an address. Thread-safe; the same file is fetched by one thread at a time.
@@ -37,6 +41,7 @@ class Downloads:
         self._cert = read_pip_config(self.caller.variables).cert
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
+        self._taken: set[tuple[str, str | None]] = set()
 
     def of(self, caller: Circumstances) -> Downloads:
         """The same downloads for somebody else; whoever must not touch the network is refused by name what is not at hand."""
@@ -68,6 +73,7 @@ class Downloads:
         another file (which is deleted), RefusedError where it does not fit on the disk or the address must not be reached, RemoteError
         where it cannot be had; what arrived until then is kept for the next attempt.
         """
+        self._taken.add((url, sha256))
         wanted = Wanted(url, sha256, what, size, tuple(mirrors), frozenset(named), for_pip)
         with self._taking(wanted.key, progress) as path:
             received = self._whole(path, sha256) or self._first(wanted, path, progress)
@@ -85,6 +91,11 @@ class Downloads:
                 (self.folder / key).unlink(missing_ok=True)
             finally:
                 lock.release()
+
+    def forget_taken(self) -> None:
+        """Delete what was asked for through this object, come to its end or not, unless somebody else is at it."""
+        for url, sha256 in self._taken:
+            self.forget(url, sha256)
 
     def has(self, url: str, sha256: str | None) -> bool:
         """Whether a download came to its end and waits."""
@@ -123,6 +134,9 @@ class Downloads:
     def _whole(self, path: Path, sha256: str | None) -> Received | None:
         """What an earlier attempt brought to its end, if it is the file."""
         if not path.is_file():
+            return None
+        if sha256 is None and not 0 <= time.time() - path.stat().st_mtime < UNSURE_SECONDS:
+            path.unlink()
             return None
         received = hash_file(path)
         if sha256 is None or received.sha256 == sha256:

@@ -11,8 +11,8 @@ from pathlib import Path
 from cvflow_tui.backend.private_file import write_private
 from cvflow_tui.backend.processes import boot_id
 
-KEPT_SECONDS = 86400.0
-"""How long an interrupted download waits for the attempt that resumes it."""
+KEPT_SECONDS = 14 * 86400.0
+"""How long a download waits for the attempt that goes on with it."""
 AGAIN_SECONDS = 3600.0
 """How long after a first look a second one has to find the same: by then a clock that was wrong has mostly been put right."""
 
@@ -20,7 +20,7 @@ _MARK = ".stale"
 
 
 def sweep(folder: Path, now: float | None = None, up: float | None = None) -> int:
-    """Delete downloads that nobody came back for within a day; the bytes they took.
+    """Delete downloads that nobody came back for within two weeks; the bytes they took.
 
     A clock may be wrong, at the start of a machine above all: what looks old once is only marked, and deleted where a later look, an hour
     on by the clock that nobody sets (or after another start of the machine), finds it old again. `now` and `up` are the two clocks.
