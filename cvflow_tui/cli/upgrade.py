@@ -11,6 +11,7 @@ from cvflow_tui.cli.lazy import examples
 from cvflow_tui.cli.options import agreed, json_option, quiet_option, yes_option
 from cvflow_tui.cli.output import print_json, remark, say
 from cvflow_tui.cli.session import Session
+from cvflow_tui.install_line import offline_option
 
 if TYPE_CHECKING:
     from cvflow_tui.backend.client import DaemonClient
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     help="Restart its solvers with the new version, and go back at once where one does not start; else they go on serving the old one.",
 )
 @click.option("--allow-script", "scripts", metavar="SHA256", multiple=True, help="Let the script with this digest run; repeatable.")
+@offline_option
 @yes_option
 @quiet_option
 @json_option
@@ -42,6 +44,7 @@ def upgrade(
     refs: tuple[str, ...],
     restart: bool,
     scripts: tuple[str, ...],
+    offline: bool,
     yes: bool,
     quiet: bool,
     as_json: bool,
@@ -56,7 +59,7 @@ def upgrade(
         done = []
         with Progress(quiet) as progress:
             for ref in asked:
-                request = UpgradeRequest(ref, restart, rollback_on_failure=restart, scripts=scripts)
+                request = UpgradeRequest(ref, restart, rollback_on_failure=restart, scripts=scripts, offline=offline)
                 found = await _upgrade(client, request, progress, yes=yes, quiet=quiet)
                 done += [found] if found is not None else []
         return done

@@ -15,12 +15,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cvflow_tui.backend.jobs import Progress
-from cvflow_tui.backend.packages.resolution import Wish
 from cvflow_tui.home import Home
 from cvflow_tui.model.circumstances import Circumstances
+
+if TYPE_CHECKING:
+    from cvflow_tui.backend.packages.resolution import Wish
 
 MODES = {"p.tar": "w", "p.tar.gz": "w:gz", "p.tgz": "w:gz", "p.tar.xz": "w:xz", "p.tar.bz2": "w:bz2"}
 """Kinds of tar archives, and how each is opened."""
@@ -307,4 +309,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 def wish_here(*given: Any, **more: Any) -> Wish:
     """What an environment is asked for by this process: with the indexes that its own variables name."""
+    from cvflow_tui.backend.packages.resolution import Wish  # not before: builds of tests import this file, and have nothing else
+
     return Wish(*given, caller=Circumstances.here(), **more)

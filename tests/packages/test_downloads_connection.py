@@ -21,6 +21,7 @@ from cvflow_tui.backend.packages.downloads.bodies import RECEIVED, body_of
 from cvflow_tui.backend.packages.downloads.client import open_client
 from cvflow_tui.backend.packages.downloads.hashing import BUFFERS, SYNCED, Hashing, Syncing
 from cvflow_tui.backend.packages.downloads.outbound import Outbound
+from cvflow_tui.model.circumstances import Circumstances
 
 from .parts import payload, sha256
 
@@ -79,7 +80,7 @@ def server() -> Iterator[Scripted]:
 
 @pytest.fixture
 def client(server: Scripted) -> Iterator[httpx.Client]:
-    with open_client(Outbound.of(server.url), 5.0) as client:
+    with open_client(Outbound.of(server.url, Circumstances()), 5.0) as client:
         yield client
 
 

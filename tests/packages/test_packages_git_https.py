@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import ssl
 import subprocess
@@ -27,6 +28,8 @@ class _Git(BaseHTTPRequestHandler):
     """Hands requests to `git http-backend` as CGI has it."""
 
     root: Path
+    password: str | None = None
+    """`NAME:PASSWORD` that opens it; None: it is open."""
 
     def log_message(self, *_: Any) -> None:
         """Stay quiet."""
@@ -40,6 +43,13 @@ class _Git(BaseHTTPRequestHandler):
         self._run()
 
     def _run(self) -> None:
+        told_password = base64.b64decode(self.headers.get("Authorization", "").removeprefix("Basic ")).decode()
+        if self.password is not None and told_password != self.password:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="private"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         path, _, query = self.path.partition("?")
         variables = {
             "GIT_PROJECT_ROOT": str(self.root),
@@ -94,3 +104,23 @@ def test_git_over_https_trusts_what_the_environment_trusts(
     fetched = parse_source(text, FolderHub(tmp_path)).fetch(tmp_path / "copy", Progress())
     assert fetched.commit == commit and fetched.source.endswith(f"/acme/boxes/.git@{commit}")
     assert (tmp_path / "copy/cvpm.toml").is_file()
+
+
+def test_a_private_repository_opens_with_the_password_in_netrc(
+    tmp_path: Path, server: str, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = commit_all(write_package(tmp_path / "acme" / "boxes"))
+    monkeypatch.delenv("GIT_SSL_CAINFO", raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(_Git, "password", "me:hush-hush")
+    source = parse_source(f"git+{server}/acme/boxes/.git", FolderHub(tmp_path))
+    with pytest.raises(RemoteError, match=r"is private, or not there; .* ~/\.netrc alone: machine 127\.0\.0\.1 login NAME password TOKEN$"):
+        source.fetch(tmp_path / "copy", Progress())
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password wrong\n")
+    with pytest.raises(RemoteError, match="is private"):
+        source.fetch(tmp_path / "copy", Progress())
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password hush-hush\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    fetched = source.fetch(tmp_path / "copy", Progress())
+    assert fetched.commit == commit and "hush-hush" not in fetched.source

@@ -259,8 +259,21 @@ def test_old_pieces_are_swept_and_young_ones_kept(tmp_path: Path) -> None:
     (tmp_path / "new.part").write_text("x")
     now = (tmp_path / "new.part").stat().st_mtime
     os.utime(tmp_path / "old.part", (now - KEPT_SECONDS - 1,) * 2)
-    sweep(tmp_path, now)
-    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["new.part"]
+    there = lambda: sorted(path.name for path in tmp_path.iterdir() if path.is_file())  # noqa: E731
+    assert sweep(tmp_path, now, up=100.0) == 0 and there() == ["new.part", "old.part", "old.stale"]
+    assert sweep(tmp_path, now, up=3000.0) == 0 and there() == ["new.part", "old.part", "old.stale"]
+    assert sweep(tmp_path, now, up=4000.0) > 0 and there() == ["new.part"]
+
+
+@pytest.mark.parametrize("jump", [-10 * KEPT_SECONDS, 10 * KEPT_SECONDS])
+def test_a_clock_that_jumps_takes_no_download_away(tmp_path: Path, jump: float) -> None:
+    """At the start of a machine whose clock has lost its time, and after it has been put right."""
+    (tmp_path / "cut.part").write_text("x")
+    now = (tmp_path / "cut.part").stat().st_mtime
+    assert sweep(tmp_path, now + jump, up=10.0) == 0
+    assert sweep(tmp_path, now + 60, up=70.0) == 0
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["cut.part"], "and nothing is remembered against it"
+    assert sweep(tmp_path, now + jump, up=90000.0) == 0
 
 
 # -- a full disk

@@ -178,6 +178,8 @@ def test_a_version_that_an_upgrade_kept_is_pruned_with_what_only_it_used(service
     assert [(entry.kind, entry.name) for entry in found.entries] == [("kept version", "local/p 1.0.0"), ("weight", "w.bin")]
     assert {entry.key for entry in found.entries} <= {entry.key for entry in service.storage.usage().entries}
     assert found.bytes >= len(DATA)
+    assert service.storage.prunable(keep_versions=True).entries == service.storage.prune(Progress(), keep_versions=True).entries == ()
+    assert service.kept("p") == "1.0.0"
     before = du_without_database(home)
     service._installer.in_use = lambda ref: ["1.0.0"]  # a solver still serves it
     assert service.storage.prune(Progress()).entries == ()

@@ -14,7 +14,7 @@ from cvflow_tui.backend.learning.service import LearningService
 from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.backend.packages.upgrader import Upgrader
 from cvflow_tui.backend.runtime.supervisor import Supervisor
-from cvflow_tui.model.circumstances import HEADER, Circumstances
+from cvflow_tui.model.circumstances import HEADER, LIMIT, Circumstances
 from cvflow_tui.model.daemon import DaemonStatus
 
 
@@ -44,7 +44,8 @@ Rooms = Annotated[Services, Depends(_services)]
 
 def _caller(
     told: Annotated[
-        str | None, Header(alias=HEADER, description="The sender's variables for fetching (proxies, pip's, offline), as JSON.")
+        str | None,
+        Header(alias=HEADER, max_length=LIMIT, description="The sender's variables for fetching (proxies, pip's, offline), as JSON."),
     ] = None,
 ) -> Circumstances:
     return Circumstances.here() if told is None else Circumstances.read(told)

@@ -159,13 +159,13 @@ class DaemonClient:
         """Every byte of the home folder, by what it is."""
         return await self._daemon.call(DiskUsage, "GET", "/storage", timeout=300.0)
 
-    async def prunable(self) -> Pruning:
-        """What nobody uses. Changes nothing."""
-        return await self._daemon.call(Pruning, "GET", "/storage/prunable", timeout=300.0)
+    async def prunable(self, *, keep_versions: bool = False) -> Pruning:
+        """What nobody uses; with `keep_versions`, but for the versions that upgrades kept. Changes nothing."""
+        return await self._daemon.call(Pruning, "GET", "/storage/prunable", timeout=300.0, keep_versions=keep_versions or None)
 
-    async def prune(self) -> Job:
+    async def prune(self, *, keep_versions: bool = False) -> Job:
         """Begin to delete what nobody uses; follow the job. Its result is the Pruning."""
-        return await self._daemon.call(Job, "POST", "/storage/prune")
+        return await self._daemon.call(Job, "POST", "/storage/prune", keep_versions=keep_versions or None)
 
     async def verify(self, ref: str | None = None, *, repair: bool = False, offline: bool = False) -> Job:
         """Begin to compare every file of a package (None: of all) with its lock; follow the job. Its result is the Verification."""

@@ -25,12 +25,14 @@ from cvflow_tui.backend.packages.planner import problems_of
 from cvflow_tui.backend.packages.resolution import Wish
 from cvflow_tui.backend.packages.sources import Fetched, parse_source
 from cvflow_tui.backend.packages.specs import spec_of
+from cvflow_tui.backend.packages.supplied import as_asked
 from cvflow_tui.backend.packages.weights import Weight, WeightFetcher
+from cvflow_tui.backend.packages.wishes import wish_of
 from cvflow_tui.model.authoring import CheckReport, CheckRequest, Elsewhere, Finding, Level, SolverTrial
 from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import CvflowError, PackageError, RefusedError
 from cvflow_tui.model.geometry import Size
-from cvflow_tui.model.packages import SolverInfo
+from cvflow_tui.model.packages import InstallRequest, SolverInfo
 from cvflow_tui.model.text import one_line
 
 
@@ -62,6 +64,7 @@ class Checker:
 
         Raises a CvflowError where the source or the picture cannot be had at all; what is wrong with the package is in the report.
         """
+        caller = caller.kept_offline(request.offline)
         with self._workspace() as work:
             fetched = parse_source(request.source, self._stores.hub, self._stores.downloads.of(caller)).fetch(work / "package", progress)
             notes = _Notes(list(manifest_findings(work / "package")))
@@ -85,9 +88,17 @@ class Checker:
 
     def _run(self, package: Package, request: CheckRequest, work: Path, notes: _Notes, progress: Progress, caller: Circumstances) -> None:
         """Everything that needs more than reading."""
+        wanted = InstallRequest(
+            request.source,
+            requirements=request.requirements,
+            relax=request.relax,
+            allow_build=request.allow_build,
+            python=request.python,
+            weights=request.weights,
+        )
+        package, wish = as_asked(package, wanted), wish_of(package, wanted, caller)
         picture, size, notes.picture = pictures.choose(package, request.picture, work)
         weights = self._weights(package, work, notes, progress, caller)
-        wish = Wish(package.requirements, package.manifest.package.python, allow_build=request.allow_build, caller=caller)
         problems = problems_of(package, wish)
         for problem in problems:
             notes.add(Level.FAULT, "elsewhere", f"it cannot run here: {problem}")

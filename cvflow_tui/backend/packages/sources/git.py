@@ -47,6 +47,8 @@ _SSH = (
 )
 """ssh that never asks: the host must be known and the key at hand."""
 
+_WANTS_PASSWORD = ("Authentication failed", "could not read Username", "could not read Password", "error: 401", "error: 403")
+
 _CONFIG = (
     "core.hooksPath=/dev/null",
     "core.symlinks=false",
@@ -234,6 +236,13 @@ class _Clone:
         )
         if "couldn't find remote ref" in complaint or "Couldn't find remote ref" in complaint:
             return NotFoundError(f"{self._source.url}: there is no branch or tag {self._source.ref or 'HEAD'!r}")
+        if self._source.url.startswith("https:") and any(word in complaint for word in _WANTS_PASSWORD):
+            host = urlsplit(self._source.url).hostname
+            return RemoteError(
+                f"git cannot fetch {self._source.url}: it is private, or not there; a password for it is taken from ~/.netrc alone:"
+                f" machine {host} login NAME password TOKEN",
+                detail=complaint,
+            )
         return RemoteError(f"git cannot fetch {self._source.url}: {one_line(told.partition(':')[2] or told)}", detail=complaint)
 
 

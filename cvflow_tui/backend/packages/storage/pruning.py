@@ -38,11 +38,13 @@ class InUse:
     """Whether somebody is at a download."""
     serving: Callable[[str], Collection[str]] = lambda ref: ()
     """Versions of a package that run right now."""
+    kept: bool = False
+    """Whether the versions that upgrades kept stay: the way back."""
 
 
 def unused(home: Home, records: Records, downloads: Path, in_use: InUse) -> list[Unused]:
     """Everything that nobody uses any more, in the order in which it is to be deleted."""
-    kept = [each.record for each in records.kept() if each.record.version not in in_use.serving(each.record.ref)]
+    kept = [each.record for each in records.kept() if not in_use.kept and each.record.version not in in_use.serving(each.record.ref)]
     gone = {(record.ref, record.version) for record in kept}
     staying = [each for each in records.kept() if (each.record.ref, each.record.version) not in gone]
     everyone = [*records.all(), *(each.record for each in staying)]

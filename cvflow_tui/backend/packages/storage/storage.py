@@ -30,15 +30,15 @@ class Storage:
         """Every byte of the home folder, by what it is."""
         return measure(self._stores.home, self._stores.records, self._stores.downloads.folder)
 
-    def prunable(self) -> Pruning:
+    def prunable(self, *, keep_versions: bool = False) -> Pruning:
         """What nobody uses, and how much smaller the home folder would be without it. Changes nothing."""
         with self._installer.held() as held:
-            return priced(self._stores.home, self._unused(held))
+            return priced(self._stores.home, self._unused(held, keep_versions))
 
-    def prune(self, progress: Progress) -> Pruning:
-        """Delete what nobody uses: the old versions that upgrades kept among it, so that there is no way back to them."""
+    def prune(self, progress: Progress, *, keep_versions: bool = False) -> Pruning:
+        """Delete what nobody uses: unless `keep_versions`, the versions that upgrades kept among it, the way back."""
         with self._ballast.room(), self._installer.held() as held:
-            found = self._unused(held)
+            found = self._unused(held, keep_versions)
             told = priced(self._stores.home, found)
             for each in found:
                 progress.step(f"deleting {each.kind} {each.name}")
@@ -70,8 +70,8 @@ class Storage:
         """The full name of an installed package. Raises NotFoundError that says what is installed."""
         return self._records(ref)[0].ref
 
-    def _unused(self, held: Sequence[str]) -> list[Unused]:
-        in_use = InUse(held, self._stores.downloads.is_taken, self._installer.in_use)
+    def _unused(self, held: Sequence[str], keep_versions: bool) -> list[Unused]:
+        in_use = InUse(held, self._stores.downloads.is_taken, self._installer.in_use, keep_versions)
         return unused(self._stores.home, self._stores.records, self._stores.downloads.folder, in_use)
 
     def _records(self, ref: str | None) -> list[Record]:
