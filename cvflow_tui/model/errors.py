@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from cvflow_tui.model.mending import Mend
+if TYPE_CHECKING:
+    from cvflow_tui.model.mending import Mend
 
 
 class CvflowError(Exception):

@@ -34,7 +34,7 @@ PROCESS_BELOW = 110
 """Columns under which the process id and the uptime stand on the status line."""
 
 COLUMNS: tuple[Column[RunningSolver], ...] = (
-    Column("state", state_cell, 13, sort=lambda solver: solver.state.value),
+    Column("state", state_cell, 11, sort=lambda solver: solver.state.value),
     Column("port", lambda solver: str(solver.port or "–"), 5, "right", sort=lambda solver: solver.port or 0),
     Column("pid", lambda solver: str(solver.pid or "–"), 7, "right", sort=lambda solver: solver.pid or 0, hide_below=PROCESS_BELOW),
     Column("up", lambda solver: seconds_of(solver.uptime), 9, "right", sort=lambda solver: solver.uptime, hide_below=PROCESS_BELOW),

@@ -32,7 +32,8 @@ def state_cell(solver: RunningSolver | None) -> Cell:
         return Cell(f"{sign} {state.value}", look)
     if solver.asleep:
         return Cell(f"{ASLEEP[0]} asleep", ASLEEP[1])
-    count = f" {solver.replicas_ready}/{solver.replicas}" if solver.replicas > 1 else ""
+    # While none serves, the state says so.
+    count = f" {solver.replicas_ready}/{solver.replicas}" if solver.replicas > 1 and look == "good" else ""
     # Some of its workers do not serve: it answers, but slower than it was meant to.
-    look = "warn" if count and look == "good" and solver.replicas_ready < solver.replicas else look
+    look = "warn" if count and solver.replicas_ready < solver.replicas else look
     return Cell(f"{sign} {state.value}{count}", look)

@@ -90,7 +90,9 @@ def test_what_stands_in_a_path_or_a_query_is_bounded(document: dict[str, Any]) -
             kinds = [kind for kind in parameter["schema"].get("anyOf", [parameter["schema"]]) if kind.get("type") != "null"]
             for kind in kinds:
                 bounds = {"pattern", "maxLength", "enum", "$ref", "maximum", "exclusiveMaximum"}
-                assert bounds & kind.keys() or parameter["name"] == "since", f"{method} {path} {parameter['name']}"
+                assert bounds & kind.keys() or kind.get("type") == "boolean" or parameter["name"] == "since", (
+                    f"{method} {path} {parameter['name']}"
+                )
 
 
 def test_the_kind_of_an_act_must_be_told(document: dict[str, Any]) -> None:

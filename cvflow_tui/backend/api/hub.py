@@ -24,7 +24,7 @@ def show(rooms: Rooms, ref: PackageRef) -> PackageDetail:
     return rooms.packages.hub_package(ref)
 
 
-@router.get("/versions")
-def versions(rooms: Rooms, ref: str) -> list[HubVersion]:
+@router.get("/versions", responses=fails(404))
+def versions(rooms: Rooms, ref: PackageRef) -> list[HubVersion]:
     """Every version of a package of the hub, the newest first."""
     return rooms.packages.hub_versions(ref)

@@ -85,7 +85,7 @@ def search_log(
     return rooms.supervisor.search_log(str(_name(vendor, package, solver)), text, level, since, limit)
 
 
-@router.get("/{vendor}/{package}/{solver}/log")
+@router.get("/{vendor}/{package}/{solver}/log", responses=fails(404))
 def log(
     rooms: Rooms,
     vendor: VendorPart,
@@ -95,7 +95,7 @@ def log(
     limit: Annotated[int, Query(ge=1, le=LOG_LIMIT)] = 65536,
     wait: Wait = 0,
     file: Annotated[str, Query(max_length=60)] = "",
-    until: Annotated[int | None, Query(ge=0)] = None,
+    until: Annotated[int | None, Query(ge=0, lt=LARGEST)] = None,
 ) -> LogChunk:
     """A piece of a solver's log: from byte `offset` on, else before byte `until`, else its end; `file` names one of its files."""
     return rooms.supervisor.log(str(_name(vendor, package, solver)), offset, limit, wait, file=file, until=until)
