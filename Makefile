@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGE_MYPY := $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/mypy-packages.ini --cache-dir $(CURDIR)/.mypy_cache
 STAMP := $(VENV)/.installed
+# Real processes on a machine that others use too: what failed is asked once more, with no test beside it, and said to have been.
+AGAIN = [ $$? -eq 1 ] && echo 'FAILED ONCE (above): the same tests again, one after the other' && $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 .DEFAULT_GOAL := help
 .PHONY: help run test quick lint format bench-canvas bench-serving bench-install bench-detector bench-finetune bench-labelling bench-start bench-memory clean
@@ -21,8 +23,8 @@ run: $(STAMP) ## Install into .venv and open the workstation on the demo project
 
 test: $(STAMP) ## Lint, types, import contracts, and every test
 	$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -m alone
-	$(BIN)/python -m pytest -m 'not alone' -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -m alone || { $(AGAIN) -m alone; }
+	$(BIN)/python -m pytest -m 'not alone' -n auto --maxprocesses 4 --dist loadfile || { $(AGAIN) -m 'not alone'; }
 
 quick: $(STAMP) ## The tests that take a second or less
 	$(BIN)/python -m pytest -m 'not slow'

@@ -149,11 +149,12 @@ class JobBoard:
         except Cancelled:
             self._change(job_id, state=JobState.CANCELLED, eta=None)
         except CvflowError as error:
-            self._change(job_id, state=JobState.FAILED, error=error.message, code=error.code, detail=error.detail, eta=None)
+            told = {"error": error.message, "code": error.code, "detail": error.detail, "mends": error.mends}
+            self._change(job_id, state=JobState.FAILED, eta=None, **told)
         except Exception as error:
             log.exception("job %s failed", job_id)
-            told = full_disk(error) or CvflowError(one_line(f"{type(error).__name__}: {error}"))
-            self._change(job_id, state=JobState.FAILED, error=told.message, code=told.code, eta=None)
+            known = full_disk(error) or CvflowError(one_line(f"{type(error).__name__}: {error}"))
+            self._change(job_id, state=JobState.FAILED, error=known.message, code=known.code, eta=None)
         else:
             self._change(job_id, state=JobState.DONE, result=result, eta=None)
         finally:

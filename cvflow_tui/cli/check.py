@@ -15,6 +15,7 @@ from cvflow_tui.cli.lazy import examples
 from cvflow_tui.cli.options import json_option, quiet_option
 from cvflow_tui.cli.output import print_json, print_table, remark, say, size
 from cvflow_tui.cli.session import Session
+from cvflow_tui.install_line import environment_options, weights_option
 from cvflow_tui.model.authoring import CheckReport, CheckRequest, Level
 from cvflow_tui.model.errors import PackageError
 
@@ -29,6 +30,7 @@ _MARKS = {Level.FAULT: "fault", Level.WARNING: "warn", Level.NOTE: "note"}
     epilog=examples(
         "cvflow check ./my-detector",
         "cvflow check ./my-detector --picture street.jpg --strict",
+        "cvflow check ./old-detector --with 'numpy<2' --weights net.h5=~/net.h5",
         "cvflow check cvflow/nanodet --json | jq '.findings[] | .message'",
     )
 )
@@ -36,19 +38,21 @@ _MARKS = {Level.FAULT: "fault", Level.WARNING: "warn", Level.NOTE: "note"}
 @click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="The picture to infer on; else its own, or a drawn one.")
 @click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter to infer with; may be repeated.")
 @click.option("--strict", is_flag=True, help="Warnings fail too.")
-@click.option("--allow-build", "builds", multiple=True, metavar="NAME", help="A requirement whose own code may run to install it.")
+@environment_options
+@weights_option
 @quiet_option
 @json_option
 @click.pass_obj
 def check(
     session: Session,
+    /,
     source: str,
     picture: Path | None,
     parameters: tuple[str, ...],
     strict: bool,
-    builds: tuple[str, ...],
     quiet: bool,
     as_json: bool,
+    **wishes: Any,
 ) -> None:
     """Look at a package as somebody who installs it would meet it; nothing is installed and nothing is left.
 
@@ -56,7 +60,7 @@ def check(
     has it answer for a picture through a real worker, looks at the answer, and measures. Exit code 6 where something is at fault.
     """
     shown = str(picture.expanduser().absolute()) if picture else None
-    request = CheckRequest(_absolute(source), shown, strict, builds, parse_parameters(parameters))
+    request = CheckRequest(_absolute(source), shown, strict, parameters=parse_parameters(parameters), **wishes)
 
     async def work(client: DaemonClient) -> Any:
         from cvflow_tui.cli.progress import Progress, follow
@@ -76,7 +80,7 @@ def check(
 
 def _absolute(source: str) -> str:
     """A folder that is there is meant as one, even without `./` before it; the daemon works elsewhere."""
-    from cvflow_tui.cli.packages import absolute
+    from cvflow_tui.install_line import absolute
 
     return str(Path(source).absolute()) if Path(source).is_dir() else absolute(source)
 

@@ -19,6 +19,20 @@ if TYPE_CHECKING:
 
 END_SECONDS = 60.0
 
+_UNIT = """\
+[Unit]
+Description=cvflow, which serves {home}
+
+[Service]
+ExecStart={python} -m cvflow_tui --home {home} daemon run
+Restart=on-failure
+# Solvers outlive their daemon: only that one is ended.
+KillMode=process
+
+[Install]
+WantedBy=default.target
+"""
+
 
 @click.group(epilog=examples("cvflow daemon run --port 7070", "cvflow daemon status --json", "cvflow daemon stop --solvers"))
 def daemon() -> None:
@@ -39,16 +53,19 @@ def run(session: Session, host: str, port: int, i_know: bool, legacy_api: bool, 
     With --legacy-api, clients of the original daemon are served too: they give the token (HOME/token) as the password of a URL,
     http://cvflow:TOKEN@127.0.0.1:10590/, or as a bearer token.
 
-    With --json, prints what `daemon status --json` does, one line, once requests are answered.
+    Prints where it listens once requests are answered; with --json what `daemon status --json` does, on one line.
     """
     from cvflow_tui.backend.daemon import run_daemon
 
     def tell(found: DaemonStatus) -> None:
-        print_json(_facts(found))
+        if as_json:
+            print_json(_facts(found))
+        else:
+            say(f"{found.url} (pid {found.pid}) serves {found.home}")
         sys.stdout.flush()  # whoever started us waits for it, and we go on
 
     legacy = legacy_port if legacy_api else None
-    run_daemon(session.home, host=host, port=port, i_know=i_know, legacy_port=legacy, serving=tell if as_json else None)
+    run_daemon(session.home, host=host, port=port, i_know=i_know, legacy_port=legacy, serving=tell)
 
 
 @daemon.command(epilog=examples("cvflow daemon status", "cvflow daemon status --json | jq -r .url"))
@@ -95,6 +112,27 @@ def stop(session: Session, solvers: bool, quiet: bool, as_json: bool) -> None:
     elif not quiet:
         left = "" if solvers or not ended.solvers else f"; {ended.solvers} solvers go on serving"
         say(f"the daemon (pid {ended.pid}) has ended{left}")
+
+
+@daemon.command(epilog=examples("cvflow daemon unit > ~/.config/systemd/user/cvflow.service && systemctl --user enable --now cvflow"))
+@json_option
+@click.pass_obj
+def unit(session: Session, as_json: bool) -> None:
+    """Print a unit for systemd that serves this home from the start of the machine on; what is set to autostart starts with it.
+
+    For a user who is not logged in, it runs after `loginctl enable-linger`.
+    """
+    text = _UNIT.format(python=_word(sys.executable), home=_word(str(session.home.root)))
+    if as_json:
+        print_json({"unit": text})
+    else:
+        say(text.rstrip("\n"))
+
+
+def _word(text: str) -> str:
+    """One word of a command in a unit, whatever stands in it."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{escaped}"'
 
 
 async def wait_for_end(pid: int) -> None:

@@ -11,7 +11,7 @@ from cvflow_tui.cli.lazy import examples
 from cvflow_tui.cli.options import json_option, quiet_option
 from cvflow_tui.cli.output import print_json, say, size
 from cvflow_tui.cli.session import Session
-from cvflow_tui.cli.wishes import environment_options
+from cvflow_tui.install_line import environment_options
 
 if TYPE_CHECKING:
     from cvflow_tui.model.diagnosis import Finding
@@ -39,12 +39,12 @@ def doctor(session: Session, /, source: str, details: bool, quiet: bool, as_json
     weights, disk, GPU, and libraries of the system. Exits with 0 when it can be installed, else with the code of the first thing in its
     way: 4 refused, 5 remote, 6 package. What would fail at the installation (an import) is in its way too; install tries it all the same.
     """
-    from cvflow_tui.cli.packages import absolute
     from cvflow_tui.cli.progress import Progress
+    from cvflow_tui.install_line import absolute
     from cvflow_tui.model.errors import BY_CODE
     from cvflow_tui.model.packages import InstallRequest
 
-    request = InstallRequest(absolute(source), **wishes)
+    request = InstallRequest(absolute(source), again=True, **wishes)
     with Progress(quiet or as_json) as progress:
         progress.show(f"looking at {request.source}")
         plan = session.run(lambda client: client.plan_install(request))

@@ -8,11 +8,14 @@ import click
 
 from cvflow_tui.cli.lazy import examples
 from cvflow_tui.cli.options import json_option
-from cvflow_tui.cli.output import print_json, print_pairs, print_table, say, size
+from cvflow_tui.cli.output import plain, print_json, print_pairs, print_table, say, size
 from cvflow_tui.cli.session import Session
 
 if TYPE_CHECKING:
-    from cvflow_tui.model.packages import PackageDetail
+    from collections.abc import Sequence
+
+    from cvflow_tui.backend.client import DaemonClient
+    from cvflow_tui.model.packages import HubVersion, PackageDetail
 
 
 @click.group(epilog=examples("cvflow hub search detection", "cvflow hub show nanodet"))
@@ -44,15 +47,23 @@ def search(session: Session, query: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def show(session: Session, ref: str, as_json: bool) -> None:
-    """Show one package of the hub: its solvers, parameters, weights and README. REF is VENDOR/NAME, or NAME where that is unique."""
-    detail = session.run(lambda client: client.hub_package(ref))
+    """Show one package of the hub: its versions, solvers, parameters, weights and README, those of the newest version.
+
+    REF is VENDOR/NAME, or NAME where that is unique. cvflow install NAME==VERSION brings another version than the newest.
+    """
+
+    async def work(client: DaemonClient) -> tuple[PackageDetail, list[HubVersion]]:
+        detail = await client.hub_package(ref)
+        return detail, await client.hub_versions(detail.summary.ref)
+
+    detail, versions = session.run(work)
     if as_json:
-        print_json(detail)
+        print_json(plain(detail) | {"versions": plain(versions)})
     else:
-        print_detail(detail)
+        print_detail(detail, versions)
 
 
-def print_detail(detail: PackageDetail) -> None:
+def print_detail(detail: PackageDetail, versions: Sequence[HubVersion] = ()) -> None:
     """A package in full, for people."""
     summary = detail.summary
     print_pairs(
@@ -62,6 +73,7 @@ def print_detail(detail: PackageDetail) -> None:
             ("licence", summary.license),
             ("size", size(summary.size)),
             ("installed", summary.installed or "no"),
+            ("versions", ", ".join(version_words(version) for version in versions)),
             ("environment", "the app's own Python" if detail.environment == "host" else "one of its own"),
             ("requirements", ", ".join(detail.requirements)),
             ("source", summary.source),
@@ -79,3 +91,12 @@ def print_detail(detail: PackageDetail) -> None:
         say(f"\nwarning: {warning}")
     if detail.readme:
         say(f"\n{detail.readme.strip()}")
+
+
+def version_words(version: HubVersion) -> str:
+    """A version with what is known of it."""
+    from datetime import datetime
+
+    date = "" if version.published is None else f"{datetime.fromtimestamp(version.published).astimezone():%Y-%m-%d}"
+    notes = [note for note in (date, size(version.size), "installed" if version.installed else "") if note]
+    return f"{version.version} ({', '.join(notes)})" if notes else version.version

@@ -76,21 +76,16 @@ async def _search(client: DaemonClient, name: str, lines: int, since: float | No
 
 def _when(since: str | None) -> float | None:
     """Seconds since 1970. Raises UsageError."""
-    from datetime import datetime
     from time import time
 
-    from cvflow_tui.model.settings import read_duration
+    from cvflow_tui.model.moments import read_moment
 
     if since is None:
         return None
     try:
-        return time() - read_duration(since)
-    except ValueError:
-        pass
-    try:
-        return datetime.fromisoformat(since).astimezone().timestamp()
-    except ValueError:
-        raise UsageError(f"--since {since[:40]}: give a time such as 30s, 5m, 2h or 2026-01-31T12:00") from None
+        return read_moment(since, time())
+    except ValueError as error:
+        raise UsageError(f"--since {error}") from None
 
 
 async def _last(client: DaemonClient, name: str, lines: int) -> tuple[str, int]:

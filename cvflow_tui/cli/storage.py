@@ -10,6 +10,7 @@ from cvflow_tui.cli.lazy import examples
 from cvflow_tui.cli.options import agreed, json_option, quiet_option, yes_option
 from cvflow_tui.cli.output import plain, print_json, print_table, remark, say, size
 from cvflow_tui.cli.session import Session
+from cvflow_tui.install_line import offline_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,29 +37,30 @@ def disk(session: Session, as_json: bool) -> None:
     remark(f"{size(usage.total_bytes)} in {usage.root}; {size(usage.free_bytes)} free")
 
 
-@click.command(epilog=examples("cvflow prune --dry-run", "cvflow prune --yes --json"))
+@click.command(epilog=examples("cvflow prune --dry-run", "cvflow prune --keep-versions --yes --json"))
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@click.option("--keep-versions", is_flag=True, help="Spare the versions that upgrades kept: the way back (cvflow rollback).")
 @yes_option
 @quiet_option
 @json_option
 @click.pass_obj
-def prune(session: Session, dry_run: bool, yes: bool, quiet: bool, as_json: bool) -> None:
+def prune(session: Session, dry_run: bool, keep_versions: bool, yes: bool, quiet: bool, as_json: bool) -> None:
     """Delete what nobody uses: weights and environments of no package, versions kept by upgrades, downloads that were cut off, old logs.
 
-    After this there is no way back to the versions that upgrades replaced (cvflow rollback).
+    After this there is no way back to the versions that upgrades replaced (cvflow rollback), unless they are spared: --keep-versions.
     """
 
     async def work(client: DaemonClient) -> Any:
         from cvflow_tui.cli.progress import Progress, follow
 
-        found = await client.prunable()
+        found = await client.prunable(keep_versions=keep_versions)
         if dry_run or not found.entries:
             return found
         if not quiet:
-            remark("\n".join(f"{size(entry.bytes):>9}  {entry.kind} {entry.name}" for entry in found.entries))
+            remark("\n".join(f"{size(entry.bytes):>9}  {entry.kind} {entry.shown}" for entry in found.entries))
         agreed(f"Delete this? It frees {size(found.bytes)}.", yes)
         with Progress(quiet) as progress:
-            return (await follow(client, client.prune(), progress)).result
+            return (await follow(client, client.prune(keep_versions=keep_versions), progress)).result
 
     result = plain(session.run(work))
     if as_json:
@@ -73,10 +75,11 @@ def prune(session: Session, dry_run: bool, yes: bool, quiet: bool, as_json: bool
 @click.command(epilog=examples("cvflow verify", "cvflow verify nanodet --repair", "cvflow verify --json | jq '.findings[]'"))
 @click.argument("ref", required=False)
 @click.option("--repair", is_flag=True, help="Bring back what is missing or damaged; what does not belong there is removed.")
+@offline_option
 @quiet_option
 @json_option
 @click.pass_context
-def verify(context: click.Context, ref: str | None, repair: bool, quiet: bool, as_json: bool) -> None:
+def verify(context: click.Context, ref: str | None, repair: bool, offline: bool, quiet: bool, as_json: bool) -> None:
     """Compare every file with what was installed: the package's files and weights with its lock, its environment with its records.
 
     Without REF, all packages. Exits with 6 where a file is missing, damaged, or not of the package (and was not repaired).
@@ -87,7 +90,7 @@ def verify(context: click.Context, ref: str | None, repair: bool, quiet: bool, a
         from cvflow_tui.cli.progress import Progress, follow
 
         with Progress(quiet or as_json) as progress:
-            return (await follow(client, client.verify(ref, repair=repair), progress)).result
+            return (await follow(client, client.verify(ref, repair=repair, offline=offline), progress)).result
 
     result = plain(session.run(work))
     findings = result["findings"]

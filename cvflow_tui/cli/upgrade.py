@@ -11,8 +11,11 @@ from cvflow_tui.cli.lazy import examples
 from cvflow_tui.cli.options import agreed, json_option, quiet_option, yes_option
 from cvflow_tui.cli.output import print_json, remark, say
 from cvflow_tui.cli.session import Session
+from cvflow_tui.install_line import accept_weight_option, offline_option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cvflow_tui.backend.client import DaemonClient
     from cvflow_tui.cli.progress import Progress
     from cvflow_tui.model.packages import Differences, InstallPlan, Upgrade, UpgradeRequest
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
         "cvflow upgrade                     # everything that is installed",
         "cvflow upgrade nanodet --restart",
         "cvflow upgrade nanodet==1.2.0 --yes --restart",
+        "cvflow upgrade nanodet --dry-run --json | jq '.[].changes.distributions'",
     )
 )
 @click.argument("refs", metavar="[REF[==VERSION]]...", nargs=-1)
@@ -32,6 +36,10 @@ if TYPE_CHECKING:
     help="Restart its solvers with the new version, and go back at once where one does not start; else they go on serving the old one.",
 )
 @click.option("--allow-script", "scripts", metavar="SHA256", multiple=True, help="Let the script with this digest run; repeatable.")
+@click.option("--allow-build", metavar="NAME", multiple=True, help="Let this requirement's own code run to install it; repeatable.")
+@accept_weight_option
+@click.option("--dry-run", is_flag=True, help="Show what would change (--json: as a list of plans), and do nothing.")
+@offline_option
 @yes_option
 @quiet_option
 @json_option
@@ -42,6 +50,10 @@ def upgrade(
     refs: tuple[str, ...],
     restart: bool,
     scripts: tuple[str, ...],
+    allow_build: tuple[str, ...],
+    accept_weights: tuple[str, ...],
+    dry_run: bool,
+    offline: bool,
     yes: bool,
     quiet: bool,
     as_json: bool,
@@ -49,15 +61,15 @@ def upgrade(
     """Upgrade packages: shows what changes, asks, then does it. The version before is kept: cvflow rollback REF."""
     from cvflow_tui.model.packages import UpgradeRequest
 
-    async def work(client: DaemonClient) -> list[Upgrade]:
+    async def work(client: DaemonClient) -> Sequence[Upgrade | InstallPlan]:
         from cvflow_tui.cli.progress import Progress
 
         asked = refs or tuple(package.ref for package in await client.packages())
-        done = []
+        done: list[Upgrade | InstallPlan] = []
         with Progress(quiet) as progress:
             for ref in asked:
-                request = UpgradeRequest(ref, restart, rollback_on_failure=restart, scripts=scripts)
-                found = await _upgrade(client, request, progress, yes=yes, quiet=quiet)
+                request = UpgradeRequest(ref, restart, restart, scripts, allow_build, accept_weights, offline)
+                found = await _upgrade(client, request, progress, yes=yes, quiet=quiet, dry_run=dry_run)
                 done += [found] if found is not None else []
         return done
 
@@ -66,7 +78,9 @@ def upgrade(
         print_json(found)
 
 
-async def _upgrade(client: DaemonClient, request: UpgradeRequest, progress: Progress, *, yes: bool, quiet: bool) -> Upgrade | None:
+async def _upgrade(
+    client: DaemonClient, request: UpgradeRequest, progress: Progress, *, yes: bool, quiet: bool, dry_run: bool
+) -> Upgrade | InstallPlan | None:
     from cvflow_tui.backend.client import result_of
     from cvflow_tui.cli.progress import follow
     from cvflow_tui.model.errors import PackageError
@@ -76,14 +90,18 @@ async def _upgrade(client: DaemonClient, request: UpgradeRequest, progress: Prog
     plan = await client.plan_upgrade(request)
     progress.clear()
     summary = plan.package.summary
-    if plan.replaces == summary.version and not plan.changes:
+    rebuilt = bool(request.allow_build) and plan.changes is not None and bool(plan.changes.distributions)
+    if plan.replaces == summary.version and not (plan.changes or rebuilt or request.accept_weights):
         progress.remark(f"{summary.ref} {summary.version} is up to date")
-        return None
-    if plan.problems:
+        return plan if dry_run else None
+    if plan.problems and not dry_run:
         raise PackageError(f"{summary.ref} {summary.version} can't be installed here: {'; '.join(plan.problems)}")
     if not quiet:
         head = f"{summary.ref} {plan.replaces or ''} -> {summary.version}"
-        remark("\n".join([head, *changed_lines(plan), *script_lines(plan), *(f"  ! {each}" for each in plan.package.warnings)]))
+        notes = [*plan.problems, *plan.package.warnings, *(finding.sentence for finding in plan.findings if not finding.blocks)]
+        remark("\n".join([head, *changed_lines(plan), *script_lines(plan), *(f"  ! {each}" for each in dict.fromkeys(notes))]))
+    if dry_run:
+        return plan
     agreed(f"Upgrade {summary.ref} to {summary.version}?", yes)
     job = await follow(client, client.upgrade(request), progress)
     found = result_of(job, Upgrade)
@@ -208,6 +226,8 @@ def changed_lines(plan: InstallPlan) -> list[str]:
     ):
         if found:
             lines.append(f"  {title:<13} {_differences(found)}")
+    if changes.distributions:
+        lines.append(f"  environment   {', '.join(each.words for each in changes.distributions)}")
     return lines
 
 

@@ -54,6 +54,16 @@ class CheckRequest:
     """Distributions whose code may run to install them, as `install` takes it."""
     parameters: dict[str, str] = field(default_factory=dict)
     """Parameters to infer with, as text; each solver gets those that it takes."""
+    requirements: tuple[str, ...] = ()
+    """What the author forgot, as `install --with` takes it."""
+    relax: bool = False
+    """Ask for the author's requirements by name alone."""
+    python: str | None = None
+    """Which Python the environment is made of; None = one that fits."""
+    weights: tuple[str, ...] = ()
+    """Weights that the user has, as `install --weights` takes them."""
+    offline: bool = False
+    """Touch no network: what is not at hand is named."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cvflow_tui.model.mending import Mend
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -23,6 +25,9 @@ class Finding:
     """Which kind of error it is, as in `model/errors.py`."""
     fails: bool = False
     """Whether it will hardly be installed though nothing refuses it: what only the installation can be sure of."""
+
+    mends: tuple[Mend, ...] = ()
+    """Options of `install` that may help, each by itself: what `mend` says, as data."""
 
     @property
     def sentence(self) -> str:

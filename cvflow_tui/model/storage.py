@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+DIGITS = 8
+"""Digits of a digest that are shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class DiskEntry:
@@ -16,6 +19,19 @@ class DiskEntry:
     """As the disk counts them; a file that is linked from several places counts once, with the thing it belongs to first."""
     used_by: tuple[str, ...] = ()
     """Which packages share it."""
+    digest: str = ""
+    """A weight's sha256: two of one name are two files."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What it is, by which what takes room and what nobody uses are known to be the same."""
+        # A download's file and its journal have one name in front, under which they are one thing that nobody uses.
+        return self.kind, self.digest or (self.name.partition(".")[0] if self.kind == "download" else self.name)
+
+    @property
+    def shown(self) -> str:
+        """Its name, with as much of a digest as tells two weights of one name apart."""
+        return f"{self.name} (sha256 {self.digest[:DIGITS]})" if self.digest else self.name
 
 
 @dataclass(frozen=True, slots=True)

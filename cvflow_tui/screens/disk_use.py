@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
 from cvflow_tui.model.jobs import JobState
-from cvflow_tui.model.storage import DiskEntry, DiskUsage, Pruning
+from cvflow_tui.model.storage import DIGITS, DiskEntry, DiskUsage, Pruning
 from cvflow_tui.model.text import one_line
 from cvflow_tui.screens.dialogs import confirm
 from cvflow_tui.screens.table_dialog import TableDialog
@@ -21,11 +23,35 @@ from cvflow_tui.widgets.virtual_table import Cell, Column, VirtualTable
 if TYPE_CHECKING:
     from cvflow_tui.backend.client import DaemonClient
 
-COLUMNS: tuple[Column[DiskEntry], ...] = (
-    Column("size", lambda entry: bytes_of(entry.bytes), 8, "right", sort=lambda entry: entry.bytes),
-    Column("what", lambda entry: Cell(entry.kind, "muted"), 13, sort=lambda entry: entry.kind),
-    Column("", lambda entry: Cell(entry.name), 0),
-    Column("used by", lambda entry: Cell(", ".join(entry.used_by), "muted"), 24, hide_below=80),
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A thing that takes room."""
+
+    entry: DiskEntry
+    freed: int | None = None
+    """Bytes by which the home folder becomes smaller without it; None where somebody uses it."""
+
+
+def lines_of(usage: DiskUsage, prunable: Pruning) -> list[Line]:
+    """Everything, the largest first, with what of it would go."""
+    left = {entry.key: entry.bytes for entry in prunable.entries}
+    unused = set(left)
+    return [Line(entry, left.pop(entry.key, 0) if entry.key in unused else None) for entry in usage.entries]
+
+
+def _frees(line: Line) -> Cell:
+    """What pruning frees of it. A download's journal goes with its file, whose bytes are told there."""
+    return Cell("" if line.freed is None else bytes_of(line.freed) if line.freed else "goes too", "warn")
+
+
+COLUMNS: tuple[Column[Line], ...] = (
+    Column("size", lambda line: bytes_of(line.entry.bytes), 8, "right", sort=lambda line: line.entry.bytes),
+    Column("what", lambda line: Cell(line.entry.kind, "muted"), 12, sort=lambda line: line.entry.kind),
+    Column("", lambda line: Cell(line.entry.name, "warn" if line.freed is not None else ""), 0, sort=lambda line: line.entry.name),
+    Column("used by", lambda line: Cell(", ".join(line.entry.used_by), "muted"), 24, hide_below=80),
+    Column("sha256", lambda line: Cell(line.entry.digest[:DIGITS], "muted"), 8, hide_below=90),
+    Column("p frees", _frees, 8, "right", sort=lambda line: -1 if line.freed is None else line.freed),
 )
 
 
@@ -47,7 +73,10 @@ class DiskScreen(TableDialog[None]):
         """Title, table, what could go, the keys."""
         with Vertical(classes="dialog table-dialog"):
             yield Static("Disk", classes="dialog-title", markup=False)
-            yield VirtualTable[DiskEntry](COLUMNS, key=lambda entry: (entry.kind, entry.name), empty="Counting …", id="entries")
+            yield VirtualTable[Line](
+                COLUMNS, key=lambda line: (line.entry.kind, line.entry.name, line.entry.digest), empty="Counting …", id="entries"
+            )
+            yield Static("", id="meaning", markup=False)
             yield Static("", id="told", markup=False)
             yield KeyWords("Esc back", classes="dialog-keys")
 
@@ -59,10 +88,16 @@ class DiskScreen(TableDialog[None]):
     async def _count(self) -> None:
         usage, self._prunable = await self._client.disk(), await self._client.prunable()
         self.query_one(".dialog-title", Static).update(one_line(titled(usage), 120))
-        self.query_one(VirtualTable).show(usage.entries)
+        self.query_one(VirtualTable).show(lines_of(usage, self._prunable))
         unused = self._prunable.bytes
-        self.say(f"{bytes_of(unused)} of it nobody uses" if unused else "nothing of it is unused")
+        told = f"{bytes_of(unused)} of it nobody uses: p deletes what has a figure on the right, after asking"
+        self.say(told if self._prunable.entries else "nothing of it is unused")
         self.query_one(KeyWords).say("p prune   Esc back" if self._prunable.entries else "Esc back")
+
+    @on(VirtualTable.Moved)
+    def _moved(self, event: VirtualTable.Moved) -> None:
+        """Say of the row what a narrow table has no room for."""
+        self.query_one("#meaning", Static).update(one_line(described(event.item)) if event.item else "")
 
     def action_prune(self) -> None:
         """Delete what nobody uses, after asking."""
@@ -70,7 +105,7 @@ class DiskScreen(TableDialog[None]):
             self.attempt(self._prune(self._prunable))
 
     async def _prune(self, unused: Pruning) -> None:
-        named = "\n".join(f"{bytes_of(entry.bytes):>8}  {entry.kind}  {one_line(entry.name, 40)}" for entry in unused.entries[:8])
+        named = "\n".join(f"{bytes_of(entry.bytes):>8}  {entry.kind}  {one_line(entry.shown, 50)}" for entry in unused.entries[:8])
         more = f"\nand {len(unused.entries) - 8} more" if len(unused.entries) > 8 else ""
         if not await self.app.push_screen_wait(confirm(f"Free {bytes_of(unused.bytes)}?", named + more, "delete them", "keep them")):
             return
@@ -83,6 +118,14 @@ class DiskScreen(TableDialog[None]):
             self.say(f"{bytes_of(unused.bytes)} freed")
         else:
             self.say(job.error or "it did not end well", bad=True)
+
+
+def described(line: Line) -> str:
+    """A row in words: what it is, who uses it, and what becomes of it."""
+    entry = line.entry
+    if entry.used_by:
+        return f"{entry.shown}: of {', '.join(entry.used_by)}"
+    return f"{entry.shown}: nobody uses it" if line.freed is not None else entry.shown
 
 
 def titled(usage: DiskUsage) -> str:

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from cvflow_tui.keymap import DIGITS
-from cvflow_tui.model.packages import PackageSummary
+from cvflow_tui.model.packages import InstallRequest, PackageSummary
 from cvflow_tui.screens.list_place import ListPlace
 from cvflow_tui.widgets.figures import bytes_of, task_of
 from cvflow_tui.widgets.package_pane import PackagePane
@@ -50,7 +50,14 @@ class HubScreen(ListPlace[PackageSummary]):
     CSS_PATH = "hub.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("i", "install", "install", tooltip="Show what installing this package will do (Enter too)", id="hub.install"),
-        Binding("s", "source", "other source", tooltip="Install from a folder, file:, git+https: or git+file:", id="hub.source"),
+        Binding("v", "versions", "versions", tooltip="All versions that the hub has, and install one of them", id="hub.versions"),
+        Binding(
+            "s",
+            "source",
+            "other source",
+            tooltip="Install from a folder or git+https:, with any option",
+            id="hub.source",
+        ),
         Binding("o", "toggle_side", "details", tooltip="Bring the package's details over, or put them away", id="hub.side"),
         Binding("r", "reload", "reload", show=False, tooltip="Ask the hub again", id="hub.reload"),
         *DIGITS,
@@ -100,7 +107,11 @@ class HubScreen(ListPlace[PackageSummary]):
 
     async def _describe(self, package: PackageSummary | None) -> None:
         pane = self.query_one(PackagePane)
-        pane.show(await self.cvflow.client.hub_package(package.ref) if package else None)
+        if package is None:
+            pane.show(None)
+            return
+        client = self.cvflow.client
+        pane.show(await client.hub_package(package.ref), await client.hub_versions(package.ref))
 
     def _open(self) -> None:
         self.action_install()
@@ -112,20 +123,29 @@ class HubScreen(ListPlace[PackageSummary]):
         if package := self.table.current:
             self.attempt(self._install(package.source or package.ref))
 
+    def action_versions(self) -> None:
+        """Choose a version of the package under the cursor."""
+        if package := self.table.current:
+            self.attempt(self._choose_version(package.ref))
+
+    async def _choose_version(self, ref: str) -> None:
+        from cvflow_tui.screens.versions import VersionsScreen
+
+        versions = await self.cvflow.client.hub_versions(ref)
+        if source := await self.cvflow.run_dialog(VersionsScreen(ref, versions)):
+            await self._install(source)
+
     def action_source(self) -> None:
         """Ask for another source."""
         self.attempt(self._ask_source())
 
     async def _ask_source(self) -> None:
-        from cvflow_tui.screens.dialogs import AskLine
-        from cvflow_tui.widgets.path_suggester import PathSuggester
+        from cvflow_tui.screens.install_again import ask_request
 
-        text = "A folder, or file:, git+https: or git+file: (with @TAG or @COMMIT at the end, if you like)."
-        source = await self.cvflow.run_dialog(AskLine("Install from", text, suggester=PathSuggester(folders_only=True)))
-        if source:
-            await self._install(source)
+        if request := await ask_request(self.cvflow):
+            await self._install(request)
 
-    async def _install(self, source: str) -> None:
+    async def _install(self, source: InstallRequest | str) -> None:
         from cvflow_tui.screens.install import InstallScreen
 
         client = await self.cvflow.when_ready()

@@ -15,8 +15,10 @@ from textual.widgets import Static
 
 from cvflow_tui.model.errors import CvflowError
 from cvflow_tui.model.jobs import Job, JobState
+from cvflow_tui.model.mending import Mend
 from cvflow_tui.model.packages import InstallPlan, InstallRequest, Upgrade, UpgradeRequest
 from cvflow_tui.model.text import clean, one_line
+from cvflow_tui.screens.install_again import ask_again, mends_of
 from cvflow_tui.screens.install_script import ScriptScreen
 from cvflow_tui.widgets.figures import bar, bytes_of, seconds_of
 from cvflow_tui.widgets.key_words import KeyWords
@@ -33,7 +35,7 @@ WIDTH = 40
 class InstallScreen(ModalScreen[str | None]):
     """Shows the plan of an install or an upgrade, does it on Enter, follows the job. Dismissed with the package, or None.
 
-    While it installs, Esc and `c` cancel; the daemon keeps nothing of a cancelled install.
+    While it installs, Esc and `c` cancel; nothing of a cancelled install is installed.
     """
 
     CSS_PATH = "dialogs.tcss"
@@ -41,8 +43,10 @@ class InstallScreen(ModalScreen[str | None]):
         Binding("enter,y", "go", "install", tooltip="Install it", id="install.go"),
         Binding("down,j", "scroll(1)", "down", show=False, tooltip="Further down in the plan", id="install.down"),
         Binding("up,k", "scroll(-1)", "up", show=False, tooltip="Further up in the plan", id="install.up"),
-        Binding("escape,c,n,q", "back", "cancel", tooltip="Cancel; nothing is kept", id="install.cancel"),
+        Binding("escape,c,n,q", "back", "cancel", tooltip="Cancel; nothing is installed", id="install.cancel"),
         Binding("s", "script", "script", show=False, tooltip="Read a script of the package, and allow it to run", id="install.script"),
+        Binding("r", "again", "install anew", show=False, tooltip="Install anew what is installed already", id="install.again"),
+        Binding("m", "mend", "try again", show=False, tooltip="Try again with the options that may help", id="install.mend"),
         Binding("t", "rest", "the rest", show=False, tooltip="All that is known of a failure: its traceback; and back", id="install.rest"),
     ]
 
@@ -61,6 +65,8 @@ class InstallScreen(ModalScreen[str | None]):
         self._over = False
         self._end_text = ""
         self._detail: str | None = None
+        self._mends: tuple[Mend, ...] = ()
+        """Options that may help against what forbids the plan, or made the install fail."""
         self._shows_detail = False
 
     def compose(self) -> ComposeResult:
@@ -102,9 +108,22 @@ class InstallScreen(ModalScreen[str | None]):
         if isinstance(self._request, UpgradeRequest) and plan.replaces == plan.package.summary.version and not plan.changes:
             self._end(f"{plan.package.summary.ref} {plan.replaces} is the newest there is.", MUTED)
             return
+        if plan.unchanged:
+            self._end(f"{plan.package.summary.ref} {plan.replaces} is installed already, nothing to do.", MUTED)
+            self.query_one(KeyWords).say("Enter close   r install anew")
+            return
         keys = [] if plan.problems else ["Enter install"]
         keys += ["s script"] if plan.scripts else []
+        self._mends = mends_of(plan.findings) if isinstance(self._request, InstallRequest) else ()
+        keys += ["m try with …"] if self._mends else []
         self._say(plan_text(plan, self._width()), "   ".join([*keys, "Esc back"]))
+
+    def action_again(self) -> None:
+        """Install anew what is installed already: plan all of it."""
+        if self._plan is not None and self._plan.unchanged and isinstance(self._request, InstallRequest):
+            self._request, self._over = replace(self._request, again=True), False
+            self._say(Content("Looking at what it needs …"), "Esc back")
+            self.run_worker(self._look(), group="plan", exclusive=True)
 
     def action_script(self) -> None:
         """Read the next script that is not allowed yet (or the first), and allow it."""
@@ -157,8 +176,9 @@ class InstallScreen(ModalScreen[str | None]):
             if self._installed is not None:
                 self._installed()
         elif job.state is JobState.CANCELLED:
-            self._end("Cancelled, nothing was kept.", MUTED)
+            self._end("Cancelled, nothing was installed.", MUTED)
         else:
+            self._mends = job.mends if isinstance(self._request, InstallRequest) else ()
             self._end(job.error or "It failed, and the daemon did not say why.", "$error", job.detail)
 
     def _done(self, job: Job) -> tuple[str, str]:
@@ -180,7 +200,23 @@ class InstallScreen(ModalScreen[str | None]):
 
     def _end(self, text: str, style: str, detail: str | None = None) -> None:
         self._over, self._end_text, self._detail = True, text, detail
-        self._say(Content.styled(clean(text), style), "Enter close   t the rest" if detail else "Enter close")
+        self._say(Content.styled(clean(text), style), self._end_keys())
+
+    def _end_keys(self) -> str:
+        keys = ["m try again with …"] if self._mends else []
+        return "   ".join([*keys, "Enter close", *(["t the rest"] if self._detail else [])])
+
+    def action_mend(self) -> None:
+        """Show the options that may help, and look again with them."""
+        if self._mends and (self._over or self._job is None):
+            self.run_worker(self._mend(), group="mend", exclusive=True)
+
+    async def _mend(self) -> None:
+        request = self._request
+        if isinstance(request, InstallRequest) and (again := await ask_again(self.app, request, self._mends)):
+            self._request, self._plan, self._job, self._over, self._mends, self._detail = again, None, None, False, (), None
+            self._say(Content("Looking again …"), "Esc back")
+            await self._look()
 
     def action_rest(self) -> None:
         """Show what stands behind a failure, or put it away."""
@@ -189,7 +225,7 @@ class InstallScreen(ModalScreen[str | None]):
         self._shows_detail = not self._shows_detail
         line = Content.styled(clean(self._end_text), "$error")
         rest = Content(clean(self._detail).strip())
-        self._say(Content("\n\n").join([line, rest]) if self._shows_detail else line, "Enter close   t the rest")
+        self._say(Content("\n\n").join([line, rest]) if self._shows_detail else line, self._end_keys())
 
     def action_back(self) -> None:
         """Go back, or cancel what runs."""

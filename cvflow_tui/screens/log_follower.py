@@ -1,9 +1,13 @@
-"""Keeps a log view filled from a solver's log."""
+"""Keeps a log view filled from a solver's log and its older files."""
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cvflow_tui.model.errors import NotFoundError
+from cvflow_tui.model.solvers import LogChunk, LogLine
 from cvflow_tui.widgets.log_view import LogView
 
 if TYPE_CHECKING:
@@ -15,14 +19,38 @@ WAIT = 2.0
 """Seconds the daemon holds a request while the log says nothing new: short, for each one that is given up costs it a thread so long."""
 
 
+@dataclass(slots=True)
+class Window:
+    """Which part of the log the view holds: from a byte of one of its files to a byte of the same or a later one."""
+
+    first_file: str
+    start: int
+    before: str
+    """The file before the first one; empty where none is kept."""
+    last_file: str
+    end: int
+    live: bool
+    """Whether its end is the log's."""
+
+    @classmethod
+    def of(cls, above: LogChunk, below: LogChunk | None = None) -> Window:
+        """The window of a chunk, or of two that lie one behind the other."""
+        below = below or above
+        return cls(above.file, above.start, above.before, below.file, below.end, not below.after and below.end >= below.size)
+
+
 class LogFollower:
-    """Follows one solver's log at a time; knows how much of it the view holds."""
+    """Follows one solver's log at a time, or shows a place in it; knows how much of it the view holds."""
 
     def __init__(self, client: DaemonClient, view: LogView) -> None:
         self._client, self._view = client, view
         self.name: str | None = None
         """The solver whose log it is."""
-        self._start = self._end = 0
+        self._window = Window("", 0, "", "", 0, True)
+        self._moving = asyncio.Lock()
+        """Held while the window moves: two that look for more at once would bring the same."""
+        self._live = asyncio.Event()
+        """Set while the view holds the log's end."""
 
     def forget(self) -> None:
         """Follow nothing."""
@@ -34,35 +62,88 @@ class LogFollower:
         if name != self.name:
             self.forget()
             self.name = name
-            await self._begin(name)
+            await self.to_end()
         while True:
-            chunk = await self._client.solver_log(name, offset=self._end, limit=PIECE, wait=WAIT)
-            if chunk.size < self._end:
-                # The log was begun anew: what the view holds is no part of it.
-                self._view.clear()
-                await self._begin(name)
+            await self._live.wait()
+            window = self._window
+            try:
+                chunk = await self._client.solver_log(name, file=window.last_file, offset=window.end, limit=PIECE, wait=WAIT)
+            except NotFoundError:
+                if not window.last_file:
+                    raise
+                await self.to_end()  # turned over so often meanwhile that nothing of it is kept
                 continue
-            self._end = chunk.end
+            if window is self._window and window.live:
+                await self._take(chunk)
+
+    async def _take(self, chunk: LogChunk) -> None:
+        window = self._window
+        if chunk.size < window.end:
+            # The log was begun anew: what the view holds is no part of it.
+            await self.to_end()
+        elif chunk.after and not chunk.text:
+            window.last_file, window.end = chunk.after, 0
+        else:
+            window.last_file, window.end = chunk.file, chunk.end
             self._view.write(chunk.text)
 
-    async def _begin(self, name: str) -> None:
-        chunk = await self._client.solver_log(name, limit=PIECE)
-        text, self._start, self._end = chunk.text, chunk.start, chunk.end
-        if chunk.start > 0:
-            # It begins in the middle of a line.
-            head, _, text = text.partition("\n")
-            self._start += len(head.encode()) + 1
-        self._view.write(text)
+    async def to_end(self) -> None:
+        """Show the log's end, and follow it. Raises CvflowError."""
+        if self.name is None:
+            return
+        async with self._moving:
+            chunk = await self._client.solver_log(self.name, limit=PIECE)
+            self._view.clear()
+            self._set(Window.of(chunk))
+            self._window.live = True  # also where its last line is not whole yet
+            self._live.set()
+            self._view.write(chunk.text)
+
+    async def show(self, line: LogLine) -> None:
+        """Show a line that was found, with what lies around it. Raises CvflowError, NotFoundError where it is gone meanwhile."""
+        if self.name is None:
+            return
+        async with self._moving:
+            above = await self._client.solver_log(self.name, file=line.file, until=line.start, limit=PIECE)
+            below = await self._client.solver_log(self.name, file=line.file, offset=line.start, limit=PIECE)
+            self._set(Window.of(above, below))
+            self._view.show_at(above.text + below.text, above.text.count("\n"), live=self._window.live)
+
+    def _set(self, window: Window) -> None:
+        self._window = window
+        if window.live:
+            self._live.set()
+        else:
+            self._live.clear()
 
     async def earlier(self) -> None:
         """Put the piece before the first line in front. Raises CvflowError."""
-        if self.name is None or self._start <= 0:
+        if self.name is None or self._moving.locked():
             return
-        begin = max(0, self._start - PIECE)
-        chunk = await self._client.solver_log(self.name, offset=begin, limit=self._start - begin)
-        text, start = chunk.text, chunk.start
-        if begin > 0 and "\n" in text[:-1]:
-            head, _, text = text.partition("\n")
-            start += len(head.encode()) + 1
-        self._start = start
-        self._view.write_before(text)
+        async with self._moving:
+            window = self._window
+            if window.start > 0:
+                chunk = await self._client.solver_log(self.name, file=window.first_file, until=window.start, limit=PIECE)
+            elif window.before:
+                chunk = await self._client.solver_log(self.name, file=window.before, limit=PIECE)
+            else:
+                return
+            if window is self._window:
+                window.first_file, window.start, window.before = chunk.file, chunk.start, chunk.before
+                self._view.write_before(chunk.text)
+
+    async def later(self) -> None:
+        """Put the piece behind the last line there, where that is not the log's. Raises CvflowError."""
+        if self.name is None or self._moving.locked():
+            return
+        async with self._moving:
+            window = self._window
+            if window.live:
+                return
+            chunk = await self._client.solver_log(self.name, file=window.last_file, offset=window.end, limit=PIECE)
+            if chunk.after and not chunk.text:
+                chunk = await self._client.solver_log(self.name, file=chunk.after, offset=0, limit=PIECE)
+            window.last_file, window.end = chunk.file, chunk.end
+            window.live = not chunk.after and (chunk.end >= chunk.size or not chunk.text)
+            self._set(window)
+            self._view.write_after(chunk.text, live=window.live)

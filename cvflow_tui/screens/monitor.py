@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from functools import partial
 from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
-from textual.widgets import Static
+from textual.containers import Horizontal, Vertical
 
 from cvflow_tui.keymap import DIGITS
 from cvflow_tui.model.errors import NotFoundError, RefusedError
 from cvflow_tui.model.solvers import RunningSolver
-from cvflow_tui.model.text import one_line
 from cvflow_tui.screens.annotate.words import plural
-from cvflow_tui.screens.log_follower import LogFollower
 from cvflow_tui.screens.looking_place import LookingPlace
+from cvflow_tui.screens.monitor_log import LogPanel
 from cvflow_tui.widgets.figures import bytes_of, millis_of, seconds_of
-from cvflow_tui.widgets.filter_line import FilterLine
-from cvflow_tui.widgets.log_view import LogView
 from cvflow_tui.widgets.solver_chart import LANES, SolverChart
 from cvflow_tui.widgets.solver_looks import state_cell
 from cvflow_tui.widgets.solver_names import short_name
 from cvflow_tui.widgets.virtual_table import Cell, Column, VirtualTable
+from cvflow_tui.widgets.worker_pane import WorkerPane
 
 EMPTY = "No solver runs.\n\nF2 shows what is installed; s starts a solver there."
 
@@ -38,7 +34,7 @@ PROCESS_BELOW = 110
 """Columns under which the process id and the uptime stand on the status line."""
 
 COLUMNS: tuple[Column[RunningSolver], ...] = (
-    Column("state", state_cell, 10, sort=lambda solver: solver.state.value),
+    Column("state", state_cell, 11, sort=lambda solver: solver.state.value),
     Column("port", lambda solver: str(solver.port or "–"), 5, "right", sort=lambda solver: solver.port or 0),
     Column("pid", lambda solver: str(solver.pid or "–"), 7, "right", sort=lambda solver: solver.pid or 0, hide_below=PROCESS_BELOW),
     Column("up", lambda solver: seconds_of(solver.uptime), 9, "right", sort=lambda solver: solver.uptime, hide_below=PROCESS_BELOW),
@@ -58,7 +54,8 @@ class MonitorScreen(LookingPlace):
     ABOUT = (
         "Every running solver: its port and process, how busy it is, how long half (p50) and nearly all (p95) of its answers take. "
         "Under the table, its last ten minutes (c). Below, its log: it follows the end, stands still once you scroll up, and follows "
-        "again at End. Tab moves between the two."
+        "again at End. Tab moves between the two. `● ready 2/3`: two of its three workers serve; `◌ asleep`: unloaded until it is asked; "
+        "o tells of each worker."
     )
     CSS_PATH = "monitor.tcss"
     LOOK_EVERY = 1.0
@@ -68,9 +65,11 @@ class MonitorScreen(LookingPlace):
         Binding("x", "stop", "stop", show=False, tooltip="Stop the solver", id="monitor.stop_too"),
         Binding("r", "restart", "restart", tooltip="Stop the solver and start it again", id="monitor.restart"),
         Binding("e", "settings", "settings", tooltip="How it runs: workers, limits, start, variables", id="monitor.settings"),
-        Binding("slash", "search", "search log", tooltip="Search in the log; n and N move between the matches", id="monitor.search"),
-        Binding("n", "next_match(1)", "next", show=False, tooltip="The next match in the log", id="monitor.next"),
-        Binding("N", "next_match(-1)", "previous", show=False, tooltip="The match before", id="monitor.previous"),
+        Binding("slash", "search", "search log", tooltip="Search the whole log; n and N go from hit to hit", id="monitor.search"),
+        Binding("n", "next_hit(1)", "next", show=False, tooltip="The next hit in the log", id="monitor.next"),
+        Binding("N", "next_hit(-1)", "previous", show=False, tooltip="The hit before", id="monitor.previous"),
+        Binding("l", "level", "level", show=False, tooltip="Find lines of a level: info, warning, error and above", id="monitor.level"),
+        Binding("t", "since", "since", show=False, tooltip="Find what was written since a time", id="monitor.since"),
         Binding("c", "chart", "chart", show=False, tooltip="Show or put away how it did in the last ten minutes", id="monitor.chart"),
         Binding("w", "wrap", "wrap", tooltip="Wrap long lines of the log, or cut them", id="monitor.wrap"),
         Binding("escape", "clear", "clear", show=False, tooltip="End the search", id="monitor.clear"),
@@ -79,12 +78,11 @@ class MonitorScreen(LookingPlace):
 
     def __init__(self) -> None:
         super().__init__()
-        self._follower: LogFollower | None = None
         self._charted: tuple[str, float] = ("", 0.0)
         """Whose history is drawn, and when it was asked for."""
 
     def compose_place(self) -> ComposeResult:
-        """The table, a line that names the log, the log, its search."""
+        """The table, the chart, the log with its search."""
         name: Column[RunningSolver] = Column(
             "solver", lambda solver: Cell(solver.name, "strong"), sort=lambda solver: solver.name, shorten=self._short
         )
@@ -97,9 +95,9 @@ class MonitorScreen(LookingPlace):
                 id="solvers",
             )
             yield SolverChart(id="chart")
-            yield Static("", id="log-head", markup=False)
-            yield LogView("", id="log")
-            yield FilterLine("find in the log")
+            with Horizontal():
+                yield LogPanel(id="log-panel")
+                yield WorkerPane(id="workers", classes="side")
 
     def _short(self, name: str, width: int) -> str:
         return short_name(name, width, (solver.name for solver in self.table.items))
@@ -115,24 +113,23 @@ class MonitorScreen(LookingPlace):
         return self.query_one(SolverChart)
 
     @property
-    def log_view(self) -> LogView:
-        """The log."""
-        return self.query_one("#log", LogView)
+    def log_panel(self) -> LogPanel:
+        """The log of the solver under the cursor."""
+        return self.query_one(LogPanel)
 
     # -- shown and not shown
 
     def on_client_ready(self) -> None:
         """Begin with the log."""
-        self._follower = LogFollower(self.cvflow.client, self.log_view)
+        self.log_panel.begin(self.cvflow.client)
 
     def on_screen_resume(self) -> None:
         """Go on with the log where it was left."""
-        if self._follower is not None:
-            self._follow(self.table.current)
+        self._follow(self.table.current)
 
     def on_screen_suspend(self) -> None:
         """The log of a place that is not shown is not asked for."""
-        self.workers.cancel_group(self, "log")
+        self.log_panel.pause()
 
     def arrive(self, solver: str | None = None, **_: Any) -> None:
         """`solver`: put the cursor on this one."""
@@ -145,8 +142,9 @@ class MonitorScreen(LookingPlace):
         solver = self.table.current
         if solver is None:
             return ""
+        state = "asleep: unloaded, for nothing was asked" if solver.asleep else solver.state.value
         counts = (plural(solver.requests, "request"), plural(solver.errors, "error"), plural(solver.restarts, "restart"))
-        return f"{solver.name} is {solver.state.value}, {', '.join(counts)}. {solver.error or ''}".strip()
+        return f"{solver.name} is {state}, {', '.join(counts)}. {solver.error or ''}".strip()
 
     # -- the table
 
@@ -164,7 +162,9 @@ class MonitorScreen(LookingPlace):
     async def _draw_chart(self) -> None:
         solver = self.table.current
         live = solver is not None and solver.state.is_live
-        self.chart.display = live and not self.has_class("-plain")
+        # What was found in the log takes the chart's room where there is little.
+        crowded = self.log_panel.has_class("-found") and self.size.height < TALL
+        self.chart.display = live and not self.has_class("-plain") and not crowded
         self.chart.styles.height = len(LANES) if self.size.height >= TALL else 2
         if solver is None or not self.chart.display:
             return
@@ -186,6 +186,9 @@ class MonitorScreen(LookingPlace):
 
     def _tell(self) -> None:
         solvers = self.table.items
+        # Beside the log where there is room and more to tell of than the table does.
+        self.set_class(self.table.current is not None and len(self.table.current.workers) > 1, "-crew")
+        self.query_one(WorkerPane).show(self.table.current)
         live = sum(solver.state.is_live for solver in solvers)
         failed = [solver for solver in solvers if not solver.state.is_live]
         text = f"{live or 'no'} solver{'s' if live != 1 else ''} running · {sum(solver.rate for solver in solvers):.1f} requests a second"
@@ -211,61 +214,34 @@ class MonitorScreen(LookingPlace):
     # -- the log
 
     def _follow(self, solver: RunningSolver | None) -> None:
-        if self._follower is None:
-            return
-        if solver is None:
-            self.workers.cancel_group(self, "log")
-            self._follower.forget()
-            self._head()
-        elif solver.name != self._follower.name or not self._is_following():
-            self.attempt(partial(self._follower.follow, solver.name), group="log", exclusive=True)
-            self._head()
-
-    def _is_following(self) -> bool:
-        return any(worker.group == "log" and worker.is_running for worker in self.workers if worker.node is self)
-
-    @on(LogView.Changed)
-    def _head(self) -> None:
-        view, name = self.log_view, self._follower.name if self._follower else None
-        view.empty = "It has said nothing yet." if name else ""
-        parts = [f"log of {name}"] if name else []
-        if name:
-            here, found = view.found
-            if words := self.query_one(FilterLine).query_text:
-                parts.append(f"{here} of {found} “{one_line(words, 20)}”, n N" if found else f"no “{one_line(words, 20)}”")
-            parts.append("following" if view.following else "paused, End follows")
-            parts += ["wrapped"] if view.wrap else []
-        self.query_one("#log-head", Static).update(one_line(" · ".join(parts)))
-
-    @on(LogView.TopReached)
-    def _top(self) -> None:
-        if self._follower is not None:
-            self.attempt(self._follower.earlier, group="earlier")
+        self.log_panel.follow(solver.name if solver else None)
 
     def action_search(self) -> None:
         """Search in the log."""
-        self.query_one(FilterLine).open()
+        self.log_panel.open_search()
 
-    @on(FilterLine.Changed)
-    def _searched(self, event: FilterLine.Changed) -> None:
-        self.log_view.search(event.words)
+    def action_next_hit(self, step: int) -> None:
+        """Go to another hit."""
+        self.log_panel.next_hit(step)
 
-    @on(FilterLine.Closed)
-    def _search_closed(self) -> None:
-        self.log_view.focus()
+    def action_level(self) -> None:
+        """Look for lines of another level."""
+        self.log_panel.next_level()
 
-    def action_next_match(self, step: int) -> None:
-        """Go to another match."""
-        self.log_view.next_match(step)
+    def action_since(self) -> None:
+        """Look only since a time."""
+        self.attempt(self.log_panel.ask_since)
 
     def action_wrap(self) -> None:
         """Wrap, or not."""
-        self.log_view.wrap = not self.log_view.wrap
-        self._head()
+        self.log_panel.wrap()
 
     def action_clear(self) -> None:
-        """End the search."""
-        self.query_one(FilterLine).action_clear()
+        """End the search; or put the pane away where it lies over the log."""
+        if self.has_class("-side") and self.has_class("-narrow"):
+            self.action_toggle_side()
+            return
+        self.log_panel.clear()
         self.table.focus()
 
     # -- the solver

@@ -71,7 +71,7 @@ def _where(line: Line) -> Cell:
 
 COLUMNS: tuple[Column[Line], ...] = (
     Column("package, solver", _name, 26),
-    Column("state", _state, 10),
+    Column("state", _state, 13),
     Column("", _where, 0),
     Column("task", lambda line: Cell(task_of(line.package.tasks) if line.solver is None else "", "muted"), 17, hide_below=90),
     Column("size", lambda line: bytes_of(line.package.size) if line.solver is None else "", 7, "right"),
@@ -85,7 +85,8 @@ class PackagesScreen(ListPlace[Line]):
     TITLE_TEXT = "Packages"
     ABOUT = (
         "What is installed. A solver serves its answers over HTTP on a port of this machine and goes on when the app is closed, "
-        "unless you stop it. ● ready, ◉ busy, ◌ starting, ◐ waits before it tries again, ✗ failed, ○ stopped."
+        "unless you stop it. ● ready (2/3: two of its three workers), ◉ busy, ◌ starting, or asleep until it is asked, ◐ waits before it "
+        "tries again, ✗ failed, ○ stopped."
     )
     CSS_PATH = "hub.tcss"
     LOOK_EVERY = 2.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _SHORT_TASKS = {
     "object-detection": "detection",
@@ -45,6 +47,11 @@ def seconds_of(seconds: float | None) -> str:
     if whole < 86400:
         return f"{whole // 3600}:{whole % 3600 // 60:02} h"
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def date_of(seconds: float | None) -> str:
+    """A day: `2026-01-31`; `–` for None."""
+    return "–" if seconds is None else f"{datetime.fromtimestamp(seconds).astimezone():%Y-%m-%d}"
 
 
 def millis_of(milliseconds: float | None) -> str:

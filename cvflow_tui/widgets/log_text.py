@@ -91,11 +91,6 @@ class LogText:
                 high = middle
         return low
 
-    def matches(self, query: str) -> list[int]:
-        """The lines that hold the words as typed, whatever the case."""
-        query = query.lower()
-        return [number for number, line in enumerate(self.lines) if query in line.lower()] if query else []
-
     def _reindex(self) -> None:
         self._rows, self._longest = [], 0
         self._index(0)

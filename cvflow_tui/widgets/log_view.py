@@ -1,8 +1,7 @@
-"""A log on the screen: follows its end, stands still once someone scrolls up, searches."""
+"""A log on the screen: follows its end, stands still once someone scrolls up, marks what was looked for."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -19,7 +18,10 @@ from cvflow_tui.widgets.log_text import LogText
 
 
 class LogView(ScrollView, can_focus=True, inherit_bindings=False):
-    """Shows the text it is given (already clean), literally. At its end it follows; scrolled up it stands and counts the new lines."""
+    """Shows the text it is given (already clean), literally. At its end it follows; scrolled up it stands and counts the new lines.
+
+    What it is given may be a piece out of the middle (`show_at`): then its last line is not the log's, and it never follows.
+    """
 
     HELP_TITLE: ClassVar[str] = "in the log"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -32,17 +34,18 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("home", "top", "top", show=False, tooltip="The oldest line", id="log.top"),
         Binding("end,G,f", "follow", "follow", show=False, tooltip="The newest line, and follow again", id="log.follow"),
     ]
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"log--match", "log--here", "log--note", "log--empty"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"log--match", "log--here", "log--line", "log--note", "log--empty"}
     DEFAULT_CSS = """
     LogView { height: 1fr; width: 1fr; background: $background; overflow-x: hidden; overflow-y: auto; }
     LogView > .log--match { background: $cursor-row; text-style: bold; }
+    LogView > .log--line { background: $cursor-row; }
     LogView > .log--here { background: $accent; color: $background; text-style: bold; }
     LogView > .log--note { background: $accent; color: $background; }
     LogView > .log--empty { color: $muted; }
     """
 
     class Changed(Message):
-        """It follows or stands, holds more, or found something else."""
+        """It follows or stands, or holds more."""
 
         def can_replace(self, message: Message) -> bool:
             """One is enough."""
@@ -55,6 +58,16 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
             """One is enough."""
             return isinstance(message, LogView.TopReached)
 
+    class BottomReached(Message):
+        """Someone wants to see what lies behind the last line, which is not the log's."""
+
+        def can_replace(self, message: Message) -> bool:
+            """One is enough."""
+            return isinstance(message, LogView.BottomReached)
+
+    class EndWanted(Message):
+        """Someone wants to see the log's end, which is not here."""
+
     def __init__(self, empty: str = "", id: str | None = None) -> None:
         super().__init__(id=id)
         self.empty = empty
@@ -62,8 +75,8 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         self._wrap = False
         self._following = True
         self._new = 0
-        self._search = ""
-        self._found: list[int] = []
+        self._live = True
+        self._words = ""
         self._here: int | None = None
 
     # -- text
@@ -91,16 +104,30 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         if not self._following:
             self._new += added
         self._resize_text()
-        if self._search:
-            self._found = self._log.matches(self._search)
+        self.post_message(self.Changed())
+
+    def write_after(self, text: str, *, live: bool) -> None:
+        """Add what comes behind the last line; `live`: with it the view holds the log's end."""
+        self._log.append(text)
+        self._live = live
+        self._resize_text()
+        self.post_message(self.Changed())
+
+    def show_at(self, text: str, line: int, *, live: bool) -> None:
+        """Show another piece of the log with this line in view; `live`: its last line is the log's."""
+        self._log.clear()
+        self._log.append(text)
+        self._live, self._following, self._new = live, False, 0
+        self._resize_text()
+        self._go_to(min(line, len(self._log.lines) - 1))
         self.post_message(self.Changed())
 
     def write_before(self, text: str) -> None:
         """Add older lines at the start; what is in view stays where it is."""
+        before = len(self._log.lines)
         rows = self._log.prepend(text)
-        if self._search:
-            self._found = self._log.matches(self._search)
-        self._here = None
+        if self._here is not None:
+            self._here += len(self._log.lines) - before
         self.virtual_size = Size(self._log.longest, self._log.height)
         self.scroll_to(y=self.scroll_offset.y + rows, animate=False, immediate=True, force=True)
         self.refresh()
@@ -108,7 +135,7 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
     def clear(self) -> None:
         """Forget the text, and follow."""
         self._log.clear()
-        self._found, self._here, self._new, self._following = [], None, 0, True
+        self._here, self._new, self._following, self._live = None, 0, True, True
         self._resize_text()
         self.post_message(self.Changed())
 
@@ -142,7 +169,10 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _scrolled(self) -> None:
         """Work out, after a move, whether it follows."""
-        at_end = round(self.scroll_offset.y) + self.scrollable_content_region.height >= self._log.height
+        at_bottom = round(self.scroll_offset.y) + self.scrollable_content_region.height >= self._log.height
+        at_end = at_bottom and self._live
+        if at_bottom and not self._live:
+            self.post_message(self.BottomReached())
         if at_end != self._following or (at_end and self._new):
             self._following = at_end
             self._new = 0
@@ -171,6 +201,9 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def action_follow(self) -> None:
         """The newest line."""
+        if not self._live:
+            self.post_message(self.EndWanted())
+            return
         self._to_end()
         self._scrolled()
 
@@ -192,41 +225,32 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
 
     # -- searching
 
-    @property
-    def found(self) -> tuple[int, int]:
-        """(which, of how many) matches; (0, n) before the first jump."""
-        here = bisect_left(self._found, self._here) + 1 if self._here is not None and self._found else 0
-        return here, len(self._found)
-
-    def search(self, words: str) -> None:
-        """Mark what matches, and go to the last match at or above the bottom of the view."""
-        self._search = words
-        self._found = self._log.matches(words)
-        self._here = None
-        if self._found:
-            bottom = min(self._log.height, round(self.scroll_offset.y) + self.scrollable_content_region.height) - 1
-            last = self._log.row(bottom)[0] if bottom >= 0 else 0
-            self._go_to(self._found[max(0, bisect_right(self._found, last) - 1)])
+    def mark(self, words: str) -> None:
+        """Mark these words wherever they stand; capitals count where there are some. Empty words mark nothing."""
+        self._words = words
+        if not words:
+            self._here = None
         self.refresh()
-        self.post_message(self.Changed())
-
-    def next_match(self, step: int) -> None:
-        """Go to the match after (1) or before (-1) this one; round the ends."""
-        if not self._found:
-            return
-        here = self._here if self._here is not None else (-1 if step > 0 else len(self._log.lines))
-        index = bisect_right(self._found, here) if step > 0 else bisect_left(self._found, here) - 1
-        self._go_to(self._found[index % len(self._found)])
-        self.refresh()
-        self.post_message(self.Changed())
 
     def _go_to(self, line: int) -> None:
+        """Show a line in the middle, and of a long one the part with the words."""
         self._here = line
         row, height = self._log.row_of(line), self.scrollable_content_region.height
-        top = round(self.scroll_offset.y)
-        if not top <= row < top + height - 1:
-            self.scroll_to(y=max(0, row - height // 2), animate=False, immediate=True, force=True)
-            self._scrolled()
+        left, width = 0, self.scrollable_content_region.width
+        if not self._wrap and self._words and line >= 0:
+            text = self._log.lines[line].expandtabs(8)
+            end = width_of(text[: self._place(text, 0) + len(self._words)])
+            left = max(0, end - width // 2) if end > width else 0
+        self.scroll_to(x=left, y=max(0, row - height // 2), animate=False, immediate=True, force=True)
+        self.refresh()
+
+    def _place(self, text: str, start: int) -> int:
+        """Where the words stand in a text; -1 where they do not."""
+        if self._words != self._words.lower():
+            return text.find(self._words, start)
+        low = text.lower()
+        # A letter whose lower case is longer would shift every mark after it.
+        return low.find(self._words, start) if len(low) == len(text) else text.find(self._words, start)
 
     # -- drawing
 
@@ -241,20 +265,21 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         if number < self._log.height:
             line, text = self._log.row(number)
             left = 0 if self._wrap else round(self.scroll_offset.x)
-            strip = self._marked(line, text, base).crop_extend(left, left + width, base)
+            fill = base + self.get_component_rich_style("log--line") if line == self._here else base
+            strip = self._marked(line, text, fill).crop_extend(left, left + width, fill)
         if self._new and y == self.scrollable_content_region.height - 1:
             return self._with_note(strip, width)
         return strip
 
     def _marked(self, line: int, text: str, base: Style) -> Strip:
-        if not self._search:
+        if not self._words:
             return Strip([Segment(text, base)])
         style = base + self.get_component_rich_style("log--here" if line == self._here else "log--match")
-        segments, at, low, query = [], 0, text.lower(), self._search.lower()
-        # A letter whose lower case is longer would shift every mark after it.
-        while len(low) == len(text) and (start := low.find(query, at)) >= 0:
-            segments += [Segment(text[at:start], base), Segment(text[start : start + len(query)], style)]
-            at = start + len(query)
+        segments, at = [], 0
+        while (start := self._place(text, at)) >= 0:
+            end = start + len(self._words)
+            segments += [Segment(text[at:start], base), Segment(text[start:end], style)]
+            at = end
         return Strip([*segments, Segment(text[at:], base)])
 
     def _with_note(self, strip: Strip, width: int) -> Strip:

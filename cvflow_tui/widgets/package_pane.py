@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -11,13 +11,15 @@ from textual.content import Content
 from textual.widgets import Static
 
 from cvflow_tui.model.text import one_line
-from cvflow_tui.widgets.figures import bytes_of
+from cvflow_tui.widgets.figures import bytes_of, date_of
 from cvflow_tui.widgets.readme import readme
 
 if TYPE_CHECKING:
-    from cvflow_tui.model.packages import PackageDetail, PackageSummary, Parameter, SolverInfo
+    from cvflow_tui.model.packages import HubVersion, PackageDetail, PackageSummary, Parameter, SolverInfo
 
 HEADING, MUTED = "bold", "$muted"
+VERSIONS = 8
+"""Versions that are told of, the newest."""
 
 
 class PackagePane(VerticalScroll):
@@ -33,6 +35,7 @@ class PackagePane(VerticalScroll):
         super().__init__(id=id, classes=classes)
         self._empty = empty
         self._shown: PackageDetail | None = None
+        self._versions: tuple[HubVersion, ...] = ()
 
     def compose(self) -> ComposeResult:
         """One text."""
@@ -48,20 +51,21 @@ class PackagePane(VerticalScroll):
         self._shown = None
         self.query_one(Static).update(Content(text))
 
-    def show(self, detail: PackageDetail | None) -> None:
-        """Show a package, or nothing. The place in the text is kept where it is the same package."""
-        if detail == self._shown:
+    def show(self, detail: PackageDetail | None, versions: Sequence[HubVersion] = ()) -> None:
+        """Show a package, or nothing; with the versions that a hub has of it. The place in the text stays where it is the same package."""
+        if detail == self._shown and tuple(versions) == self._versions:
             return
+        self._versions = tuple(versions)
         other = detail is None or self._shown is None or detail.summary.ref != self._shown.summary.ref
         self._shown = detail
-        self.query_one(Static).update(Content(self._empty) if detail is None else described(detail))
+        self.query_one(Static).update(Content(self._empty) if detail is None else described(detail, versions))
         if other:
             self.scroll_home(animate=False)
 
 
-def described(detail: PackageDetail) -> Content:
+def described(detail: PackageDetail, versions: Sequence[HubVersion] = ()) -> Content:
     """The package as one text."""
-    lines = [*_head(detail), *_solvers(detail.solvers), *_weights(detail), *_needs(detail), *_where(detail)]
+    lines = [*_head(detail), *_versions(versions), *_solvers(detail.solvers), *_weights(detail), *_needs(detail), *_where(detail)]
     if detail.readme.strip():
         lines += [Content(""), Content.styled("─" * 12, MUTED), readme(detail.readme)]
     return Content("\n").join(lines)
@@ -88,6 +92,19 @@ def _installed(summary: PackageSummary) -> Content:
         return Content("")
     same = summary.installed == summary.version
     return Content.styled("   ✓ installed" if same else f"   ✓ {one_line(summary.installed)} installed", "$success")
+
+
+def _versions(versions: Sequence[HubVersion]) -> Iterable[Content]:
+    if not versions:
+        return
+    yield Content("")
+    yield Content.styled("versions", HEADING) + Content.styled("  v installs another", MUTED)
+    for version in versions[:VERSIONS]:
+        facts = [date_of(version.published) if version.published else "", bytes_of(version.size) if version.size is not None else ""]
+        mark = Content.styled("✓ ", "$success") if version.installed else Content("  ")
+        yield mark + Content(one_line(version.version, 40)) + Content.styled("  " + " · ".join(fact for fact in facts if fact), MUTED)
+    if len(versions) > VERSIONS:
+        yield Content.styled(f"  and {len(versions) - VERSIONS} older", MUTED)
 
 
 def _solvers(solvers: tuple[SolverInfo, ...]) -> Iterable[Content]:

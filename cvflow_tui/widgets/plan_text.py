@@ -77,6 +77,10 @@ def _changes(changes: Changes | None, width: int) -> Iterator[Content]:
     ):
         if difference:
             yield _hung(word, _named(difference), width)
+    if changes.distributions:
+        told = [each.words for each in changes.distributions]
+        more = [f"{len(told) - NAMED} more"] if len(told) > NAMED else []
+        yield _hung("versions", ", ".join([*told[:NAMED], *more]), width)
 
 
 def _counts(difference: Differences) -> str:

@@ -20,6 +20,7 @@ from cvflow_tui.model.geometry import Box, Size
 from cvflow_tui.model.jobs import Job, JobState
 from cvflow_tui.model.packages import (
     Changes,
+    HubVersion,
     InstallPlan,
     InstallRequest,
     PackageDetail,
@@ -37,7 +38,7 @@ from cvflow_tui.model.packages import (
 from cvflow_tui.model.projects import Project
 from cvflow_tui.model.results import ClassScore, DetectedObject, ModelRef, Result
 from cvflow_tui.model.settings import SettingsReport, Variable, read_setting, read_settings
-from cvflow_tui.model.solvers import Figures, LogChunk, RunningSolver, SolverHistory, SolverState
+from cvflow_tui.model.solvers import Figures, LogChunk, LogLine, LogSearch, RunningSolver, SolverHistory, SolverState
 from cvflow_tui.model.storage import DiskEntry, DiskUsage, Pruning
 
 README = """# {title}
@@ -154,13 +155,19 @@ class FakeClient(DaemonClient):
         self.secrets: dict[Variable, str] = {}
         self.disk_entries: tuple[DiskEntry, ...] = ()
         self.newest = ""
+        self.older: tuple[HubVersion, ...] = ()
+        """Versions of every package of the hub beside its newest."""
         self.kept: str | None = None
         self.kept_is_newer = False
+        self.unchanged = False
+        """Whether what is asked for is installed already."""
         self.upgrade_error: str | None = None
         self.used_by: tuple[str, ...] = ()
         self.changes: Changes | None = None
         self.scripts: tuple[Script, ...] = ()
         self.findings: tuple[Finding, ...] = ()
+        self.install_fails: Callable[[InstallRequest], dict[str, Any] | None] = lambda request: None
+        """What is said of an install that fails, as fields of its job."""
         self.installed_as: InstallRequest | None = None
         self.install_gate: asyncio.Event | None = None
         self.result = Result(
@@ -203,6 +210,13 @@ class FakeClient(DaemonClient):
         self._call("hub_package", ref)
         return self._detail(ref)
 
+    async def hub_versions(self, ref: str) -> list[HubVersion]:
+        """The one that is there, and those that were put beside it."""
+        self._call("hub_versions", ref)
+        summary = self._detail(ref).summary
+        newest = HubVersion(summary.version, f"hub:{ref}", summary.size, 1769850000.0, summary.installed == summary.version, newest=True)
+        return [newest, *self.older]
+
     async def packages(self) -> list[PackageSummary]:
         """The installed ones."""
         self._call("packages")
@@ -223,7 +237,7 @@ class FakeClient(DaemonClient):
         request = InstallRequest.of(request)
         source = request.source
         self._call("plan_install", source)
-        detail = self._detail(source.removeprefix("hub:"))
+        detail = self._detail(source.removeprefix("hub:").partition("==")[0])
         size = detail.summary.size or 0
         return InstallPlan(
             detail,
@@ -237,7 +251,8 @@ class FakeClient(DaemonClient):
             detail.summary.installed,
             self.changes,
             tuple(replace(script, allowed=script.sha256 in request.scripts) for script in self.scripts),
-            self.findings,
+            () if request.requirements else self.findings,
+            unchanged=self.unchanged and not request.again,
         )
 
     async def install(self, request: InstallRequest | str) -> Job:
@@ -259,6 +274,9 @@ class FakeClient(DaemonClient):
                 await self.install_gate.wait()
             if self.board[job_id].state.is_over:
                 return
+        if self.installed_as is not None and (failure := self.install_fails(self.installed_as)) is not None:
+            await self.change(job_id, state=JobState.FAILED, **failure)
+            return
         detail = self.hub[ref]
         self.hub[ref] = replace(detail, summary=replace(detail.summary, installed=detail.summary.version))
         await self.change(job_id, state=JobState.DONE, done=2.0)
@@ -359,22 +377,41 @@ class FakeClient(DaemonClient):
             self.logs[name] = self.logs.get(name, "") + text
             self._changed.notify_all()
 
-    async def solver_log(self, name: str, *, offset: int | None = None, limit: int = 65536, wait: float = 0.0) -> LogChunk:
-        """A piece of a log, in bytes, as the daemon's."""
+    async def solver_log(
+        self, name: str, *, offset: int | None = None, limit: int = 65536, wait: float = 0.0, file: str = "", until: int | None = None
+    ) -> LogChunk:
+        """A piece of a log, in whole lines, as the daemon's."""
         self._call("solver_log", name, offset)
 
         def whole() -> bytes:
             return self.logs.get(name, "").encode()
 
-        start = max(0, len(whole()) - limit) if offset is None else offset
-        if wait and start >= len(whole()):
+        if offset is None:
+            end = len(whole()) if until is None else until
+            start = max(0, end - limit)
+            if start and whole()[start - 1 : start] != b"\n":
+                start = whole().find(b"\n", start) + 1
+            return LogChunk(whole()[start:end].decode(), start, end, len(whole()), "1-1")
+        if wait and offset >= len(whole()):
             async with self._changed:
                 try:
-                    await asyncio.wait_for(self._changed.wait_for(lambda: len(whole()) > start), wait)
+                    await asyncio.wait_for(self._changed.wait_for(lambda: len(whole()) > offset), wait)
                 except TimeoutError:
                     pass
-        piece = whole()[start : start + limit]
-        return LogChunk(piece.decode(), start, start + len(piece), len(whole()))
+        piece = whole()[offset : offset + limit]
+        return LogChunk(piece.decode(), offset, offset + len(piece), len(whole()), "1-1")
+
+    async def search_log(
+        self, name: str, text: str = "", *, level: str = "debug", since: float | None = None, limit: int = 1000
+    ) -> LogSearch:
+        """The lines that hold the text; all of them are news, written on the 31st of January."""
+        self._call("search_log", name, text, level, since)
+        found, start = list[LogLine](), 0
+        for line in self.logs.get(name, "").splitlines():
+            if text in (line if text != text.lower() else line.lower()) and level in ("debug", "info"):
+                found.append(LogLine(line, "info", 1769850000.0, "1-1", start))
+            start += len(line.encode()) + 1
+        return LogSearch(tuple(found[-limit:]), start)
 
     async def solver_history(self, name: str) -> SolverHistory:
         """The history that was put there."""

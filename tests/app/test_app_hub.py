@@ -105,7 +105,7 @@ async def test_an_install_is_cancelled_without_a_trace(open_app: OpenApp, client
         await pilot.press("enter")
         await wait_until(pilot, lambda: "fetch the files" in screen_text(app) and "Esc cancel" in screen_text(app))
         await pilot.press(key)
-        await wait_until(pilot, lambda: "Cancelled, nothing was kept." in screen_text(app))
+        await wait_until(pilot, lambda: "Cancelled, nothing was installed." in screen_text(app))
         assert [job.state for job in client.board.values()] == [JobState.CANCELLED]
         await pilot.press("escape")
         await wait_until(pilot, lambda: isinstance(app.screen, Place))

@@ -52,7 +52,7 @@ async def test_an_install_is_cancelled_with_the_mouse_alone(open_app: OpenApp, c
         await click_words(pilot, "Enter install")
         await wait_until(pilot, lambda: "Esc cancel" in screen_text(app))
         await click_words(pilot, "Esc cancel")
-        await wait_until(pilot, lambda: "Cancelled, nothing was kept." in screen_text(app))
+        await wait_until(pilot, lambda: "Cancelled, nothing was installed." in screen_text(app))
         assert [job.state for job in client.board.values()] == [JobState.CANCELLED]
 
 

@@ -104,7 +104,6 @@ def test_older_lines_go_in_front() -> None:
     log.append("three\n")
     assert log.prepend("one\ntwo\n") == 2
     assert log.lines == ["one", "two", "three"]
-    assert log.matches("TWO") == [1]
 
 
 def test_figures_read_well() -> None:

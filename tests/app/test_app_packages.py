@@ -181,6 +181,8 @@ async def test_going_back_asks(open_app: OpenApp, client: FakeClient) -> None:
 ENTRIES = (
     DiskEntry("weight", "face.dat", 100_000_000, ("cvflow/face_utility", "me/faces")),
     DiskEntry("kept version", "cvflow/nanodet 0.9.0", 8_000_000),
+    DiskEntry("weight", "net.onnx", 5_000_000, ("me/net 1.0",), digest="a1" * 32),
+    DiskEntry("weight", "net.onnx", 4_000_000, ("lab/net 2.0",), digest="b2" * 32),
 )
 
 
@@ -189,7 +191,17 @@ async def test_what_takes_room_and_what_could_go(open_app: OpenApp, client: Fake
     client.disk_entries = ENTRIES
     async with open_app(client, "packages", size) as (app, pilot):
         await pilot.press("d")
-        await wait_until(pilot, lambda: "108 MB in /home/me/cvflow · 52.0 GB free" in screen_text(app))
+        await wait_until(pilot, lambda: "117 MB in /home/me/cvflow · 52.0 GB free" in screen_text(app))
+        rows = [" ".join(line.replace("▸", " ").split()) for line in screen_text(app).splitlines() if "MB" in line]
+        wide = size[0] > 100
+        assert [row for row in rows if "net.onnx" in row] == [
+            f"5.0 MB weight net.onnx{' me/net 1.0 a1a1a1a1' if wide else ''}",
+            f"4.0 MB weight net.onnx{' lab/net 2.0 b2b2b2b2' if wide else ''}",
+        ]
+        assert "face.dat: of cvflow/face_utility, me/faces" in screen_text(app)
+        await pilot.press("down", "down")
+        await wait_until(pilot, lambda: "net.onnx (sha256 a1a1a1a1): of me/net 1.0" in screen_text(app))
+        assert "8.0 MB kept version cvflow/nanodet 0.9.0 8.0 MB" in rows, "what would go is told apart"
         assert "8.0 MB of it nobody uses" in screen_text(app)
         await pilot.press("p")
         await wait_until(pilot, lambda: "Free 8.0 MB?" in screen_text(app))

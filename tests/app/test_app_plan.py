@@ -92,3 +92,20 @@ async def test_what_is_likely_to_fail_is_said_first_and_is_installed_all_the_sam
         shown = plain(screen_text(app))
         assert shown.index("It is likely to fail at the end") < shown.index("net.py imports cv2") < shown.index("source")
         assert "Enter install" in shown and shown.count("net.py") == 1
+
+
+async def test_what_is_installed_already_is_installed_anew_only_where_that_is_meant(open_app: OpenApp, client: FakeClient) -> None:
+    client.unchanged = True
+    async with open_app(client, "hub") as (app, pilot):
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "cvflow/nanodet 1.0.0 is installed already, nothing to do." in plain(screen_text(app)))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: not isinstance(app.screen, InstallScreen))
+        assert not client.called("install")
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "r install anew" in screen_text(app))
+        await pilot.press("r")
+        await wait_until(pilot, lambda: "Enter install" in screen_text(app))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "Installed." in screen_text(app))
+        assert client.installed_as is not None and client.installed_as.again

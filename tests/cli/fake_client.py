@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from cvflow_tui.model.daemon import DaemonStatus
 from cvflow_tui.model.errors import CvflowError, NotFoundError, UsageError
 from cvflow_tui.model.jobs import Job
 from cvflow_tui.model.packages import (
+    HubVersion,
     InstallPlan,
     InstallRequest,
     PackageDetail,
@@ -100,6 +102,13 @@ class FakeClient:
         self._note("hub_package")
         return DETAIL
 
+    async def hub_versions(self, ref: str) -> list[HubVersion]:
+        self._note(f"hub_versions {ref}")
+        return [
+            HubVersion("1.0.0", "hub:cvflow/nanodet==1.0.0", 3_720_000, 1769850000.0, True),
+            HubVersion("0.9.0", "hub:cvflow/nanodet==0.9.0"),
+        ]
+
     async def packages(self) -> list[PackageSummary]:
         self._note("packages")
         return self.installed
@@ -113,7 +122,8 @@ class FakeClient:
     async def plan_install(self, request: InstallRequest | str) -> InstallPlan:
         source = InstallRequest.of(request).source
         self._note(f"plan {source}")
-        return InstallPlan(DETAIL, source, 0, 7_600_000, 10**10, "the app's own Python", ("copy the files",), self.plan_problems)
+        plan = InstallPlan(DETAIL, source, 0, 7_600_000, 10**10, "the app's own Python", ("copy the files",), self.plan_problems)
+        return replace(plan, unchanged=bool(self.installed) and not InstallRequest.of(request).again)
 
     async def install(self, request: InstallRequest | str) -> Job:
         source = InstallRequest.of(request).source

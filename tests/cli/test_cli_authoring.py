@@ -60,6 +60,17 @@ def test_check_prints_each_finding_with_its_mend_and_what_was_measured(cli: Cli,
     assert "acme/boxes 1.0.0: passed (1 note), on street.jpg" in outcome.err
 
 
+def test_check_takes_what_install_takes(cli: Cli, client: FakeClient, here: Path) -> None:
+    client.report = PASSED
+    options = ("--with", "numpy<2", "--relax", "--python", "3.10", "--allow-build", "lap", "--weights", "net.h5=net.h5", "--offline")
+    assert cli("check", "./boxes", *options).code == 0
+    weights = (f"net.h5={here / 'net.h5'}",)
+    wanted = CheckRequest(
+        f"file:{here / 'boxes'}", requirements=("numpy<2",), relax=True, python="3.10", allow_build=("lap",), weights=weights, offline=True
+    )
+    assert client.checked == [wanted]
+
+
 def test_a_fault_ends_with_6(cli: Cli, client: FakeClient) -> None:
     client.report = FAILED
     outcome = cli("check", "boxes")

@@ -27,7 +27,9 @@ def test_show_keeps_markup_as_text(cli: Cli) -> None:
     outcome = cli("hub", "show", "nanodet")
     assert "Finds [bold]things[/bold]." in outcome.out
     assert "threshold: float = 0.3" in outcome.out
-    assert cli("hub", "show", "nanodet", "--json").json["summary"]["name"] == "nanodet"
+    assert "1.0.0 (2026-01-31, 3.7 MB, installed), 0.9.0 (?)" in outcome.out
+    told = cli("hub", "show", "nanodet", "--json").json
+    assert (told["summary"]["name"], [version["version"] for version in told["versions"]]) == ("nanodet", ["1.0.0", "0.9.0"])
 
 
 def test_install_shows_the_plan_and_does_it(cli: Cli, client: FakeClient) -> None:
@@ -43,6 +45,18 @@ def test_install_json_is_the_package(cli: Cli) -> None:
     outcome = cli("install", "nanodet", "--yes", "--quiet", "--json")
     assert outcome.json["summary"]["version"] == "1.0.0"
     assert outcome.err == ""
+
+
+def test_what_is_installed_already_is_not_installed_again(cli: Cli, client: FakeClient) -> None:
+    assert cli("install", "nanodet", "--yes", "--json").json["unchanged"] is False
+    client.installed = [SUMMARY]
+    client.calls.clear()
+    outcome = cli("install", "nanodet", "--json")
+    assert outcome.code == 0 and "cvflow/nanodet 1.0.0 is installed already, nothing to do (--reinstall does it anew)" in outcome.err
+    assert outcome.json["unchanged"] is True and outcome.json["summary"]["version"] == "1.0.0"
+    assert cli("install", "nanodet", "-q").err == "" and "install nanodet" not in client.calls
+    assert cli("install", "nanodet", "--reinstall", "--yes", "--json").json["unchanged"] is False
+    assert "install nanodet" in client.calls
 
 
 def test_install_without_terminal_or_yes_is_refused(cli: Cli, client: FakeClient) -> None:

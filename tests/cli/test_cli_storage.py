@@ -30,15 +30,15 @@ def storage(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     async def disk(_: FakeClient) -> DiskUsage:
         return DiskUsage("/home", 3_001_000, 5_000_000, ENTRIES)
 
-    async def prunable(_: FakeClient) -> Pruning:
+    async def prunable(_: FakeClient, *, keep_versions: bool = False) -> Pruning:
         return told["prunable"]
 
-    async def prune(_: FakeClient) -> Job:
-        told["asked"].append("prune")
+    async def prune(_: FakeClient, *, keep_versions: bool = False) -> Job:
+        told["asked"].append("prune, keep versions" if keep_versions else "prune")
         return job("prune", replace(told["prunable"], done=True))
 
-    async def verify(_: FakeClient, ref: str | None = None, *, repair: bool = False) -> Job:
-        told["asked"].append((ref, repair))
+    async def verify(_: FakeClient, ref: str | None = None, *, repair: bool = False, offline: bool = False) -> Job:
+        told["asked"].append((ref, repair, offline) if offline else (ref, repair))
         return job("verify", Verification(("acme/one",), 3, 1000, told["findings"]))
 
     async def follow(_: FakeClient, job_id: str) -> Any:
@@ -65,6 +65,7 @@ def test_prune_asks_first_and_prints_json_alone(cli: Cli, storage: dict[str, Any
     assert json.loads(done.out)["done"] is True and storage["asked"] == ["prune"]
     assert "old.log" in done.err
     assert cli("prune", "--yes", "--quiet").out == ""
+    assert cli("prune", "--yes", "--keep-versions").code == 0 and storage["asked"][-1] == "prune, keep versions"
     storage["prunable"] = Pruning()
     assert "there is nothing that nobody uses" in cli("prune").out
 

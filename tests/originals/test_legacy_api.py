@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import socket
 from contextlib import closing
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -74,3 +76,58 @@ def test_the_doors_are_those_of_the_api(daemon: Legacy) -> None:
     assert client.send("GET", "/").status == 404
     # The routes of the API are not at this port, and the original's not at the API's.
     assert client.send("GET", "/api/v1/status").status == 404
+
+
+WORDS = [
+    "",
+    "x",
+    "tests",
+    "..",
+    ".",
+    "\0",
+    "\x1b[31mx",
+    "\ud800",
+    "a" * 300,
+    "\u00e9" * 200,
+    0,
+    -1,
+    1 << 63,
+    10**30,
+    1.5,
+    float("nan"),
+    True,
+    None,
+    [],
+]
+WORDS += [{}, ["a"], {"a": 1}, "8080", "99999", "git", "file:///nothing", "ext::x", "https://-x/", "=", "\u00b2", "--upload-pack=x"]
+PARTS = ["tests", "..", "%2e%2e", "%2f", "%00", "%ff", "%1b[31m", "a" * 300, "%C3%A9" * 100, "%5c", "nobody", ""]
+ROUTES = [
+    "GET /repo/meta/{}/{}",
+    "GET /repo/env/{}/{}",
+    "POST /repo/envs/{}/{}",
+    "POST /repo/running",
+    "POST /repos",
+    "GET /solvers/running/{}/{}",
+]
+ROUTES += ["DELETE /solvers/running/{}/{}/{}", "GET /engine/solvers/{}/{}/{}/{}", "POST /engine/solvers/{}/{}/{}/infer", "POST /contrib/{}"]
+ROUTES += ["PATCH /repos", "TRACE /status", "OPTIONS /repos"]
+
+
+def test_nothing_that_is_sent_makes_it_fail(daemon: Legacy) -> None:
+    """What is made up is refused, and in JSON; the daemon goes on."""
+    chance = Random(11)
+    for _ in range(12 * len(ROUTES)):
+        method, _, path = chance.choice(ROUTES).partition(" ")
+        while "{}" in path:
+            path = path.replace("{}", chance.choice(PARTS), 1)
+        told = {
+            name: chance.choice(WORDS)
+            for name in ("vendor", "name", "solver", "port", "url", "type", "Key", "Value")
+            if chance.random() < 0.8
+        }
+        body = chance.choice([json.dumps(told)] * 4 + ["[", "null", "[" * 5000]) if method in ("POST", "PATCH") else None
+        reply = daemon.client.send(method, path, body, {"Content-Type": "application/json"} if body else {})
+        assert reply.status in (200, 400, 404, 405, 409, 422, 501, 502), (method, path, body, reply.body)
+        assert isinstance(reply.json, list) if reply.status == 200 else "\x1b" not in reply.json["error"], (method, path, body)
+    assert daemon.ask("GET", "/status").json == {"daemon": "running"} and daemon.process.poll() is None
+    assert "Traceback" not in (daemon.folder / "logs" / "daemon.log").read_text()

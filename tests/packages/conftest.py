@@ -18,7 +18,11 @@ from .parts import FileServer, write_package
 
 @pytest.fixture(autouse=True)
 def pip_of_the_test(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """No index and no configuration of the machine's: requirements come from a folder of wheels that the test fills."""
+    """No index and no configuration of the machine's: requirements come from a folder of wheels that the test fills.
+
+    The manifests that tests write may name the tests' own servers, as a user may allow it.
+    """
+    monkeypatch.setenv("CVFLOW_ALLOW_HOSTS", "127.0.0.1")
     wheels = tmp_path / "wheels"
     wheels.mkdir()
     for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_CERT", "SSL_CERT_DIR", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):

@@ -15,10 +15,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.home import Home
+from cvflow_tui.model.circumstances import Circumstances
+
+if TYPE_CHECKING:
+    from cvflow_tui.backend.packages.resolution import Wish
 
 MODES = {"p.tar": "w", "p.tar.gz": "w:gz", "p.tgz": "w:gz", "p.tar.xz": "w:xz", "p.tar.bz2": "w:bz2"}
 """Kinds of tar archives, and how each is opened."""
@@ -80,12 +84,12 @@ def payload(size: int, seed: int = 1) -> bytes:
     return b"".join(blocks)[:size]
 
 
-def write_wheel(folder: Path, name: str, version: str, files: dict[str, bytes]) -> Path:
-    """A wheel that pip and uv install."""
+def write_wheel(folder: Path, name: str, version: str, files: dict[str, bytes], *, requires: str = "") -> Path:
+    """A wheel that pip and uv install; `requires` is a requirement of its own."""
     path = folder / f"{name}-{version}-py3-none-any.whl"
-    info = f"{name}-{version}.dist-info"
+    info, needs = f"{name}-{version}.dist-info", f"Requires-Dist: {requires}\n" if requires else ""
     files = files | {
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}".encode(),
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     record = ""
@@ -130,10 +134,10 @@ def commit_all(folder: Path, message: str = "all") -> str:
 
 
 def tree(home: Home) -> set[str]:
-    """Everything below a home folder but the database and the folders that are always there."""
+    """Everything below a home folder but the database, the folders that are always there, and downloads that wait for another try."""
     always = {"packages", "environments", "weights", "projects", "logs", "runs", "staging", "staging/downloads", "ballast"}
     found = {path.relative_to(home.root).as_posix() for path in home.root.rglob("*")}
-    return {name for name in found if name not in always and not name.startswith("state.db")}
+    return {name for name in found if name not in always and not name.startswith(("state.db", "staging/downloads/"))}
 
 
 class Watching(Progress):
@@ -301,3 +305,10 @@ class _Handler(BaseHTTPRequestHandler):
             pass
         if cut < len(data):
             self.close_connection = True
+
+
+def wish_here(*given: Any, **more: Any) -> Wish:
+    """What an environment is asked for by this process: with the indexes that its own variables name."""
+    from cvflow_tui.backend.packages.resolution import Wish  # not before: builds of tests import this file, and have nothing else
+
+    return Wish(*given, caller=Circumstances.here(), **more)

@@ -28,14 +28,17 @@ ROOM = "cvflow_tui.backend.packages.downloads"
 
 
 @pytest.fixture
-def downloads(tmp_path: Path) -> Downloads:
+def downloads(tmp_path: Path, trusted: FileServer) -> Downloads:
+    """Of whoever trusts the server."""
     return Downloads(tmp_path / "downloads")
 
 
 @pytest.fixture
 def parted(trusted: FileServer, monkeypatch: pytest.MonkeyPatch) -> FileServer:
-    """A server that offers ranges; a file of a megabyte is large, a piece has 256 kB."""
+    """A server that offers ranges; a file of a megabyte is large, every connection slow, a piece has 256 kB."""
     trusted.offers_ranges = True
+    monkeypatch.setattr(f"{ROOM}.transfer.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(f"{ROOM}.transfer.FAST", 1 << 60)
     monkeypatch.setattr(f"{ROOM}.transfer.PARALLEL_FROM", 1_000_000)
     monkeypatch.setattr(f"{ROOM}.pieces.piece_size", lambda size: STEP)
     return trusted
@@ -61,6 +64,35 @@ def test_a_large_file_comes_in_pieces_over_several_connections(
     amounts = [done for _, done, _ in progress.reports]
     assert amounts == sorted(amounts) and amounts[-1] == len(DATA)
     assert sorted(path.suffix for path in downloads.folder.iterdir()) == [""]
+
+
+def test_a_fast_connection_brings_a_large_file_alone(
+    tmp_path: Path, downloads: Downloads, parted: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{ROOM}.transfer.FAST", 0)
+    got = downloads.get(parted.add("n", DATA), sha256(DATA), "n", tmp_path / "got", Progress())
+    assert (tmp_path / "got").read_bytes() == DATA and got.size == len(DATA)
+    assert len(parted.gets("n")) == 1
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_what_a_slow_connection_brought_before_it_was_found_slow_is_not_fetched_again(
+    tmp_path: Path, downloads: Downloads, parted: FileServer, monkeypatch: pytest.MonkeyPatch, cut: bool
+) -> None:
+    """Also where it is one that goes on with what another has brought."""
+    monkeypatch.setattr(f"{ROOM}.transfer.LOOK_SECONDS", 0.3)
+    parted.cut_after = [600_000] if cut else []
+    slow = 2 if cut else 1
+    parted.on_request = lambda number: setattr(parted, "slowness", 0.03 if number == slow else 0.0)
+    url = parted.add("n", DATA)
+    progress = Watching()
+    downloads.get(url, sha256(DATA), "n", tmp_path / "got", progress)
+    assert (tmp_path / "got").read_bytes() == DATA
+    pieces = [(first, last) for first, last in ranges(parted) if last != -1]
+    fetched = sum(last + 1 - first for first, last in pieces)
+    assert len(pieces) > 1 and min(pieces)[0] > (600_000 if cut else 0) and fetched == len(DATA) - min(pieces)[0]
+    begun = [done for step, done, total in progress.reports if total == len(DATA)]
+    assert begun[-1] == min(pieces)[0], "the pieces go on where the one connection was"
 
 
 def test_pieces_are_few_and_large() -> None:
@@ -201,7 +233,7 @@ from pathlib import Path
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.downloads import Downloads, pieces, transfer
 folder, url, digest, into = sys.argv[1:]
-transfer.PARALLEL_FROM = 1_000_000
+transfer.PARALLEL_FROM, transfer.LOOK_SECONDS, transfer.FAST = 1_000_000, 0.0, 1 << 60
 pieces.piece_size = lambda size: 262144
 pieces._JOURNAL_SECONDS = 0.05
 Downloads(Path(folder)).get(url, digest or None, "n", Path(into), Progress())
@@ -258,6 +290,7 @@ def test_a_server_that_is_killed_and_comes_back_is_gone_on_with(
     tmp_path: Path, downloads: Downloads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(f"{ROOM}.transfer.PARALLEL_FROM", 1_000_000)
+    monkeypatch.setattr(f"{ROOM}.transfer.LOOK_SECONDS", 0.0)
     (tmp_path / "file").write_bytes(DATA * 10)
     from benchmarks.install import SERVER
 

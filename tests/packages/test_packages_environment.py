@@ -16,10 +16,13 @@ from cvflow_tui.backend.packages import tools, uv_program
 from cvflow_tui.backend.packages.environment import Environment, Environments
 from cvflow_tui.backend.packages.pip_config import PipConfig, read_pip_config
 from cvflow_tui.backend.packages.resolution import Wish
+from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.backend.packages.uv_program import index_arguments, index_variables
+from cvflow_tui.home import Home
 from cvflow_tui.model.errors import PackageError
+from cvflow_tui.model.packages import InstallRequest
 
-from .parts import Watching, write_wheel
+from .parts import SOLVER, Watching, wish_here, write_package, write_wheel
 
 
 @pytest.fixture
@@ -32,7 +35,7 @@ def environments(tmp_path: Path) -> Environments:
 def ensure(environments: Environments, wish: Wish, work: Path, progress: Progress | None = None) -> Environment:
     """Resolve and make, as an install does."""
     progress = progress or Progress()
-    return environments.ensure(environments.resolve(wish, work, progress), work, progress)
+    return environments.ensure(environments.resolve(wish, work, progress), work, progress, wish.caller)
 
 
 def run(python: Path, code: str) -> str:
@@ -41,7 +44,7 @@ def run(python: Path, code: str) -> str:
 
 def test_an_environment_is_its_own_and_is_made_once(tmp_path: Path, environments: Environments) -> None:
     write_wheel(tmp_path / "wheels", "toy", "1.0", {"toy.py": b"x = 41\n"})
-    made = ensure(environments, Wish(("toy>=0.5",)), tmp_path / "work")
+    made = ensure(environments, wish_here(("toy>=0.5",)), tmp_path / "work")
     assert made.key is not None and made.resolved == ("toy==1.0",)
     assert run(made.python, "import toy; print(toy.x + 1)") == "42"
     assert Path(run(made.python, "import sys; print(sys.prefix)")) == environments.path(made.key)
@@ -49,7 +52,7 @@ def test_an_environment_is_its_own_and_is_made_once(tmp_path: Path, environments
     assert run(made.python, code) == "None None"
     assert list((tmp_path / "work").glob("environment*")) == []
     progress = Watching()
-    assert ensure(environments, Wish(("toy==1.0",)), tmp_path / "work", progress) == made, (
+    assert ensure(environments, wish_here(("toy==1.0",)), tmp_path / "work", progress) == made, (
         "what it holds is what counts, not how it was asked"
     )
     assert progress.steps == ["resolving the requirements"]
@@ -66,7 +69,7 @@ def test_two_at_once_make_it_once(tmp_path: Path, environments: Environments) ->
         work.mkdir()
 
     def work_on(number: int) -> None:
-        made.append(ensure(environments, Wish(("toy",)), works[number], progress[number]))
+        made.append(ensure(environments, wish_here(("toy",)), works[number], progress[number]))
 
     threads = [threading.Thread(target=work_on, args=(number,)) for number in range(4)]
     for thread in threads:
@@ -79,23 +82,23 @@ def test_two_at_once_make_it_once(tmp_path: Path, environments: Environments) ->
 
 def test_requirements_that_cannot_be_had(tmp_path: Path, environments: Environments) -> None:
     with pytest.raises(PackageError, match=r"^the requirements cannot be installed: .*no-such-thing") as caught:
-        ensure(environments, Wish(("no-such-thing==1.0",)), tmp_path / "work")
+        ensure(environments, wish_here(("no-such-thing==1.0",)), tmp_path / "work")
     assert "\n" not in caught.value.message and caught.value.detail
     assert list(environments.folder.iterdir()) == []
 
 
 def test_a_folder_that_was_never_finished_is_made_anew(tmp_path: Path, environments: Environments) -> None:
-    key = environments.resolve(Wish(), tmp_path / "work", Progress()).key
+    key = environments.resolve(wish_here(), tmp_path / "work", Progress()).key
     (environments.path(key) / "bin").mkdir(parents=True)
     assert not environments.has(key)
-    made = ensure(environments, Wish(), tmp_path / "work")
+    made = ensure(environments, wish_here(), tmp_path / "work")
     assert run(made.python, "print(1)") == "1" and made.resolved == ()
 
 
 def test_called_off_while_uv_works(tmp_path: Path, environments: Environments) -> None:
     write_wheel(tmp_path / "wheels", "toy", "1.0", {"toy.py": b""})
     with pytest.raises(Cancelled):
-        ensure(environments, Wish(("toy",)), tmp_path / "work", Watching("installing"))
+        ensure(environments, wish_here(("toy",)), tmp_path / "work", Watching("installing"))
     assert list(environments.folder.iterdir()) == []
 
 
@@ -116,22 +119,48 @@ def test_a_tool_and_its_children_end_when_the_job_is_called_off(tmp_path: Path, 
         _expect_end(pid)
 
 
-def test_a_tool_dies_with_us_even_by_kill_9(tmp_path: Path) -> None:
+def test_what_is_compiled_of_an_environment_stays_in_it(service: PackageService, home: Home, tmp_path: Path, pip_of_the_test: Path) -> None:
+    """Every start would compile it anew. The package's own folder, cvflow's and the app's Python are not written into."""
+    write_wheel(pip_of_the_test, "toy", "1.0", {"toy.py": b"x = 1"})
+    source = f"import cvflow, toy, colorsys\n{SOLVER}"
+    service.install(InstallRequest(str(write_package(tmp_path / "p", requirements="toy\n", source=source))), Progress())
+    compiled = {path.name.partition(".")[0] for path in home.root.rglob("*.pyc")}
+    assert compiled == {"toy"}
+    [found] = home.environments.rglob("toy.*.pyc")
+    assert found.parent.parent.name == "site-packages"
+    assert service.storage.verify(None, Progress()).findings == ()
+
+
+@pytest.mark.parametrize("setpriv", [True, False])
+def test_a_tool_dies_with_us_even_by_kill_9(tmp_path: Path, setpriv: bool) -> None:
     mark = tmp_path / "pid"
     tool = f"import os, time; open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
     code = (
         "import sys, threading, time, os, signal\n"
         "from pathlib import Path\n"
         "from cvflow_tui.backend.jobs import Progress\n"
-        "from cvflow_tui.backend.packages.tools import run_tool\n"
+        "from cvflow_tui.backend.packages import tools\n"
+        f"tools._setpriv = tools._setpriv if {setpriv} else lambda: None\n"
         f"mark, tool = Path({str(mark)!r}), [sys.executable, '-c', {tool!r}]\n"
-        "threading.Thread(target=lambda: run_tool(tool, progress=Progress(), seconds=60)).start()\n"
+        "threading.Thread(target=lambda: tools.run_tool(tool, progress=Progress(), seconds=60)).start()\n"
         "while not (mark.exists() and mark.read_text()): time.sleep(0.01)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).resolve().parents[2], timeout=60)
     pid = int(mark.read_text())
     _expect_end(pid)
+
+
+@pytest.mark.parametrize("setpriv", [True, False])
+def test_a_tool_whose_parent_is_gone_already_does_not_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setpriv: bool) -> None:
+    if not setpriv:
+        monkeypatch.setattr(tools, "_setpriv", lambda: None)
+    mark = tmp_path / "it's $(begun)"
+    command = tools.guarded(["touch", str(mark)])
+    assert subprocess.run(command).returncode == 0 and mark.exists(), "arguments are nobody's words"
+    mark.unlink()
+    command[command.index(str(os.getpid()))] = "1"
+    assert subprocess.run(command).returncode == 1 and not mark.exists()
 
 
 def test_a_tool_that_takes_too_long() -> None:
@@ -167,7 +196,7 @@ def test_indexes_and_their_passwords_are_no_arguments(tmp_path: Path, environmen
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.setenv("PIP_INDEX_URL", "https://me:secret@index/simple")
     with pytest.raises(PackageError):
-        ensure(environments, Wish(("toy",)), tmp_path / "work")
+        ensure(environments, wish_here(("toy",)), tmp_path / "work")
     assert asked and "secret" not in str(asked)
 
 

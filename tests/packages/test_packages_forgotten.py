@@ -13,6 +13,7 @@ from cvflow_tui.backend.packages.requirements import merged, stand_in
 from cvflow_tui.backend.packages.resolution import Wish
 from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.model.errors import PackageError
+from cvflow_tui.model.mending import Mend
 from cvflow_tui.model.packages import InstallRequest
 
 from .parts import write_package, write_wheel
@@ -100,7 +101,7 @@ def test_what_is_surely_imported(tmp_path: Path) -> None:
 
 
 def test_errors_that_many_packages_end_with(service: PackageService, tmp_path: Path) -> None:
-    assert known_mend("ImportError: libGL.so.1: cannot open shared object file") == "--with opencv-python-headless"
+    assert known_mend("ImportError: libGL.so.1: cannot open shared object file") == Mend(("opencv-python-headless",))
     assert known_mend("ValueError: nothing of the kind") is None
     source = "raise AttributeError(\"module 'numpy' has no attribute 'bool'\")" + CLASS
     message = refused(service, write_package(tmp_path / "p", source=source))

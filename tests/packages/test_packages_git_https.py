@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import ssl
 import subprocess
@@ -9,14 +10,14 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.hub import FolderHub
 from cvflow_tui.backend.packages.sources import parse_source
-from cvflow_tui.model.errors import RemoteError
+from cvflow_tui.model.errors import RefusedError, RemoteError
 
 from .parts import commit_all, write_package
 
@@ -27,6 +28,12 @@ class _Git(BaseHTTPRequestHandler):
     """Hands requests to `git http-backend` as CGI has it."""
 
     root: Path
+    password: str | None = None
+    """`NAME:PASSWORD` that opens it; None: it is open."""
+    redirects: ClassVar[dict[str, str]] = {}
+    """How paths begin that have moved, and where to."""
+    asked: ClassVar[list[str]] = []
+    """The paths of all requests."""
 
     def log_message(self, *_: Any) -> None:
         """Stay quiet."""
@@ -40,6 +47,21 @@ class _Git(BaseHTTPRequestHandler):
         self._run()
 
     def _run(self) -> None:
+        self.asked.append(self.path)
+        for old, new in self.redirects.items():
+            if self.path.startswith(old):
+                self.send_response(302)
+                self.send_header("Location", new + self.path.removeprefix(old))
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+        told_password = base64.b64decode(self.headers.get("Authorization", "").removeprefix("Basic ")).decode()
+        if self.password is not None and told_password != self.password:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="private"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         path, _, query = self.path.partition("?")
         variables = {
             "GIT_PROJECT_ROOT": str(self.root),
@@ -85,12 +107,65 @@ def test_git_over_https_trusts_what_the_environment_trusts(
     tmp_path: Path, server: str, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit = commit_all(write_package(tmp_path / "acme" / "boxes"))
-    source = parse_source(f"git+{server}/acme/boxes/.git@{commit[:10]}", FolderHub(tmp_path))
+    text = f"git+{server}/acme/boxes/.git@{commit[:10]}"
     monkeypatch.delenv("GIT_SSL_CAINFO", raising=False)
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     with pytest.raises(RemoteError, match=r"^git cannot fetch https://127\.0\.0\.1:\d+/acme/boxes/\.git: .*certificate"):
-        source.fetch(tmp_path / "copy", Progress())
+        parse_source(text, FolderHub(tmp_path)).fetch(tmp_path / "copy", Progress())
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
-    fetched = source.fetch(tmp_path / "copy", Progress())
+    fetched = parse_source(text, FolderHub(tmp_path)).fetch(tmp_path / "copy", Progress())
     assert fetched.commit == commit and fetched.source.endswith(f"/acme/boxes/.git@{commit}")
     assert (tmp_path / "copy/cvpm.toml").is_file()
+
+
+def test_a_private_repository_opens_with_the_password_in_netrc(
+    tmp_path: Path, server: str, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = commit_all(write_package(tmp_path / "acme" / "boxes"))
+    monkeypatch.delenv("GIT_SSL_CAINFO", raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(_Git, "password", "me:hush-hush")
+    source = parse_source(f"git+{server}/acme/boxes/.git", FolderHub(tmp_path))
+    with pytest.raises(RemoteError, match=r"is private, or not there; .* ~/\.netrc alone: machine 127\.0\.0\.1 login NAME password TOKEN$"):
+        source.fetch(tmp_path / "copy", Progress())
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password wrong\n")
+    with pytest.raises(RemoteError, match="is private"):
+        source.fetch(tmp_path / "copy", Progress())
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password hush-hush\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    fetched = source.fetch(tmp_path / "copy", Progress())
+    assert fetched.commit == commit and "hush-hush" not in fetched.source
+
+
+@pytest.fixture
+def trusting(certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks trusts the servers of the test."""
+    monkeypatch.delenv("GIT_SSL_CAINFO", raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+
+
+def test_a_repository_that_moved_on_its_host_is_found(tmp_path: Path, server: str, trusting: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = commit_all(write_package(tmp_path / "acme" / "boxes"))
+    monkeypatch.setattr(_Git, "redirects", {"/old/": "/older/", "/older/boxes": f"{server}/acme/boxes/.git"})
+    fetched = parse_source(f"git+{server}/old/boxes", FolderHub(tmp_path)).fetch(tmp_path / "copy", Progress())
+    assert fetched.commit == commit and fetched.source == f"git+{server}/old/boxes@{commit}"
+
+
+def test_git_is_led_to_no_other_host(tmp_path: Path, server: str, trusting: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor to another port of the same: what listens there is another server."""
+    commit_all(write_package(tmp_path / "acme" / "boxes"))
+    other = server.replace("127.0.0.1", "localhost")
+    monkeypatch.setattr(_Git, "redirects", {"/away": f"{other}/acme/boxes/.git"})
+    monkeypatch.setattr(_Git, "asked", asked := [])
+    with pytest.raises(
+        RefusedError, match=rf"/away leads to another place, {other}/acme/boxes/\.git: not followed; if that is meant, inst"
+    ):
+        parse_source(f"git+{server}/away", FolderHub(tmp_path)).fetch(tmp_path / "copy", Progress())
+    assert asked and all(path.startswith("/away/") for path in asked)
+
+
+def test_redirects_end(tmp_path: Path, server: str, trusting: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_Git, "redirects", {"/round": "/round"})
+    with pytest.raises(RemoteError, match=r"^git cannot fetch https://127\.0\.0\.1:\d+/round"):
+        parse_source(f"git+{server}/round", FolderHub(tmp_path)).fetch(tmp_path / "copy", Progress())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,21 @@ def test_rule_03_a_hubs_folders_are_believed_only_where_the_manifest_says_the_sa
     write_package(hub_folder / "lab/other/1.0.0", name="boxes", vendor="acme", version="1.0.0", environment="host")
     (hub_folder / "lab/loop").symlink_to(hub_folder)
     assert names(FolderHub(hub_folder)) == ["acme/boxes", "cvflow/words"]
+
+
+def test_every_version_is_told_with_what_is_known_of_it(tmp_path: Path) -> None:
+    for version in ("1.0.0", "1.1.0", "2.0.0rc1"):
+        write_package(tmp_path / f"hub/acme/boxes/{version}", name="boxes", vendor="acme", version=version)
+    write_package(tmp_path / "hub/words", name="words", vendor="cvflow")
+    os.utime(tmp_path / "hub/acme/boxes/1.0.0/cvpm.toml", (1769850000, 1769850000))
+    hub = FolderHub(tmp_path / "hub")
+    versions = hub.versions("boxes", {"acme/boxes": "1.0.0"})
+    assert [(each.version, each.installed, each.newest) for each in versions] == [
+        ("2.0.0rc1", False, False),
+        ("1.1.0", False, True),
+        ("1.0.0", True, False),
+    ]
+    assert (versions[2].published, versions[2].source) == (1769850000, "hub:acme/boxes==1.0.0")
+    assert all(each.size for each in versions)
+    (only,) = hub.versions("words", {})
+    assert (only.published, only.newest) == (None, True), "when a bundled package was put there, nobody knows"

@@ -19,7 +19,7 @@ from cvflow_tui.backend.store import Database
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import NotFoundError, PackageError, RefusedError, UsageError
 from cvflow_tui.model.jobs import JobState
-from cvflow_tui.model.packages import SolverName
+from cvflow_tui.model.packages import InstallRequest, SolverName
 
 from .parts import FileServer, Watching, commit_all, git, payload, sha256, tree, weight, write_package, write_wheel
 
@@ -86,7 +86,7 @@ def test_what_is_shared_goes_with_the_last(service: PackageService, home: Home, 
     service.install(str(boxed), progress)
     assert "making the environment" not in progress.steps
     assert len(list(home.environments.iterdir())) == len(list(home.weights.iterdir())) == 1
-    assert service.plan(str(boxed)).environment == "a virtualenv that is there already, with 1 package"
+    assert service.plan(InstallRequest(str(boxed), again=True)).environment == "a virtualenv that is there already, with 1 package"
     with pytest.raises(UsageError, match=r"'detect' may be local/boxed/detect, local/second/detect: say which"):
         service.resolve("detect")
     assert service.remove("boxed").freed_bytes < len(DATA)
@@ -137,6 +137,50 @@ def test_the_same_version_again_takes_the_new_files(service: PackageService, hom
     (boxed / "README.md").write_text("# new")
     assert service.install(str(boxed), Progress()).readme == "# new"
     assert [path.name for path in (home.packages / "local/boxed").iterdir()] == ["1.0.0"]
+
+
+def test_what_is_installed_to_the_last_byte_is_not_installed_again(service: PackageService, home: Home, boxed: Path) -> None:
+    """The plan is to do nothing, and asks no index; whatever is not the same, or not whole, is installed."""
+
+    def unchanged(**wishes: object) -> bool:
+        plan = service.plan(InstallRequest(str(boxed), **wishes))  # type: ignore[arg-type]
+        assert bool(plan.steps) is not plan.unchanged
+        return plan.unchanged
+
+    assert not unchanged()
+    path = Path(str(service.install(str(boxed), Progress()).path))
+    index = home.root.parent / "wheels"
+    index.rename(home.root.parent / "away")
+    assert unchanged()
+    (home.root.parent / "away").rename(index)
+    assert not unchanged(again=True) and unchanged(locked=False)
+    write_wheel(index, "extra", "1.0", {"extra.py": b""})
+    assert not unchanged(requirements=("extra",)) and not unchanged(relax=True) and not unchanged(editable=True)
+    (boxed / "__pycache__").mkdir()
+    (boxed / "__pycache__/x.pyc").write_bytes(b"x")
+    assert unchanged(), "what tools leave behind is no part of it"
+    for changed in (boxed / "README.md", path / "README.md", next((path / "pretrained").iterdir()), path / "cvflow.lock"):
+        before = changed.read_bytes()
+        changed.chmod(0o644)
+        changed.write_bytes(b"# another")
+        assert not unchanged(), f"{changed} is another"
+        changed.write_bytes(before)
+    assert unchanged()
+    (boxed / "new.py").write_text("")
+    assert not unchanged()
+    service.install(InstallRequest(str(boxed), requirements=("extra",)), Progress())
+    assert unchanged() and unchanged(requirements=("extra",)), "what was added stays added"
+    [environment] = home.environments.iterdir()
+    environment.rename(environment.with_name("moved"))
+    assert not unchanged()
+
+
+def test_the_same_version_by_another_range_is_another_wish(service: PackageService) -> None:
+    service.install("boxes", Progress())
+    assert service.plan("hub:acme/boxes").unchanged and service.plan("boxes==1.0.0").unchanged
+    assert not service.plan("boxes<2").unchanged
+    service.install("boxes<2", Progress())
+    assert not service.plan("boxes").unchanged
 
 
 # -- bad input: one line, and nothing half-done

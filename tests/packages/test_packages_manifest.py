@@ -149,7 +149,7 @@ def test_the_original_weights_file(tmp_path: Path, place: str) -> None:
     package = load_package(root)
     assert [(model.name, model.url) for model in package.models] == [("net", "https://example.org/files/net.pth")]
     assert package.original_weights
-    assert package.warnings == ("net has no sha256: whatever its source sends is trusted",)
+    assert package.warnings == ("net has no sha256: whatever its source sends first is trusted",)
     (root / place).write_text("\n[[models]\n")
     with pytest.raises(PackageError, match=rf"^{place}, line 2: "):
         load_package(root)

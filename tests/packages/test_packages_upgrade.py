@@ -227,7 +227,7 @@ def test_a_linked_folder_that_is_gone_is_said_by_all_who_need_it(service: Packag
     said = f"local/mine is linked to {root}, {what}: put it back, or link it from where it is now: cvflow install FOLDER --editable"
     assert service.storage.verify(None, Progress()).findings == (Finding("local/mine", "folder", str(missing), "missing"),)
     words, mine = service.installed()
-    assert mine.problem == mine.tagline == said and (words.problem, words.solvers) == ("", ("read",))
+    assert mine.problem == said and mine.tagline[:60] == said[:60] and (words.problem, words.solvers) == ("", ("read",))
     for name in ("mine", "local/mine", "mine/detect", "local/mine/detect"):
         with pytest.raises(PackageError) as told:
             service.resolve(name)

@@ -92,6 +92,28 @@ def test_a_weight_is_one_file_however_many_packages_use_it(service: PackageServi
     assert service.remove("three").freed_bytes >= len(DATA) and list(home.weights.iterdir()) == []
 
 
+def test_weights_are_told_by_their_names_and_two_of_one_name_apart(service: PackageService, home: Home, tmp_path: Path) -> None:
+    for name, data in (("one", DATA), ("two", OTHER)):
+        (tmp_path / name).write_bytes(data)
+        install(service, write_package(tmp_path / f"p{name}", more=weight("net.bin", (tmp_path / name).as_uri(), sha256(data))))
+    (home.weights / sha256(b"left")).write_bytes(b"left")  # by a package whose row is gone
+    entries = [entry for entry in service.storage.usage().entries if entry.kind == "weight"]
+    assert [(entry.name, entry.used_by, entry.digest) for entry in entries] == [
+        ("net.bin", ("local/pone 1.0.0",), sha256(DATA)),
+        ("net.bin", ("local/ptwo 1.0.0",), sha256(OTHER)),
+        ("a weight of no package", (), sha256(b"left")),
+    ]
+    [unused] = service.storage.prunable().entries
+    assert unused.key == entries[2].key and unused.name == "a weight of no package"
+
+
+def test_a_download_and_its_journal_are_one_thing_that_nobody_uses(service: PackageService, home: Home) -> None:
+    for ending in ("part", "json"):
+        (home.staging / "downloads" / f"{'a' * 40}.{ending}").write_bytes(b"x" * 9000)
+    keys = {entry.key for entry in service.storage.usage().entries if entry.kind == "download"}
+    assert keys == {entry.key for entry in service.storage.prunable().entries} and len(keys) == 1
+
+
 def test_a_store_on_another_disk_is_copied_to(home: Home, hub_folder: Path, tmp_path: Path) -> None:
     """Hard links end at the edge of a disk."""
     from cvflow_tui.backend.store import open_state
@@ -135,7 +157,7 @@ def test_prune_frees_exactly_what_it_says(filled: PackageService, home: Home, tm
     (home.logs / "acme+gone+detect.log.1").write_bytes(b"x" * 70_000)
     found = filled.storage.prunable()
     assert {(entry.kind, entry.name) for entry in found.entries} == {
-        ("weight", "0" * 64),
+        ("weight", "a weight of no package"),
         ("environment", "nobodys"),
         ("download", "a" * 40),
         ("log", "acme+gone+detect.log.1"),
@@ -154,7 +176,10 @@ def test_a_version_that_an_upgrade_kept_is_pruned_with_what_only_it_used(service
     install(service, write_package(tmp_path / "b/p", version="2.0.0"))
     found = service.storage.prunable()
     assert [(entry.kind, entry.name) for entry in found.entries] == [("kept version", "local/p 1.0.0"), ("weight", "w.bin")]
+    assert {entry.key for entry in found.entries} <= {entry.key for entry in service.storage.usage().entries}
     assert found.bytes >= len(DATA)
+    assert service.storage.prunable(keep_versions=True).entries == service.storage.prune(Progress(), keep_versions=True).entries == ()
+    assert service.kept("p") == "1.0.0"
     before = du_without_database(home)
     service._installer.in_use = lambda ref: ["1.0.0"]  # a solver still serves it
     assert service.storage.prune(Progress()).entries == ()

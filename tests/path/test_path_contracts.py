@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -150,6 +152,21 @@ def test_accepting_what_the_solver_says_exports_what_the_solver_said(cvflow: Cvf
     boxes = [annotation["bbox"] for annotation in coco.loadAnns(coco.getAnnIds())]
     assert cups
     assert [[x, y, x + width, y + height] for x, y, width, height in boxes] == [pytest.approx(box, abs=0.5) for box in cups]
+
+
+def test_a_daemon_that_a_person_runs_says_where_it_serves_and_its_unit_is_one(cvflow: Cvflow, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cvflow_tui", "daemon", "run"]
+    with subprocess.Popen(command, env=cvflow.environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        process.terminate()
+    assert re.fullmatch(rf"http://127\.0\.0\.1:\d+ \(pid {process.pid}\) serves {re.escape(str(cvflow.home))}\n", line), line
+    unit = cvflow.ok("daemon", "unit")
+    assert f'ExecStart="{sys.executable}" -m cvflow_tui --home "{cvflow.home}" daemon run\n' in unit and "WantedBy=default.target" in unit
+    if analyze := shutil.which("systemd-analyze"):
+        (tmp_path / "cvflow.service").write_text(unit)
+        done = subprocess.run([analyze, "verify", "--user", str(tmp_path / "cvflow.service")], capture_output=True, text=True)
+        assert "cvflow.service:" not in done.stderr, done.stderr
 
 
 def test_a_daemon_that_a_script_runs_says_where_it_serves(cvflow: Cvflow) -> None:

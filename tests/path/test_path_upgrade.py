@@ -74,6 +74,9 @@ def test_a_running_solver_serves_the_old_version_until_it_is_restarted(cvflow: C
     cvflow.ok("install", f"git+file://{origin}", "--yes")
     port = cvflow.json("start", "demo")["port"]
     publish(origin, "1.1.0")
+    [plan] = cvflow.json("upgrade", "--dry-run")
+    assert (plan["replaces"], plan["changes"]["distributions"], plan["findings"]) == ("1.0.0", [], [])
+    assert cvflow.json("list")[0]["version"] == "1.0.0"
     (done,) = cvflow.json("upgrade", "--yes")
     assert done["package"]["summary"]["version"] == "1.1.0" and done["previous"] == "1.0.0" and done["serving_old"] == ["lab/demo/say"]
     assert says(cvflow, photographs) == "1.0.0"

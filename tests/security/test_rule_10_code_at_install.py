@@ -26,27 +26,27 @@ Path({mark!r}).write_text("ran")
 
 def build_wheel(folder, settings=None, metadata=None):
     from tests.packages.parts import write_wheel
-    return write_wheel(Path(folder), {name!r}, "1.0", {{{name!r} + ".py": b"x = 1"}}).name
+    return write_wheel(Path(folder), {name!r}, {version!r}, {{{name!r} + ".py": b"x = 1"}}).name
 """
 
 
-def sources(name: str, mark: Path) -> dict[str, str]:
+def sources(name: str, mark: Path, version: str = "1.0") -> dict[str, str]:
     """The files of a distribution whose build leaves a mark."""
     tests = str(Path(__file__).resolve().parents[2])
     return {
-        "pyproject.toml": f'[project]\nname = "{name}"\nversion = "1.0"\n[build-system]\nrequires = []\nbuild-backend = "backend"\n'
+        "pyproject.toml": f'[project]\nname = "{name}"\nversion = "{version}"\n[build-system]\nrequires = []\nbuild-backend = "backend"\n'
         'backend-path = ["."]\n',
-        "backend.py": BACKEND.format(tests=tests, mark=str(mark), name=name),
-        "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        "backend.py": BACKEND.format(tests=tests, mark=str(mark), name=name, version=version),
+        "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
     }
 
 
-def write_sdist(folder: Path, name: str, mark: Path) -> Path:
+def write_sdist(folder: Path, name: str, mark: Path, version: str = "1.0") -> Path:
     """A source archive of it."""
-    path = folder / f"{name}-1.0.tar.gz"
+    path = folder / f"{name}-{version}.tar.gz"
     with tarfile.open(path, "w:gz") as archive:
-        for file, text in sources(name, mark).items():
-            member = tarfile.TarInfo(f"{name}-1.0/{file}")
+        for file, text in sources(name, mark, version).items():
+            member = tarfile.TarInfo(f"{name}-{version}/{file}")
             member.size = len(text.encode())
             archive.addfile(member, io.BytesIO(text.encode()))
     return path
@@ -144,6 +144,7 @@ def test_an_archive_given_by_address_is_a_build_too(service: PackageService, tmp
 def test_rule_06_an_address_in_the_requirements_leads_nowhere_private(
     service: PackageService, tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("CVFLOW_ALLOW_HOSTS")
     request = InstallRequest(package(tmp_path, f"toy @ {address}\n"))
     monkeypatch.setattr(resolver, "run_uv", lambda *_, **__: pytest.fail("uv was let loose on it"))
     with pytest.raises(RefusedError, match="the requirement toy: "):

@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 
 from cvflow_tui import __version__
 from cvflow_tui.backend.api import authoring, daemon, errors, hub, jobs, packages, projects, settings, solvers, storage
+from cvflow_tui.backend.api.document import DescribedApi
 from cvflow_tui.backend.api.guard import Guard
 from cvflow_tui.backend.api.services import Services
 
@@ -19,7 +20,15 @@ def build_api(services: Services, token: str, hosts: Collection[str]) -> FastAPI
 
     `token` opens it (bearer); `hosts` are the names a `Host` header may give (without port).
     """
-    app = FastAPI(title="cvflow daemon", version=__version__, docs_url=None, redoc_url=None, openapi_url=f"{PREFIX}/openapi.json")
+    app = DescribedApi(
+        title="cvflow daemon",
+        version=__version__,
+        description="Packages, solvers, projects and what is worked on, of one home folder.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=f"{PREFIX}/openapi.json",
+        redirect_slashes=False,  # a path that is not in the document is not there
+    )
     app.state.services = services
     errors.install(app)
     routes = APIRouter(prefix=PREFIX)

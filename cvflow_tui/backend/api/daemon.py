@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from fastapi import APIRouter
 
+from cvflow_tui.backend.api.body import AsJson
 from cvflow_tui.backend.api.services import Rooms
 from cvflow_tui.model.daemon import DaemonStatus
 
@@ -19,6 +21,13 @@ class Shutdown:
     stop_solvers: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """That it does."""
+
+    ending: bool = True
+
+
 @router.get("/status")
 def status(rooms: Rooms) -> DaemonStatus:
     """Who serves, and since when."""
@@ -26,7 +35,7 @@ def status(rooms: Rooms) -> DaemonStatus:
 
 
 @router.post("/shutdown", status_code=202)
-def shutdown(rooms: Rooms, how: Shutdown) -> dict[str, bool]:
+def shutdown(rooms: Rooms, how: Annotated[Shutdown, AsJson()]) -> Ending:
     """End the daemon; solvers go on serving unless told otherwise."""
     rooms.shutdown(how.stop_solvers)
-    return {"ending": True}
+    return Ending()

@@ -7,11 +7,11 @@ loopback (Origin, Sec-Fetch-Site, forms that are no JSON), other users of the ma
 from __future__ import annotations
 
 import hmac
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from cvflow_tui.backend.api.errors import ErrorResponse
 
 BODY_LIMIT = 8 * 1024 * 1024
 """Bytes of a request's body; nothing the daemon takes comes near it."""
@@ -31,36 +31,35 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        if refusal := self._refusal(scope["method"], scope["path"], headers):
+        if refusal := self._refusal(scope["path"], headers):
             status, message = refusal
-            await JSONResponse({"error": message, "code": "refused"}, status)(scope, receive, send)
+            door = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+            await ErrorResponse(message, "refused", status, headers=door)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
-    def _refusal(self, method: str, path: str, headers: Headers) -> tuple[int, str] | None:
-        if host_name(headers.get("host", "")) not in self._hosts:
+    def _refusal(self, path: str, headers: Headers) -> tuple[int, str] | None:
+        named = headers.getlist("host")
+        host = named[0].lower() if len(named) == 1 else ""
+        if host_name(host) not in self._hosts:
             return 403, "this Host is not served here"
         origin = headers.get("origin")
-        if origin is not None and (urlsplit(origin).hostname or "") not in self._hosts:
-            return 403, "requests from this Origin are refused"
+        if origin is not None and origin.lower() not in (f"http://{host}", f"https://{host}"):
+            return 403, "requests from this Origin are refused"  # a page of another port is another's page
         if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
             return 403, "requests from other sites are refused"
         if not self._knows_token(headers):
             return 401, "the daemon's token is missing or wrong"
-        return self._body_refusal(method, path, headers)
+        return self._body_refusal(path, headers)
 
     def _knows_token(self, headers: Headers) -> bool:
         return hmac.compare_digest(headers.get("authorization", "").encode("utf-8", "replace"), b"Bearer " + self._token)
 
-    def _body_refusal(self, method: str, path: str, headers: Headers) -> tuple[int, str] | None:
+    def _body_refusal(self, path: str, headers: Headers) -> tuple[int, str] | None:
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > BODY_LIMIT or "transfer-encoding" in headers:
+        if not (length.isascii() and length.isdigit()) or int(length) > BODY_LIMIT or "transfer-encoding" in headers:
             return 413, f"a request's body is limited to {BODY_LIMIT} bytes of known length"
-        if (
-            method in ("POST", "PUT", "PATCH")
-            and int(length)
-            and headers.get("content-type", "").partition(";")[0].strip() != "application/json"
-        ):
+        if int(length) and headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             return 415, "the body must be application/json"
         return None
 

@@ -6,14 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from cvflow_tui.backend.api.document import fails
+from cvflow_tui.backend.api.names import LARGEST, JobId, Wait
 from cvflow_tui.backend.api.services import Rooms
 from cvflow_tui.model.errors import NotFoundError
 from cvflow_tui.model.jobs import Job
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
-
-Wait = Annotated[float, Query(ge=0, le=30)]
-"""Seconds a request may be held."""
 
 
 @router.get("")
@@ -22,15 +21,15 @@ def list_jobs(rooms: Rooms) -> list[Job]:
     return rooms.jobs.jobs()
 
 
-@router.get("/{job_id}")
-def show(rooms: Rooms, job_id: str, newer_than: int | None = None, wait: Wait = 0) -> Job:
+@router.get("/{job_id}", responses=fails(404))
+def show(rooms: Rooms, job_id: JobId, newer_than: Annotated[int | None, Query(ge=-1, lt=LARGEST)] = None, wait: Wait = 0) -> Job:
     """A job as it stands, or once it is newer than a revision."""
     job = rooms.jobs.get(job_id) if newer_than is None else rooms.jobs.wait(job_id, newer_than, wait)
     return _known(job, job_id)
 
 
-@router.post("/{job_id}/cancel")
-def cancel(rooms: Rooms, job_id: str) -> Job:
+@router.post("/{job_id}/cancel", responses=fails(404))
+def cancel(rooms: Rooms, job_id: JobId) -> Job:
     """Ask a job to end."""
     return _known(rooms.jobs.cancel(job_id), job_id)
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 from fastapi import APIRouter
 
-from cvflow_tui.backend.api.services import Rooms
+from cvflow_tui.backend.api.body import AsJson
+from cvflow_tui.backend.api.document import fails
+from cvflow_tui.backend.api.names import PackageRef
+from cvflow_tui.backend.api.services import Caller, Rooms
 from cvflow_tui.model.errors import RefusedError
 from cvflow_tui.model.jobs import Job
 from cvflow_tui.model.packages import (
@@ -19,6 +23,7 @@ from cvflow_tui.model.packages import (
     Upgrade,
     UpgradeRequest,
 )
+from cvflow_tui.model.text import one_line
 
 router = APIRouter(tags=["packages"])
 
@@ -52,50 +57,50 @@ def installed(rooms: Rooms) -> list[PackageSummary]:
     return rooms.packages.installed()
 
 
-@router.get("/package")
-def show(rooms: Rooms, ref: str) -> PackageDetail:
+@router.get("/package", responses=fails(404, 424))
+def show(rooms: Rooms, ref: PackageRef) -> PackageDetail:
     """One installed package."""
     return rooms.packages.detail(ref)
 
 
-@router.post("/packages/plan")
-def plan(rooms: Rooms, body: InstallRequest) -> InstallPlan:
+@router.post("/packages/plan", responses=fails(404, 424, 502))
+def plan(rooms: Rooms, caller: Caller, body: Annotated[InstallRequest, AsJson()]) -> InstallPlan:
     """What installing would do."""
-    return rooms.packages.plan(body)
+    return rooms.packages.plan(body, caller)
 
 
 @router.post("/packages/install", status_code=202)
-def install(rooms: Rooms, body: InstallRequest) -> Job:
+def install(rooms: Rooms, caller: Caller, body: Annotated[InstallRequest, AsJson()]) -> Job:
     """Begin to install."""
-    return rooms.jobs.start("install", body.source, lambda progress: rooms.packages.install(body, progress))
+    return rooms.jobs.start("install", one_line(body.source), lambda progress: rooms.packages.install(body, progress, caller))
 
 
-@router.post("/packages/upgrade/plan")
-def plan_upgrade(rooms: Rooms, body: UpgradeRequest) -> InstallPlan:
+@router.post("/packages/upgrade/plan", responses=fails(404, 424, 502))
+def plan_upgrade(rooms: Rooms, caller: Caller, body: Annotated[UpgradeRequest, AsJson()]) -> InstallPlan:
     """What an upgrade would change."""
-    return rooms.upgrader.plan(body)
+    return rooms.upgrader.plan(body, caller)
 
 
 @router.post("/packages/upgrade", status_code=202)
-def upgrade(rooms: Rooms, body: UpgradeRequest) -> Job:
+def upgrade(rooms: Rooms, caller: Caller, body: Annotated[UpgradeRequest, AsJson()]) -> Job:
     """Begin to upgrade."""
-    return rooms.jobs.start("upgrade", body.ref, lambda progress: rooms.upgrader.upgrade(body, progress))
+    return rooms.jobs.start("upgrade", one_line(body.ref), lambda progress: rooms.upgrader.upgrade(body, progress, caller))
 
 
-@router.post("/packages/rollback")
-def rollback(rooms: Rooms, body: RollbackBody) -> Upgrade:
+@router.post("/packages/rollback", responses=fails(404, 424, 502))
+def rollback(rooms: Rooms, body: Annotated[RollbackBody, AsJson()]) -> Upgrade:
     """Go back to the version that the last upgrade kept."""
     return rooms.upgrader.roll_back(body.ref, body.restart)
 
 
-@router.get("/package/lock")
-def lock(rooms: Rooms, ref: str) -> LockText:
+@router.get("/package/lock", responses=fails(404, 424))
+def lock(rooms: Rooms, ref: PackageRef) -> LockText:
     """The lock of an installed package."""
     return LockText(rooms.packages.lock(ref))
 
 
-@router.get("/package/uses")
-def uses(rooms: Rooms, ref: str) -> PackageUses:
+@router.get("/package/uses", responses=fails(404))
+def uses(rooms: Rooms, ref: PackageRef) -> PackageUses:
     """Who uses a package, and what of it would stay."""
     found = rooms.packages.uses(ref)
     running = tuple(solver.name for solver in rooms.supervisor.solvers() if solver.package == found.package and solver.state.is_live)
@@ -105,8 +110,8 @@ def uses(rooms: Rooms, ref: str) -> PackageUses:
     return replace(found, running=running, projects=projects)
 
 
-@router.post("/packages/remove")
-def remove(rooms: Rooms, body: RemoveBody) -> Removal:
+@router.post("/packages/remove", responses=fails(404))
+def remove(rooms: Rooms, body: Annotated[RemoveBody, AsJson()]) -> Removal:
     """Stop the package's solvers, then remove it."""
     found = uses(rooms, body.ref)
     if found.projects and not body.force:

@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Query
-from fastapi import Path as InPath
+from pydantic import Discriminator, Field
 from starlette.responses import FileResponse
+from starlette.types import Receive, Scope, Send
 
+from cvflow_tui.backend.api.body import AsJson
+from cvflow_tui.backend.api.document import Schema, fails
+from cvflow_tui.backend.api.names import LARGEST, PROJECT, PictureId, ProjectName, Words
 from cvflow_tui.backend.api.services import Rooms
 from cvflow_tui.backend.datasets.export import export_project
-from cvflow_tui.model.errors import UsageError
+from cvflow_tui.model.errors import RefusedError, UsageError
 from cvflow_tui.model.jobs import Job
 from cvflow_tui.model.projects import (
     Act,
@@ -25,22 +29,43 @@ from cvflow_tui.model.projects import (
     ProjectSettings,
     ProjectStatus,
 )
+from cvflow_tui.model.text import clean
 
-PictureId = Annotated[int, InPath(ge=0, lt=1 << 63)]
-"""A picture's number, as the database can hold it."""
-
+AnyAct = Annotated[Act, Discriminator("kind")]
 router = APIRouter(prefix="/projects", tags=["projects"])
+
+
+_FILE: dict[int | str, Schema] = {
+    200: {"description": "The file", "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+}
+
+
+class WholeFile(FileResponse):
+    """A file, always the whole of it: a `Range` that makes no sense would be answered in other words than ours."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        self.headers["accept-ranges"] = "none"
+        headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
+        await super().__call__({**scope, "headers": headers}, receive, send)
 
 
 @dataclass(frozen=True, slots=True)
 class NewProject:
     """A project to make of pictures and folders of pictures (absolute paths)."""
 
-    name: str
-    pictures: tuple[str, ...]
-    labels: tuple[str, ...]
+    name: Annotated[str, Field(json_schema_extra=PROJECT)]
+    pictures: Annotated[tuple[str, ...], Field(json_schema_extra={"minItems": 1})]
+    labels: Annotated[tuple[str, ...], Field(json_schema_extra={"minItems": 1, "uniqueItems": True})]
     settings: ProjectSettings | None = None
     credit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """That the project is."""
+
+    removed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +89,8 @@ def list_projects(rooms: Rooms) -> list[Project]:
     return rooms.projects.projects()
 
 
-@router.post("", status_code=201)
-def create(rooms: Rooms, new: NewProject) -> Project:
+@router.post("", status_code=201, responses=fails(404))
+def create(rooms: Rooms, new: Annotated[NewProject, AsJson()]) -> Project:
     """Make a project."""
     settings = new.settings or ProjectSettings()
     if settings.solver:
@@ -73,82 +98,87 @@ def create(rooms: Rooms, new: NewProject) -> Project:
     return rooms.projects.create(new.name, new.pictures, new.labels, settings, new.credit)
 
 
-@router.get("/{name}")
-def show(rooms: Rooms, name: str) -> ProjectStatus:
+@router.get("/{name}", responses=fails(404))
+def show(rooms: Rooms, name: ProjectName) -> ProjectStatus:
     """A project with its accuracy and its rounds."""
     return rooms.learning.status(name)
 
 
-@router.put("/{name}/settings")
-def change(rooms: Rooms, name: str, settings: ProjectSettings) -> Project:
+@router.put("/{name}/settings", responses=fails(404))
+def change(rooms: Rooms, name: ProjectName, settings: Annotated[ProjectSettings, AsJson()]) -> Project:
     """Other settings."""
     if settings.solver:
         settings = replace(settings, solver=str(rooms.packages.resolve(settings.solver)))
     return rooms.projects.change(name, settings)
 
 
-@router.delete("/{name}", status_code=200)
-def remove(rooms: Rooms, name: str) -> dict[str, bool]:
+@router.delete("/{name}", responses=fails(404))
+def remove(rooms: Rooms, name: ProjectName) -> Gone:
     """Delete a project; its pictures stay."""
     rooms.projects.remove(name)
-    return {"removed": True}
+    return Gone()
 
 
-@router.get("/{name}/pictures")
+@router.get("/{name}/pictures", responses=fails(404))
 def pictures(
     rooms: Rooms,
-    name: str,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    name: ProjectName,
+    offset: Annotated[int, Query(ge=0, lt=LARGEST)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    query: str = "",
+    query: Words = "",
     state: PictureState | None = None,
 ) -> PicturePage:
     """A window of the pictures."""
     return rooms.projects.pictures(name, offset, limit, query, state)
 
 
-@router.post("/{name}/open")
-def open_picture(rooms: Rooms, name: str, which: Open) -> PictureView:
+@router.post("/{name}/open", responses=fails(404))
+def open_picture(rooms: Rooms, name: ProjectName, which: Annotated[Open, AsJson()]) -> PictureView:
     """Open a picture, with suggestions."""
     return rooms.projects.open(name, which.position)
 
 
-@router.get("/{name}/pictures/{picture}/content")
-def content(rooms: Rooms, name: str, picture: PictureId) -> FileResponse:
+@router.get("/{name}/pictures/{picture}/content", response_class=WholeFile, responses=_FILE | fails(404))
+def content(rooms: Rooms, name: ProjectName, picture: PictureId) -> WholeFile:
     """The picture's file, as it is."""
-    return FileResponse(rooms.projects.content(name, picture), media_type="application/octet-stream")
+    return WholeFile(rooms.projects.content(name, picture), media_type="application/octet-stream")
 
 
-@router.post("/{name}/pictures/{picture}/acts")
-def act(rooms: Rooms, name: str, picture: PictureId, act: Annotated[Act, Body(discriminator="kind")]) -> ActResult:
+@router.post("/{name}/pictures/{picture}/acts", responses=fails(404))
+def act(
+    rooms: Rooms, name: ProjectName, picture: PictureId, act: Annotated[Act, Discriminator("kind"), Body(), AsJson(AnyAct)]
+) -> ActResult:
     """Do something to a picture; journalled when this returns."""
     return _with_round(rooms, name, rooms.projects.act(name, picture, act))
 
 
-@router.post("/{name}/undo")
-def undo(rooms: Rooms, name: str) -> ActResult:
+@router.post("/{name}/undo", responses=fails(404))
+def undo(rooms: Rooms, name: ProjectName) -> ActResult:
     """Take the last act back."""
     return rooms.projects.undo(name)
 
 
-@router.post("/{name}/redo")
-def redo(rooms: Rooms, name: str) -> ActResult:
+@router.post("/{name}/redo", responses=fails(404))
+def redo(rooms: Rooms, name: ProjectName) -> ActResult:
     """Do it again."""
     return _with_round(rooms, name, rooms.projects.redo(name))
 
 
-@router.post("/{name}/train", status_code=202)
-def train(rooms: Rooms, name: str) -> Job:
+@router.post("/{name}/train", status_code=202, responses=fails(404, 424, 502))
+def train(rooms: Rooms, name: ProjectName) -> Job:
     """Begin a round now."""
     return rooms.learning.train(name)
 
 
-@router.post("/{name}/export")
-def export(rooms: Rooms, name: str, how: Export) -> ExportReport:
+@router.post("/{name}/export", responses=fails(404))
+def export(rooms: Rooms, name: ProjectName, how: Annotated[Export, AsJson()]) -> ExportReport:
     """Write the annotations to a file."""
     if not how.out:
         raise UsageError("out: the absolute path of the file to write is needed")
-    return export_project(rooms.projects, name, how.format, Path(how.out))
+    out = Path(how.out)
+    if out.exists() and not out.is_file() and not out.is_dir():  # the file is renamed into its place: /dev/null would be gone
+        raise RefusedError(f"{clean(how.out)} is a device or a pipe, which a file would take the place of: name another file")
+    return export_project(rooms.projects, name, how.format, out)
 
 
 def _with_round(rooms: Rooms, name: str, result: ActResult) -> ActResult:

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
+from pydantic import Field
 
-from cvflow_tui.backend.api.jobs import Wait
+from cvflow_tui.backend.api.body import AsJson
+from cvflow_tui.backend.api.document import fails
+from cvflow_tui.backend.api.names import LARGEST, PackagePart, SolverPart, SolverRef, VendorPart, Wait, Words
 from cvflow_tui.backend.api.services import Rooms
 from cvflow_tui.model.errors import UsageError
 from cvflow_tui.model.packages import SolverName
@@ -23,7 +26,7 @@ LINES_LIMIT = 100_000
 class Start:
     """How to start: `port` None = any free one; `wait` = reply when it is ready."""
 
-    port: int | None = None
+    port: Annotated[int | None, Field(json_schema_extra={"minimum": 1, "maximum": 65535})] = None
     wait: bool = True
 
 
@@ -33,34 +36,34 @@ def running(rooms: Rooms) -> list[RunningSolver]:
     return rooms.supervisor.solvers()
 
 
-@router.get("/resolve")
-def resolve(rooms: Rooms, name: str) -> SolverName:
+@router.get("/resolve", responses=fails(404))
+def resolve(rooms: Rooms, name: SolverRef) -> SolverName:
     """The full name of an installed solver."""
     return rooms.packages.resolve(name)
 
 
-@router.post("/{vendor}/{package}/{solver}/start")
-def start(rooms: Rooms, vendor: str, package: str, solver: str, how: Start) -> RunningSolver:
+@router.post("/{vendor}/{package}/{solver}/start", responses=fails(404, 424, 502))
+def start(rooms: Rooms, vendor: VendorPart, package: PackagePart, solver: SolverPart, how: Annotated[Start, AsJson()]) -> RunningSolver:
     """Start a solver, or find it running."""
     if how.port is not None and not 0 < how.port < 65536:
         raise UsageError(f"port {how.port} is not between 1 and 65535")
     return rooms.upgrader.start(_name(vendor, package, solver), how.port, how.wait)
 
 
-@router.post("/{vendor}/{package}/{solver}/stop")
-def stop(rooms: Rooms, vendor: str, package: str, solver: str) -> RunningSolver:
+@router.post("/{vendor}/{package}/{solver}/stop", responses=fails(404))
+def stop(rooms: Rooms, vendor: VendorPart, package: PackagePart, solver: SolverPart) -> RunningSolver:
     """Stop a solver: no process and no port is left."""
     return rooms.supervisor.stop(str(_name(vendor, package, solver)))
 
 
-@router.post("/{vendor}/{package}/{solver}/restart")
-def restart(rooms: Rooms, vendor: str, package: str, solver: str) -> RunningSolver:
+@router.post("/{vendor}/{package}/{solver}/restart", responses=fails(404, 424, 502))
+def restart(rooms: Rooms, vendor: VendorPart, package: PackagePart, solver: SolverPart) -> RunningSolver:
     """Stop a solver and start it with its settings as they are now; reply when it is ready."""
     return rooms.upgrader.restart(_name(vendor, package, solver))
 
 
-@router.get("/{vendor}/{package}/{solver}/history")
-def history(rooms: Rooms, vendor: str, package: str, solver: str) -> SolverHistory:
+@router.get("/{vendor}/{package}/{solver}/history", responses=fails(404, 502))
+def history(rooms: Rooms, vendor: VendorPart, package: PackagePart, solver: SolverPart) -> SolverHistory:
     """The last ten minutes of a running solver, second by second."""
     return rooms.supervisor.history(str(_name(vendor, package, solver)))
 
@@ -68,12 +71,12 @@ def history(rooms: Rooms, vendor: str, package: str, solver: str) -> SolverHisto
 @router.get("/{vendor}/{package}/{solver}/log/search")
 def search_log(
     rooms: Rooms,
-    vendor: str,
-    package: str,
-    solver: str,
-    text: Annotated[str, Query(max_length=1000)] = "",
+    vendor: VendorPart,
+    package: PackagePart,
+    solver: SolverPart,
+    text: Words = "",
     level: Annotated[Literal["debug", "info", "warning", "error"], Query()] = "debug",
-    since: float | None = None,
+    since: Annotated[float | None, Query(allow_inf_nan=False)] = None,
     limit: Annotated[int, Query(ge=1, le=LINES_LIMIT)] = 1000,
 ) -> LogSearch:
     """The last lines, older files included, that hold `text` (capitals count where it has some), are of `level` or above, and were
@@ -82,18 +85,20 @@ def search_log(
     return rooms.supervisor.search_log(str(_name(vendor, package, solver)), text, level, since, limit)
 
 
-@router.get("/{vendor}/{package}/{solver}/log")
+@router.get("/{vendor}/{package}/{solver}/log", responses=fails(404))
 def log(
     rooms: Rooms,
-    vendor: str,
-    package: str,
-    solver: str,
-    offset: Annotated[int | None, Query(ge=0)] = None,
+    vendor: VendorPart,
+    package: PackagePart,
+    solver: SolverPart,
+    offset: Annotated[int | None, Query(ge=0, lt=LARGEST)] = None,
     limit: Annotated[int, Query(ge=1, le=LOG_LIMIT)] = 65536,
     wait: Wait = 0,
+    file: Annotated[str, Query(max_length=60)] = "",
+    until: Annotated[int | None, Query(ge=0, lt=LARGEST)] = None,
 ) -> LogChunk:
-    """A piece of a solver's log."""
-    return rooms.supervisor.log(str(_name(vendor, package, solver)), offset, limit, wait)
+    """A piece of a solver's log: from byte `offset` on, else before byte `until`, else its end; `file` names one of its files."""
+    return rooms.supervisor.log(str(_name(vendor, package, solver)), offset, limit, wait, file=file, until=until)
 
 
 def _name(vendor: str, package: str, solver: str) -> SolverName:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from fastapi import APIRouter
 
-from cvflow_tui.backend.api.services import Rooms
+from cvflow_tui.backend.api.body import AsJson
+from cvflow_tui.backend.api.document import fails
+from cvflow_tui.backend.api.services import Caller, Rooms
+from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.model.jobs import Job
-from cvflow_tui.model.storage import DiskUsage, Pruning
+from cvflow_tui.model.storage import DiskUsage, Pruning, Verification
 
 router = APIRouter(prefix="/storage", tags=["storage"])
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyBody:
-    """Which package (None: all), and whether to bring back what is missing or damaged."""
+    """Which package (None: all), and whether to bring back what is missing or damaged; `offline`: only from this machine."""
 
     ref: str | None = None
     repair: bool = False
+    offline: bool = False
 
 
 @router.get("")
@@ -28,20 +33,28 @@ def usage(rooms: Rooms) -> DiskUsage:
 
 
 @router.get("/prunable")
-def prunable(rooms: Rooms) -> Pruning:
-    """What nobody uses."""
-    return rooms.packages.storage.prunable()
+def prunable(rooms: Rooms, keep_versions: bool = False) -> Pruning:
+    """What nobody uses; with `keep_versions`, but for the versions that upgrades kept."""
+    return rooms.packages.storage.prunable(keep_versions=keep_versions)
 
 
 @router.post("/prune", status_code=202)
-def prune(rooms: Rooms) -> Job:
+def prune(rooms: Rooms, keep_versions: bool = False) -> Job:
     """Begin to delete what nobody uses."""
-    return rooms.jobs.start("prune", "what nobody uses", rooms.packages.storage.prune)
+
+    def work(progress: Progress) -> Pruning:
+        return rooms.packages.storage.prune(progress, keep_versions=keep_versions)
+
+    return rooms.jobs.start("prune", "what nobody uses", work)
 
 
-@router.post("/verify", status_code=202)
-def verify(rooms: Rooms, body: VerifyBody) -> Job:
+@router.post("/verify", status_code=202, responses=fails(404))
+def verify(rooms: Rooms, caller: Caller, body: Annotated[VerifyBody, AsJson()]) -> Job:
     """Begin to read every installed file and compare it."""
     storage = rooms.packages.storage
     ref = storage.known(body.ref) if body.ref is not None else None
-    return rooms.jobs.start("verify", ref or "all packages", lambda progress: storage.verify(ref, progress, repair=body.repair))
+
+    def work(progress: Progress) -> Verification:
+        return storage.verify(ref, progress, repair=body.repair, caller=caller.kept_offline(body.offline))
+
+    return rooms.jobs.start("verify", ref or "all packages", work)

@@ -12,9 +12,11 @@ from cvflow_tui.backend.client.connection import Connection, Successor
 from cvflow_tui.backend.client.discovery import DaemonAddress
 from cvflow_tui.backend.client.runner import RunnerClient
 from cvflow_tui.model.authoring import CheckRequest, NewPackage, NewPackageRequest
+from cvflow_tui.model.circumstances import HEADER, Circumstances
 from cvflow_tui.model.daemon import DaemonStatus
 from cvflow_tui.model.jobs import Job
 from cvflow_tui.model.packages import (
+    HubVersion,
     InstallPlan,
     InstallRequest,
     PackageDetail,
@@ -49,7 +51,8 @@ class DaemonClient:
     """The daemon's API (`/api/v1`). Every method raises a CvflowError that says what to do.
 
     `transport` takes the place of the sockets to the daemon, `runner_transport` of those to the runners. A client that shall outlive its
-    daemon is given a `successor`, which is asked once nobody answers any more.
+    daemon is given a `successor`, which is asked once nobody answers any more. `circumstances` are told with all that is asked: whether
+    the network may be used, proxies, pip's variables; None: those of this process.
     """
 
     def __init__(
@@ -59,8 +62,10 @@ class DaemonClient:
         transport: httpx.AsyncBaseTransport | None = None,
         runner_transport: httpx.AsyncBaseTransport | None = None,
         successor: Successor | None = None,
+        circumstances: Circumstances | None = None,
     ) -> None:
-        self._daemon = Connection(url, token, transport, successor)
+        told = Circumstances.here() if circumstances is None else circumstances
+        self._daemon = Connection(url, token, transport, successor, headers={HEADER: told.header})
         self._runner = RunnerClient(runner_transport)
 
     @classmethod
@@ -99,6 +104,10 @@ class DaemonClient:
     async def hub_package(self, ref: str) -> PackageDetail:
         """One package of the hub: `vendor/name`, or its name alone where that is unique."""
         return await self._daemon.call(PackageDetail, "GET", "/hub/package", ref=ref)
+
+    async def hub_versions(self, ref: str) -> list[HubVersion]:
+        """Every version of a package that the hub has, the newest first; `ref` as for `hub_package`."""
+        return await self._daemon.call(list[HubVersion], "GET", "/hub/versions", ref=ref)
 
     async def packages(self) -> list[PackageSummary]:
         """What is installed."""
@@ -150,17 +159,17 @@ class DaemonClient:
         """Every byte of the home folder, by what it is."""
         return await self._daemon.call(DiskUsage, "GET", "/storage", timeout=300.0)
 
-    async def prunable(self) -> Pruning:
-        """What nobody uses. Changes nothing."""
-        return await self._daemon.call(Pruning, "GET", "/storage/prunable", timeout=300.0)
+    async def prunable(self, *, keep_versions: bool = False) -> Pruning:
+        """What nobody uses; with `keep_versions`, but for the versions that upgrades kept. Changes nothing."""
+        return await self._daemon.call(Pruning, "GET", "/storage/prunable", timeout=300.0, keep_versions=keep_versions or None)
 
-    async def prune(self) -> Job:
+    async def prune(self, *, keep_versions: bool = False) -> Job:
         """Begin to delete what nobody uses; follow the job. Its result is the Pruning."""
-        return await self._daemon.call(Job, "POST", "/storage/prune")
+        return await self._daemon.call(Job, "POST", "/storage/prune", keep_versions=keep_versions or None)
 
-    async def verify(self, ref: str | None = None, *, repair: bool = False) -> Job:
+    async def verify(self, ref: str | None = None, *, repair: bool = False, offline: bool = False) -> Job:
         """Begin to compare every file of a package (None: of all) with its lock; follow the job. Its result is the Verification."""
-        return await self._daemon.call(Job, "POST", "/storage/verify", body={"ref": ref, "repair": repair})
+        return await self._daemon.call(Job, "POST", "/storage/verify", body={"ref": ref, "repair": repair, "offline": offline})
 
     # -- for the authors of packages
 
@@ -259,12 +268,14 @@ class DaemonClient:
         full = await self.resolve(name)
         return await self._daemon.call(RunningSolver, "POST", f"/solvers/{full}/stop", timeout=60.0)
 
-    async def solver_log(self, name: str, *, offset: int | None = None, limit: int = 65536, wait: float = 0.0) -> LogChunk:
-        """A piece of a solver's log from byte `offset` on (None: its end), waiting up to `wait` seconds for more to come."""
-        full = await self.resolve(name)
-        return await self._daemon.call(
-            LogChunk, "GET", f"/solvers/{full}/log", offset=offset, limit=limit, wait=wait or None, timeout=wait + 30.0
-        )
+    async def solver_log(
+        self, name: str, *, offset: int | None = None, limit: int = 65536, wait: float = 0.0, file: str = "", until: int | None = None
+    ) -> LogChunk:
+        """A piece of a solver's log from byte `offset` on (None: what lies before byte `until`, or its end), waiting up to `wait` seconds
+        for more to come. `file`: one of the log's files, by the name that a chunk or a search gave it; else the newest.
+        """
+        full, place = await self.resolve(name), {"offset": offset, "limit": limit, "file": file or None, "until": until}
+        return await self._daemon.call(LogChunk, "GET", f"/solvers/{full}/log", wait=wait or None, timeout=wait + 30.0, **place)
 
     async def infer(
         self,

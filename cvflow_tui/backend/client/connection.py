@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from io import BytesIO
 from typing import Any, TypeVar
 
@@ -40,10 +40,18 @@ class Connection:
     """Sends requests to `url` with the daemon's token.
 
     `transport` replaces the socket: tests hand in `httpx.ASGITransport(app)`. With a `successor` the connection outlives its daemon: a
-    request that reaches nobody is sent to whoever serves the home next.
+    request that reaches nobody is sent to whoever serves the home next. `headers` go with every request.
     """
 
-    def __init__(self, url: str, token: str, transport: httpx.AsyncBaseTransport | None = None, successor: Successor | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        transport: httpx.AsyncBaseTransport | None = None,
+        successor: Successor | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self._headers = dict(headers or {})
         self._transport = transport
         self._successor = successor
         self._moving = asyncio.Lock()
@@ -53,7 +61,7 @@ class Connection:
         self.url = url.rstrip("/")
         self._http = httpx.AsyncClient(
             base_url=f"{self.url}/api/v1",
-            headers={"Authorization": f"Bearer {token}"},
+            headers={**self._headers, "Authorization": f"Bearer {token}"},
             transport=self._transport,
             timeout=httpx.Timeout(30.0, connect=5.0),
             trust_env=False,

@@ -27,6 +27,7 @@ from cvflow_tui.backend.daemon.token import ensure_token
 from cvflow_tui.backend.private_file import write_private
 from cvflow_tui.backend.processes import boot_id, start_time
 from cvflow_tui.backend.runtime.ports import agreed_address, listen
+from cvflow_tui.backend.runtime.runner.protocol import BoundedProtocol
 from cvflow_tui.backend.store import open_state
 from cvflow_tui.home import Home
 from cvflow_tui.model.daemon import DaemonStatus
@@ -86,7 +87,9 @@ class Daemon:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             lifespan="off",
+            http=BoundedProtocol,  # nobody who has shown no token fills our memory with headers, or keeps a connection by sending none
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=3,
         )

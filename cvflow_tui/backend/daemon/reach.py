@@ -12,6 +12,7 @@ import time
 from cvflow_tui.backend.client import DaemonClient, answering, find_daemon
 from cvflow_tui.backend.daemon.lock import is_held
 from cvflow_tui.home import Home
+from cvflow_tui.model.circumstances import NOTHING_TOLD
 from cvflow_tui.model.errors import CvflowError, RemoteError
 from cvflow_tui.model.space import no_space
 
@@ -46,7 +47,8 @@ async def connect(home: Home, *, start: bool = True) -> DaemonClient:
 def _spawn(home: Home) -> subprocess.Popen[bytes]:
     home.make()
     command = [sys.executable, "-m", "cvflow_tui", "daemon", "run"]
-    environment = {**os.environ, "CVFLOW_HOME": str(home.root)}
+    # What the command was told of proxies, indexes, offline is its own: whoever asks this daemon next brings theirs.
+    environment = {**NOTHING_TOLD.over(os.environ), "CVFLOW_HOME": str(home.root)}
     with (home.logs / "daemon.err").open("wb") as errors:
         return subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True

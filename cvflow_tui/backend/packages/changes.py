@@ -12,17 +12,21 @@ from packaging.utils import canonicalize_name
 from cvflow_tui.backend.packages.describe import SKIPPED
 from cvflow_tui.backend.packages.lock import LOCK, digests
 from cvflow_tui.backend.packages.package import Package
+from cvflow_tui.backend.packages.pip_config import hide_credentials
 from cvflow_tui.backend.packages.records import Record
+from cvflow_tui.backend.packages.resolution import Resolution
 from cvflow_tui.backend.packages.sources import Fetched
 from cvflow_tui.backend.packages.toml_file import LOCK_LIMIT, read_toml
 from cvflow_tui.backend.packages.weights import Weight
 from cvflow_tui.model.errors import PackageError
-from cvflow_tui.model.packages import Changes, Differences
+from cvflow_tui.model.packages import Changes, Differences, DistributionChange
 from cvflow_tui.model.text import one_line
 
 
-def changes_between(record: Record, old: Package, weights: list[Weight], new: Package, fetched: Fetched) -> Changes:
-    """From what is installed to what was fetched."""
+def changes_between(
+    record: Record, old: Package, weights: list[Weight], new: Package, fetched: Fetched, resolution: Resolution | None
+) -> Changes:
+    """From what is installed to what was fetched, and to what its environment would hold."""
     commits = (record.commit, fetched.commit) if record.commit and fetched.commit and record.commit != fetched.commit else None
     return Changes(
         version=record.version,
@@ -38,7 +42,24 @@ def changes_between(record: Record, old: Package, weights: list[Weight], new: Pa
             {solver.name: (solver.class_path, solver.task) for solver in new.solvers},
         ),
         parameters=differences(_parameters(old), _parameters(new)),
+        distributions=_distributions(record, resolution) if resolution is not None else (),
     )
+
+
+def _distributions(record: Record, resolution: Resolution) -> tuple[DistributionChange, ...]:
+    """What of an environment is another than in the lock of what is installed. Nothing where that cannot be read."""
+    try:
+        told = read_toml(record.path / LOCK, limit=LOCK_LIMIT).get("distributions", ())
+        before = {str(each["name"]): _version(str(each.get("version", "")), each.get("url")) for each in told}
+    except (PackageError, KeyError, TypeError, AttributeError):
+        return ()
+    after = {pin.name: _version(pin.version, pin.url) for pin in resolution.pins}
+    names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    return tuple(DistributionChange(name, before.get(name), after.get(name)) for name in names)
+
+
+def _version(version: str, url: Any) -> str:
+    return one_line(hide_credentials(str(url)) if url else version, 200)
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Differences:

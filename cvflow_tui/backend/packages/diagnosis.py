@@ -12,7 +12,7 @@ from cvflow_tui.backend.packages.environment import Environments, site_folders
 from cvflow_tui.backend.packages.filling import missing
 from cvflow_tui.backend.packages.imports_ahead import import_findings
 from cvflow_tui.backend.packages.interpreters import Interpreter, choose_interpreter, own_interpreter
-from cvflow_tui.backend.packages.machine import gpu_names, missing_libraries
+from cvflow_tui.backend.packages.machine import gpu_names, missing_libraries, without
 from cvflow_tui.backend.packages.package import Package
 from cvflow_tui.backend.packages.requirements import unmet
 from cvflow_tui.backend.packages.resolution import Pin, Resolution, Wish, total_size
@@ -20,6 +20,7 @@ from cvflow_tui.backend.packages.resolver import UnresolvedError
 from cvflow_tui.backend.packages.sizes import measured
 from cvflow_tui.model.diagnosis import Finding
 from cvflow_tui.model.errors import CvflowError, PackageError
+from cvflow_tui.model.mending import Mend
 from cvflow_tui.model.text import one_line
 
 
@@ -53,7 +54,7 @@ def look_ahead(package: Package, wish: Wish, environments: Environments, work: P
         outlook.findings += _imports_ahead(package, outlook, environments)
     outlook.findings += gpu_findings(package)
     if outlook.resolution is not None:
-        outlook.findings += [*build_findings(outlook.resolution), *library_findings(outlook.resolution)]
+        outlook.findings += [*build_findings(outlook.resolution, wish), *library_findings(outlook.resolution)]
     return outlook
 
 
@@ -72,7 +73,7 @@ def python_findings(package: Package, wish: Wish) -> Iterator[Finding]:
     try:
         choose_interpreter(wish.python, wish.interpreter)
     except CvflowError as error:
-        yield Finding("python", error.message, code=error.code)
+        yield Finding("python", error.message, code=error.code, mends=error.mends)
 
 
 def gpu_findings(package: Package) -> Iterator[Finding]:
@@ -83,17 +84,21 @@ def gpu_findings(package: Package) -> Iterator[Finding]:
         yield Finding("gpu", "it asks for a GPU (gpu = true), and none is here", mend, blocks=False)
 
 
-def build_findings(resolution: Resolution) -> Iterator[Finding]:
-    """What would be built here, which the user allowed by name: said once more, with what exactly it is."""
+def build_findings(resolution: Resolution, wish: Wish) -> Iterator[Finding]:
+    """What would be built here, which the user allows by name or has allowed before: said once more, with what exactly it is."""
     for pin in resolution.builds:
-        what = pin.url or f"{pin.file} ({', '.join(pin.hashes)})"
-        yield Finding("build", f"{pin.name} {pin.version}: its author's code runs to install it: {one_line(what, 200)}", blocks=False)
+        what = one_line(pin.url or f"{pin.file} ({', '.join(pin.hashes)})", 200)
+        before = "" if pin.name in wish.allow_build else ", as was allowed before"
+        mend = f"--allow-build {pin.name} takes what else there may be by now" if before else ""
+        told = " ".join([pin.name, *([pin.version] if pin.version else [])])
+        yield Finding("build", f"{told}: its author's code runs to install it{before}: {what}", mend, blocks=False)
 
 
 def library_findings(resolution: Resolution) -> Iterator[Finding]:
     """Libraries of the system that wheels are known to need, and that are not here."""
     for name, libraries, mend in missing_libraries([pin.name for pin in resolution.pins]):
-        yield Finding("libraries", f"{name} needs {', '.join(libraries)}, which this system does not have", mend, blocks=False)
+        what = f"{name} needs {', '.join(libraries)}, which this system does not have"
+        yield Finding("libraries", what, mend, blocks=False, mends=(Mend((other,)),) if (other := without(name)) else ())
 
 
 def _imports_ahead(package: Package, outlook: Outlook, environments: Environments) -> list[Finding]:
@@ -110,16 +115,16 @@ def _resolve(outlook: Outlook, wish: Wish, environments: Environments, work: Pat
     try:
         resolution = environments.plan(wish, work, progress)
     except UnresolvedError as error:
-        outlook.findings.append(Finding("requirements", error.message, detail=error.detail or "", code=error.code))
+        outlook.findings.append(Finding("requirements", error.message, detail=error.detail or "", code=error.code, mends=error.mends))
         return
     except CvflowError as error:
         topic = "requirements" if isinstance(error, PackageError) else "build" if error.code == "refused" else "index"
-        outlook.findings.append(Finding(topic, error.message, detail=error.detail or "", code=error.code))
+        outlook.findings.append(Finding(topic, error.message, detail=error.detail or "", code=error.code, mends=error.mends))
         return
     outlook.resolution = resolution
     outlook.ready = environments.has(resolution.key)
     if not outlook.ready:
-        outlook.coming = measured(missing(resolution, work, progress, offline=wish.offline), offline=wish.offline)
-    if outlook.coming and wish.offline:
+        outlook.coming = measured(missing(resolution, work, progress, wish.caller), wish.caller)
+    if outlook.coming and wish.caller.offline:
         what = "not all of its packages are on this machine, and nothing may come over the network"
         outlook.findings.append(Finding("requirements", what, "install it once with the network", code="remote"))

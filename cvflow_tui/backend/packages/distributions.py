@@ -5,29 +5,31 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
+from cvflow_tui.model.mending import Mend
+
 _TABLE = Path(__file__).with_name("distributions.txt")
 _NONE = "-"
 
-_MENDS: tuple[tuple[str, str], ...] = (
-    ("libGL.so", "--with opencv-python-headless"),
-    ("libgthread-2.0.so", "--with opencv-python-headless"),
-    ("compiled using NumPy 1.x", "--with 'numpy<2'"),
-    ("numpy.core.multiarray failed to import", "--with 'numpy<2'"),
-    ("_ARRAY_API not found", "--with 'numpy<2'"),
-    ("numpy.dtype size changed", "--with 'numpy<2'"),
-    ("module 'numpy' has no attribute", "--with 'numpy<1.24'"),
-    ("module 'PIL.Image' has no attribute", "--with 'pillow<10'"),
-    ("cannot import name 'PILLOW_VERSION'", "--with 'pillow<7'"),
-    ("No module named 'distutils'", "--with setuptools"),
-    ("No module named 'imp'", "--python 3.11"),
-    ("cannot import name 'Mapping' from 'collections'", "--python 3.9"),
-    ("cannot import name 'Iterable' from 'collections'", "--python 3.9"),
-    ("module 'collections' has no attribute", "--python 3.9"),
-    ("No module named 'keras.engine'", "--with 'keras<3'"),
-    ("No module named 'sklearn.externals", "--with 'scikit-learn<0.23'"),
-    ("No module named 'skimage.measure.simple_metrics'", "--with 'scikit-image<0.18'"),
-    ("No module named 'torchvision.models.utils'", "--with 'torchvision<0.13'"),
-    ("Descriptors cannot be created directly", "--with 'protobuf<3.21'"),
+_MENDS: tuple[tuple[str, Mend], ...] = (
+    ("libGL.so", Mend(requirements=("opencv-python-headless",))),
+    ("libgthread-2.0.so", Mend(requirements=("opencv-python-headless",))),
+    ("compiled using NumPy 1.x", Mend(requirements=("numpy<2",))),
+    ("numpy.core.multiarray failed to import", Mend(requirements=("numpy<2",))),
+    ("_ARRAY_API not found", Mend(requirements=("numpy<2",))),
+    ("numpy.dtype size changed", Mend(requirements=("numpy<2",))),
+    ("module 'numpy' has no attribute", Mend(requirements=("numpy<1.24",))),
+    ("module 'PIL.Image' has no attribute", Mend(requirements=("pillow<10",))),
+    ("cannot import name 'PILLOW_VERSION'", Mend(requirements=("pillow<7",))),
+    ("No module named 'distutils'", Mend(requirements=("setuptools",))),
+    ("No module named 'imp'", Mend(python="3.11")),
+    ("cannot import name 'Mapping' from 'collections'", Mend(python="3.9")),
+    ("cannot import name 'Iterable' from 'collections'", Mend(python="3.9")),
+    ("module 'collections' has no attribute", Mend(python="3.9")),
+    ("No module named 'keras.engine'", Mend(requirements=("keras<3",))),
+    ("No module named 'sklearn.externals", Mend(requirements=("scikit-learn<0.23",))),
+    ("No module named 'skimage.measure.simple_metrics'", Mend(requirements=("scikit-image<0.18",))),
+    ("No module named 'torchvision.models.utils'", Mend(requirements=("torchvision<0.13",))),
+    ("Descriptors cannot be created directly", Mend(requirements=("protobuf<3.21",))),
 )
 """What an error says → the option of `install` that may mend it: what was renamed or left out since the package was written."""
 
@@ -49,7 +51,7 @@ def is_known(module: str) -> bool:
     return module in _known() or module.partition(".")[0] in _known()
 
 
-def known_mend(error: str) -> str | None:
+def known_mend(error: str) -> Mend | None:
     """The option of `install` for an error that many packages of their time end with; None for any other."""
     return next((option for words, option in _MENDS if words in error), None)
 

@@ -21,11 +21,15 @@ from cvflow_tui.backend.packages.pip_config import PipConfig, read_pip_config
 from cvflow_tui.backend.packages.requirements import held_versions
 from cvflow_tui.backend.packages.resolution import Pin, Resolution, Wish
 from cvflow_tui.backend.packages.resolver import resolve
+from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import CvflowError
 from cvflow_tui.model.text import one_line
 
 NOTE = "cvflow-environment.json"
 """What an environment holds, in its folder; written last, so that an environment without it is not one."""
+
+RESOLVING = "resolve"
+"""The folder below an install's in which its requirements are resolved."""
 
 UNPACKED = 3
 """How many times its wheels an environment is, about: what is asked for before it is begun."""
@@ -91,13 +95,13 @@ class Environments:
         """What an environment for these wishes would hold; the next `resolve` of the same gets the same, as it was shown."""
         resolution = self.resolve(wish, work, progress)
         with self._guard:
-            self._planned = {(wish, read_pip_config()): resolution}
+            self._planned = {(wish, read_pip_config(wish.caller.variables)): resolution}
         return resolution
 
     def resolve(self, wish: Wish, work: Path, progress: Progress) -> Resolution:
         """What an environment for these wishes holds. Raises what `choose_interpreter`, `resolve` and `follow_lock` raise."""
         with self._guard:
-            planned = self._planned.pop((wish, read_pip_config()), None)
+            planned = self._planned.pop((wish, read_pip_config(wish.caller.variables)), None)
         if planned is not None:
             return planned
         if wish.locked is not None:
@@ -105,9 +109,9 @@ class Environments:
         interpreter = choose_interpreter(wish.python, wish.interpreter)
         if wish.lines:
             progress.step("resolving the requirements")
-        return resolve(wish, interpreter, work / "resolve", progress)
+        return resolve(wish, interpreter, work / RESOLVING, progress)
 
-    def ensure(self, resolution: Resolution, work: Path, progress: Progress, *, offline: bool = False) -> Environment:
+    def ensure(self, resolution: Resolution, work: Path, progress: Progress, caller: Circumstances) -> Environment:
         """The environment that holds this, made (in `work` first) if there is none yet.
 
         Raises PackageError with the installer's reason where the distributions cannot be had.
@@ -115,7 +119,7 @@ class Environments:
         key = resolution.key
         with self._making(key, progress):
             if not self.has(key):
-                self._make(resolution, work, progress, offline=offline)
+                self._make(resolution, work, progress, caller)
         return Environment(key, self.python(key), resolution.resolved, resolution.interpreter, resolution.pins)
 
     def sweep(self, used: set[str]) -> None:
@@ -124,7 +128,7 @@ class Environments:
             if path.name not in used:
                 shutil.rmtree(path)
 
-    def _make(self, resolution: Resolution, work: Path, progress: Progress, *, offline: bool) -> None:
+    def _make(self, resolution: Resolution, work: Path, progress: Progress, caller: Circumstances) -> None:
         progress.step("making the environment")
         key, known = resolution.key, sum(pin.size or 0 for pin in resolution.pins)
         require_space(self.folder, _ROOM + UNPACKED * known, "the environment")
@@ -132,7 +136,7 @@ class Environments:
         shutil.rmtree(aside, ignore_errors=True)
         _create(aside, resolution.interpreter)
         if resolution.pins:
-            fill(aside / self.python(key).relative_to(self.path(key)), resolution, work, progress, offline=offline)
+            fill(aside, resolution, work, progress, caller)
         note = {
             "python": resolution.interpreter.version,
             "interpreter": str(resolution.interpreter.base),

@@ -10,6 +10,7 @@ from pathlib import Path
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.describe import is_relative
 from cvflow_tui.backend.packages.disk import require_space, writing
+from cvflow_tui.backend.packages.downloads import Downloads
 from cvflow_tui.backend.packages.locked import Lock
 from cvflow_tui.backend.packages.package import Package, inside, load_package
 from cvflow_tui.backend.packages.records import Record
@@ -18,6 +19,7 @@ from cvflow_tui.backend.packages.sources import Fetched
 from cvflow_tui.backend.packages.specs import spec_of
 from cvflow_tui.backend.packages.weights import FOLDER
 from cvflow_tui.backend.runtime.spec import RunSpec
+from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import PackageError
 from cvflow_tui.model.packages import InstallRequest, Script, SolverInfo
 from cvflow_tui.model.text import one_line
@@ -40,6 +42,10 @@ class Job:
     """The version that is there."""
     lock: Lock | None
     """The lock that is followed."""
+    caller: Circumstances
+    """Whoever asked, as long as it takes: nothing of theirs is written down."""
+    downloads: Downloads
+    """Theirs, which knows what this install has fetched."""
 
     def own(self, progress: Progress) -> Package:
         """The package in the folder that cvflow writes into. Of a linked one, the weights that its author ships are copied there."""

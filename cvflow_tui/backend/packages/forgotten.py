@@ -12,7 +12,8 @@ from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.distributions import distribution_of, is_known, known_mend
-from cvflow_tui.backend.packages.tools import run_tool
+from cvflow_tui.backend.packages.own_code import import_environment, run_own_code
+from cvflow_tui.model.mending import Mend
 
 _ABSENT = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 _SECONDS = 60.0
@@ -35,24 +36,27 @@ for name in sys.argv[3:]:
 """
 
 
-def mend(error: str, root: Path, class_paths: Sequence[str], python: Path, sdk: Path, progress: Progress, source: str | None) -> str | None:
-    """What a user can do about an import that failed, as a sentence with the command; None where nothing is known.
+def mend(
+    error: str, root: Path, class_paths: Sequence[str], python: Path, sdk: Path, progress: Progress, source: str | None, work: Path
+) -> tuple[str, Mend | None] | None:
+    """What a user can do about an import that failed, as a sentence with the command, and as options; None where nothing is known.
 
-    `error` is the whole traceback, `source` what the user installs.
+    `error` is the whole traceback, `source` what the user installs, `work` the folder of the install.
     """
     absent = _ABSENT.search(error.rstrip().rpartition("\n")[2])
     if (option := known_mend(error)) is not None:
-        return f"try: {_command(source, [option])}"
+        return f"try: {_command(source, option)}", option
     if absent is None:
         return None
     named = absent[1].partition(".")[0]
-    modules = dict.fromkeys([absent[1], *(each for each in _not_there(root, class_paths, python, sdk, progress) if each != named)])
+    modules = dict.fromkeys([absent[1], *(each for each in _not_there(root, class_paths, python, sdk, progress, work) if each != named)])
     found = {module: distribution for module in modules if (distribution := distribution_of(module)) is not None}
     if absent[1] not in found:
-        return f"{named} is no part of the package, and no distribution that is known: ask its author"
-    told = f"try: {_command(source, [f'--with {shlex.quote(each)}' for each in dict.fromkeys(found.values())])}"
+        return f"{named} is no part of the package, and no distribution that is known: ask its author", None
+    option = Mend(tuple(dict.fromkeys(found.values())))
+    told = f"try: {_command(source, option)}"
     guessed = [distribution for module, distribution in found.items() if not is_known(module)]
-    return told + (f" ({', '.join(guessed)} is a guess by its name: look at it first)" if guessed else "")
+    return told + (f" ({', '.join(guessed)} is a guess by its name: look at it first)" if guessed else ""), option
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +100,14 @@ def imports_of(root: Path, class_paths: Sequence[str]) -> list[Imported]:
     return [Imported(top, frozenset(names[top]), files[top]) for top in sorted(names)]
 
 
-def _not_there(root: Path, class_paths: Sequence[str], python: Path, sdk: Path, progress: Progress) -> list[str]:
+def _not_there(root: Path, class_paths: Sequence[str], python: Path, sdk: Path, progress: Progress, work: Path) -> list[str]:
     names = imported(root, class_paths)
     if not names:
         return []
     command = [str(python), "-B", "-c", _CODE, str(sdk), str(root), *names]
-    status, output = run_tool(command, progress=progress, seconds=_SECONDS, cwd=root)
+    # Looking for a module imports the packages it lies in.
+    env = import_environment()
+    status, output = run_own_code(command, work=work, progress=progress, seconds=_SECONDS, cwd=root, env=env)
     return output.split() if status == 0 else []
 
 
@@ -138,5 +144,5 @@ def _own_files(root: Path, file: Path, module: str, level: int) -> list[Path]:
     return own
 
 
-def _command(source: str | None, options: Sequence[str]) -> str:
-    return f"cvflow install {shlex.quote(source) if source else 'SOURCE'} {' '.join(options)}"
+def _command(source: str | None, option: Mend) -> str:
+    return f"cvflow install {shlex.quote(source) if source else 'SOURCE'} {option.words}"

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from packaging.version import Version
 
 from cvflow_tui.backend.jobs import Progress
-from cvflow_tui.backend.packages.describe import detail_of, summary_of
+from cvflow_tui.backend.packages.describe import detail_of, installed_size, summary_of
 from cvflow_tui.backend.packages.manifest import MANIFESTS, find_manifest
 from cvflow_tui.backend.packages.package import Package, load_package
 from cvflow_tui.backend.packages.sources.base import Fetched
 from cvflow_tui.backend.packages.sources.folder import copy_folder
 from cvflow_tui.backend.packages.sources.hub import Release, pick
 from cvflow_tui.model.errors import NotFoundError, PackageError, UsageError
-from cvflow_tui.model.packages import PackageDetail, PackageSummary
+from cvflow_tui.model.packages import HubVersion, PackageDetail, PackageSummary
 from cvflow_tui.model.text import one_line
 
 log = logging.getLogger(__name__)
@@ -61,6 +61,28 @@ class FolderHub:
     def list_versions(self, ref: str) -> list[Release]:
         """Every version of a package, the newest first. Raises as `find` does."""
         return [_release(package) for package in self._versions(ref)]
+
+    def versions(self, ref: str, installed: Mapping[str, str]) -> list[HubVersion]:
+        """What is known of every version of a package, the newest first; `installed`: versions by `vendor/name`. Raises as `find` does."""
+        packages = self._versions(ref)
+        newest = pick([_release(package) for package in packages], "")
+        return [
+            HubVersion(
+                package.version,
+                _release(package).source,
+                installed_size(package),
+                self._published(package),
+                installed.get(package.ref) == package.version,
+                newest is not None and package.version == newest.version,
+            )
+            for package in packages
+        ]
+
+    def _published(self, package: Package) -> float | None:
+        """A version's folder is put there once and for all; one that holds whatever is the newest says nothing of when."""
+        if package.root.parent == self.folder or (manifest := find_manifest(package.root)) is None:
+            return None
+        return manifest.stat().st_mtime
 
     def fetch(self, release: Release, into: Path, progress: Progress) -> Fetched:
         """Copy a version out of the folder."""

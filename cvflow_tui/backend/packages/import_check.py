@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.forgotten import mend
+from cvflow_tui.backend.packages.own_code import import_environment, run_own_code
 from cvflow_tui.backend.packages.package import Package
-from cvflow_tui.backend.packages.tools import run_tool
 from cvflow_tui.model.errors import PackageError
 from cvflow_tui.model.text import one_line
 
@@ -24,8 +23,14 @@ _FAILED = 100
 _CODE = """\
 import sys
 del sys.path[0]  # the folder it runs in: Python 3.9 and 3.10 know no -P
-import importlib, traceback
-failed, sdk, root, *paths = sys.argv[1:]
+import importlib, importlib.machinery, traceback
+failed, keep, sdk, root, *paths = sys.argv[1:]
+# What Python compiles of an environment stays in it: no start does that again (workers run with -B). Elsewhere nothing is written.
+sys.dont_write_bytecode, write = not keep, importlib.machinery.SourceFileLoader.set_data
+def set_data(self, path, data, **more):
+    if path.startswith(sys.prefix + "/"):
+        write(self, path, data, **more)
+importlib.machinery.SourceFileLoader.set_data = set_data
 sys.path[:0] = [sdk, root]
 sys.path.append(sdk + "/fallback")
 for number, path in enumerate(paths):
@@ -41,16 +46,28 @@ for number, path in enumerate(paths):
 """
 
 
-def check_imports(package: Package, python: Path, progress: Progress, seconds: float = SECONDS, source: str | None = None) -> None:
-    """Import every solver's class with the package's own interpreter, in one process.
+_HOPELESS = ("ModuleNotFoundError", "ImportError", "SyntaxError", "IndentationError", "TabError")
 
-    `source` is what the user typed. Raises PackageError with the traceback's last line and, where something is known, the command
-    that mends it; its `detail` is the whole traceback.
+
+def imports_never(error: PackageError) -> bool:
+    """Whether what an import failed of is in the code or the environment; else it may have been a file that was not there yet."""
+    lines = [line for line in (error.detail or "").splitlines() if line.strip()]
+    return bool(lines) and lines[-1].startswith(_HOPELESS)
+
+
+def check_imports(
+    package: Package, python: Path, progress: Progress, seconds: float = SECONDS, source: str | None = None, *, work: Path
+) -> None:
+    """Import every solver's class with the package's own interpreter, in one process that is as confined as a worker.
+
+    `source` is what the user typed, `work` the folder of the install or check. Raises PackageError with the traceback's last line and,
+    where something is known, the command that mends it; its `detail` is the whole traceback.
     """
     progress.step("checking that it imports")
     paths = [solver.class_path for solver in package.solvers]
-    command = [str(python), "-B", "-c", _CODE, str(_FAILED), str(SDK), str(package.root), *paths]
-    status, output = run_tool(command, progress=progress, seconds=seconds, cwd=package.root, env=_environment())
+    keep = "keep" if package.environment == "venv" else ""  # the app's own Python is not ours to write into
+    command = [str(python), "-B", "-c", _CODE, str(_FAILED), keep, str(SDK), str(package.root), *paths]
+    status, output = run_own_code(command, work=work, progress=progress, seconds=seconds, cwd=package.root, env=import_environment())
     if status == 0:
         return
     if status is None:
@@ -60,12 +77,8 @@ def check_imports(package: Package, python: Path, progress: Progress, seconds: f
     who = f"{package.ref}: solver {failed.name!r} (class {failed.class_path})" if failed else f"{package.ref}: its solvers"
     lines = [line for line in output.splitlines() if line.strip()]
     if failed and lines:
-        known = mend(output, package.root, paths, python, SDK, progress, source)
-        raise PackageError(f"{who} cannot be imported: {one_line(lines[-1], 300)}" + (f"; {known}" if known else ""), detail=output)
+        known = mend(output, package.root, paths, python, SDK, progress, source, work)
+        told, option = known or ("", None)
+        message = f"{who} cannot be imported: {one_line(lines[-1], 300)}" + (f"; {told}" if told else "")
+        raise PackageError(message, detail=output, mends=[option] if option else ())
     raise PackageError(f"{who} cannot be imported: Python ended with status {status}", detail=output)
-
-
-def _environment() -> dict[str, str]:
-    """The user's environment without what would lead another Python's modules in."""
-    dropped = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
-    return {name: value for name, value in os.environ.items() if name not in dropped} | {"PYTHONNOUSERSITE": "1", "NO_COLOR": "1"}

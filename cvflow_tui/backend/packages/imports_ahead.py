@@ -21,6 +21,7 @@ from cvflow_tui.backend.packages.interpreters import Interpreter
 from cvflow_tui.backend.packages.package import Package
 from cvflow_tui.backend.packages.requirements import stand_in
 from cvflow_tui.model.diagnosis import Finding
+from cvflow_tui.model.mending import Mend
 from cvflow_tui.model.text import one_line
 
 _GONE = {
@@ -53,8 +54,8 @@ def _finding(module: Imported, interpreter: Interpreter, families: Collection[st
         major, minor = map(int, interpreter.version.split(".")[:2])
         brought = top == "distutils" and "setuptools" in families
         if (gone := _GONE_WITH.get(top)) is not None and (major, minor) >= (3, gone) and not brought:
-            mend = known_mend(f"No module named '{top}'") or f"--python 3.{gone - 1}"
-            yield _fails(f"{here} {top}, which Python {major}.{minor} does not have any more", f"add {mend}")
+            option = known_mend(f"No module named '{top}'") or Mend(python=f"3.{gone - 1}")
+            yield _fails(f"{here} {top}, which Python {major}.{minor} does not have any more", f"add {option.words}", option)
         return
     if host:
         yield _fails(f"{here} {top}, which the app's own Python does not have", "ask its author")
@@ -66,15 +67,17 @@ def _finding(module: Imported, interpreter: Interpreter, families: Collection[st
         elif _family(distribution) in families:
             continue
         elif is_known(name):
-            yield _fails(f"{here} {one_line(name, 60)}, and no requirement brings it", f"add --with {shlex.quote(distribution)}")
+            option = Mend((distribution,))
+            yield _fails(f"{here} {one_line(name, 60)}, and no requirement brings it", f"add {option.words}", option)
         else:
             mend = f"if none does, add --with {shlex.quote(one_line(distribution, 60))} (a guess by its name: look at it first)"
-            yield Finding("imports", f"{here} {one_line(name, 60)}, and no requirement is known to bring it", mend, blocks=False)
+            what = f"{here} {one_line(name, 60)}, and no requirement is known to bring it"
+            yield Finding("imports", what, mend, blocks=False, mends=(Mend((distribution,)),))
 
 
-def _fails(what: str, mend: str) -> Finding:
+def _fails(what: str, mend: str, option: Mend | None = None) -> Finding:
     """Nothing is refused because of it, and yet the installation will hardly succeed."""
-    return Finding("imports", what, mend, blocks=False, fails=True)
+    return Finding("imports", what, mend, blocks=False, fails=True, mends=(option,) if option else ())
 
 
 def _wanted(module: Imported) -> dict[str, str | None]:

@@ -19,8 +19,9 @@ from cvflow_tui.backend.packages.describe import files_size
 from cvflow_tui.backend.packages.downloads import Downloads
 from cvflow_tui.backend.packages.environment import Environment, Environments, host_environment
 from cvflow_tui.backend.packages.fetched import Job, installed_spec, read_package
+from cvflow_tui.backend.packages.first_use import accepted, first_weights
 from cvflow_tui.backend.packages.hub import FolderHub
-from cvflow_tui.backend.packages.import_check import check_imports
+from cvflow_tui.backend.packages.import_check import check_imports, imports_never
 from cvflow_tui.backend.packages.lock import LOCK, write_lock
 from cvflow_tui.backend.packages.locked import Lock, follow, read_lock, refuse_unread, remember, told
 from cvflow_tui.backend.packages.package import load_package
@@ -31,10 +32,12 @@ from cvflow_tui.backend.packages.runner_file import write_runner
 from cvflow_tui.backend.packages.scripts import AFTER, BEFORE, find_scripts, not_run, run_scripts
 from cvflow_tui.backend.packages.sources import parse_source
 from cvflow_tui.backend.packages.supplied import as_asked, pinned
+from cvflow_tui.backend.packages.unchanged import is_unchanged, unchanged_plan
 from cvflow_tui.backend.packages.versions import commit, roll_back, way_back
 from cvflow_tui.backend.packages.weights import FOLDER, Weight, WeightFetcher, WeightStore
 from cvflow_tui.backend.packages.wishes import wish_of
 from cvflow_tui.home import Home
+from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import PackageError, RefusedError
 from cvflow_tui.model.packages import Changes, InstallPlan, InstallRequest
 
@@ -66,37 +69,52 @@ class Installer:
         self.in_use: Callable[[str], Collection[str]] = lambda ref: ()
         """Which versions of a package somebody serves right now."""
 
-    def plan(self, request: InstallRequest) -> InstallPlan:
+    def plan(self, request: InstallRequest, caller: Circumstances) -> InstallPlan:
         """What installing would do; fetches the package's files, leaves nothing."""
         progress = Progress()
+        downloads = self._stores.downloads.of(caller.kept_offline(request.offline))
         with self._workspace() as work:
-            job = self._fetch(request, work, progress)
+            job = self._fetch(request, work, progress, downloads)
             package, installed = job.package, job.installed
-            plan = make_plan(
+            if not request.again and is_unchanged(job, self._stores.environments):
+                return unchanged_plan(job, self._stores.home.root)
+            first = first_weights(installed, self._stores.records, package)
+            plan, resolution = make_plan(
                 package,
                 job.fetched,
                 wish=job.wish,
                 work=work,
                 home=self._stores.home.root,
                 environments=self._stores.environments,
-                weights=self._fetcher(request),
+                weights=self._fetcher(downloads),
                 replaces=installed.version if installed else None,
+                first={name: each for name, each in first.items() if name not in request.accept_weights},
             )
-            return replace(plan, changes=self._changes(job), scripts=job.scripts)
+            return replace(plan, changes=self._changes(job, resolution), scripts=job.scripts)
 
-    def install(self, request: InstallRequest, progress: Progress) -> Record:
+    def install(self, request: InstallRequest, progress: Progress, caller: Circumstances) -> Record:
         """Install a package. When this returns the package is there; when it raises, nothing of it is.
+
+        What was downloaded until then waits for another attempt, unless the request says otherwise.
 
         Raises Cancelled when called off, else a CvflowError with the reason.
         """
-        with self._workspace() as work:
-            job = self._fetch(request, work, progress)
-            with self.working_on(job.package.ref):
-                try:
-                    return self._install(job, progress)
-                except BaseException:
-                    self.sweep()  # the environment that was made for it
-                    raise
+        downloads = self._stores.downloads.of(caller.kept_offline(request.offline))
+        try:
+            with self._workspace() as work:
+                job = self._fetch(request, work, progress, downloads)
+                with self.working_on(job.package.ref):
+                    try:
+                        record = self._install(job, progress)
+                    except BaseException:
+                        self.sweep()  # the environment that was made for it
+                        raise
+        except BaseException:
+            if request.discard:
+                downloads.forget_taken()
+            raise
+        downloads.forget_taken()
+        return record
 
     def roll_back(self, record: Record) -> Record:
         """Make the version that was kept the installed one. Raises RefusedError where none was, PackageError where a part of it is gone.
@@ -162,18 +180,15 @@ class Installer:
             with self._guard:
                 self._busy.discard(ref)
 
-    def _downloads(self, request: InstallRequest) -> Downloads:
-        return self._stores.downloads.offline() if request.offline else self._stores.downloads
+    def _fetcher(self, downloads: Downloads) -> WeightFetcher:
+        return WeightFetcher(self._stores.weights, downloads)
 
-    def _fetcher(self, request: InstallRequest) -> WeightFetcher:
-        return WeightFetcher(self._stores.weights, self._downloads(request))
-
-    def _fetch(self, request: InstallRequest, work: Path, progress: Progress) -> Job:
+    def _fetch(self, request: InstallRequest, work: Path, progress: Progress, downloads: Downloads) -> Job:
         """Bring the package's files and read them."""
         work.mkdir(mode=0o700, parents=True)
         staged = work / "package"
         request, lock = self._followed(request)
-        source = parse_source(request.source, self._stores.hub, self._downloads(request), editable=request.editable)
+        source = parse_source(request.source, self._stores.hub, downloads, editable=request.editable)
         fetched = source.fetch(staged, progress)
         package = as_asked(read_package(fetched, staged), request)
         if request.locked:
@@ -183,8 +198,11 @@ class Installer:
             # What its scripts made is in the lock too: then it is compared after they have run.
             package = package if lock.scripts else follow(lock, package)
         installed = self._stores.records.get(package.vendor, package.name)
-        wish = wish_of(package, request, installed.path if installed else None, lock.path if lock else None)
-        return Job(request, fetched, package, staged, work, wish, find_scripts(package, request.scripts), installed, lock)
+        caller = downloads.caller
+        wish = wish_of(package, request, caller, installed.path if installed else None, lock.path if lock else None)
+        return Job(
+            request, fetched, package, staged, work, wish, find_scripts(package, request.scripts), installed, lock, caller, downloads
+        )
 
     def _followed(self, request: InstallRequest) -> tuple[InstallRequest, Lock | None]:
         """A request for a lock (its file, or an installed package) as one for the source that stands in it."""
@@ -212,24 +230,41 @@ class Installer:
             environment = (
                 host_environment(job.package.requirements)
                 if resolution is None
-                else self._stores.environments.ensure(resolution, job.work, progress, offline=job.wish.offline)
+                else self._stores.environments.ensure(resolution, job.work, progress, job.caller)
             )
             job = self._run_scripts(job, AFTER, environment.python, progress)
             if job.lock is not None and any(script.allowed for script in job.scripts):
                 job = replace(job, package=follow(job.lock, job.package))
             own = job.own(progress)
-            weights = self._fetcher(job.request).place(own, job.work / "weights", progress, job.request.source)
+            imports = self._imports_early(job, environment, progress)
+            first = first_weights(job.installed, self._stores.records, own)
+            held = {name: each.sha256 for name, each in first.items() if name not in job.request.accept_weights}
+            weights = self._fetcher(job.downloads).place(own, job.work / "weights", progress, job.request.source, held, keep=True)
             job = replace(job, request=pinned(job.request, own, {each.name: each.sha256 for each in weights}))
-            record = self._record(job, environment)
+            record = self._record(job, environment, accepted(first, weights))
             write_lock(own, job.fetched, weights, environment, record.installed_at, job.wish)
             remember(job.staged, replace(job.request, offline=False), job.scripts)
             for solver in job.package.solvers:
                 write_runner(job.staged, installed_spec(record, job.package, solver, environment.python, [each.name for each in weights]))
-            check_imports(job.package, environment.python, progress, source=job.request.source)
+            if not imports:
+                check_imports(job.package, environment.python, progress, source=job.request.source, work=job.work)
             progress.step("finishing")
             record = replace(record, size=files_size(job.staged))
             self._commit(job.staged, record, weights)
         return record
+
+    def _imports_early(self, job: Job, environment: Environment, progress: Progress) -> bool:
+        """Whether its classes can be imported already, before its weights are fetched.
+
+        Raises PackageError where weights are not what is missing: no module is to be looked for after gigabytes have come.
+        """
+        try:
+            check_imports(job.package, environment.python, progress, source=job.request.source, work=job.work)
+        except PackageError as error:
+            if not job.package.models or imports_never(error):
+                raise
+            return False
+        return True
 
     def _resolve(self, job: Job, progress: Progress) -> Resolution | None:
         """What its environment will hold: as its lock says, or else as the index says. None: the app's own Python."""
@@ -247,16 +282,16 @@ class Installer:
         if job.fetched.editable is not None:
             raise RefusedError(f"{job.package.ref} is linked: run its scripts in its folder yourself, or install a copy of it")
         log = self._stores.home.install_log(job.package.ref)
-        run_scripts(job.scripts, when, job.staged, job.work, progress, python=python, log=log)
+        run_scripts(job.scripts, when, job.staged, job.work, progress, caller=job.caller, python=python, log=log)
         package = as_asked(read_package(job.fetched, job.staged), job.request)
         if (package.ref, package.version) != (job.package.ref, job.package.version):
             raise PackageError(f"a script of {job.package.ref} {job.package.version} made it {package.ref} {package.version}")
         wish = replace(job.wish, requirements=package.requirements, python=package.manifest.package.python)
         return replace(job, package=package, wish=wish)
 
-    def _record(self, job: Job, environment: Environment) -> Record:
+    def _record(self, job: Job, environment: Environment, told_of_weights: Sequence[str]) -> Record:
         package = job.package
-        warnings = [*job.fetched.warnings, *package.warnings, *not_run(job.scripts)]
+        warnings = [*job.fetched.warnings, *package.warnings, *not_run(job.scripts), *told_of_weights]
         if job.fetched.editable is not None and package.original_weights:
             warnings.append(
                 f"its solver looks for weights in {FOLDER}/ of its own folder, into which cvflow does not write: put them there"
@@ -287,7 +322,7 @@ class Installer:
         if leftover:
             self.sweep()
 
-    def _changes(self, job: Job) -> Changes | None:
+    def _changes(self, job: Job, resolution: Resolution | None) -> Changes | None:
         """What is another than in the version that is installed; None where none is, or it cannot be read."""
         if job.installed is None:
             return None
@@ -298,7 +333,7 @@ class Installer:
             log.warning("%s: what is installed cannot be read: %s", job.installed.ref, error.message)
             return None
         weights = self._stores.records.weights(job.installed.vendor, job.installed.name)
-        return changes_between(job.installed, old, weights, job.package, job.fetched)
+        return changes_between(job.installed, old, weights, job.package, job.fetched, resolution)
 
     @contextmanager
     def _workspace(self) -> Iterator[Path]:

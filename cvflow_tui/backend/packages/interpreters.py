@@ -18,6 +18,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from cvflow_tui.model.errors import PackageError, UsageError
+from cvflow_tui.model.mending import Mend
 from cvflow_tui.model.text import one_line
 
 VARIABLE = "CVFLOW_PYTHON"
@@ -84,7 +85,8 @@ def choose_interpreter(wanted: str | None, chosen: str | None = None) -> Interpr
     found = installed_interpreters()
     fitting = [each for each in found if each.fits(wanted)]
     if not fitting:
-        raise PackageError(f"it needs Python {wanted}, and none here fits: there is {_told(found)}; install one, or name it: --python PATH")
+        what = f"it needs Python {wanted}, and none here fits: there is {_told(found)}"
+        raise PackageError(f"{what}; install one, or name it: --python PATH", mends=[Mend(python="")])
     return max(fitting, key=lambda each: Version(each.version))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cvflow_tui.backend.packages.allowed_builds import builds_in
 from cvflow_tui.backend.packages.environment import Environment
 from cvflow_tui.backend.packages.interpreters import own_interpreter
 from cvflow_tui.backend.packages.package import Package
@@ -71,8 +72,8 @@ def _environment(package: Package, environment: Environment, wish: Wish) -> dict
         table["added"] = list(wish.added)
     if wish.relax:
         table["relaxed"] = True
-    if wish.allow_build:
-        table["allow_build"] = list(wish.allow_build)
+    if allowed := dict.fromkeys([*wish.allow_build, *(pin.name for pin in environment.pins if pin.source)]):
+        table["allow_build"] = list(allowed)
     if wish.interpreter:
         table["chosen_python"] = wish.interpreter
     return table
@@ -87,11 +88,13 @@ def _distribution(pin: Pin) -> dict[str, Any]:
 def read_wishes(path: Path) -> Wish:
     """What the user asked for beside the author's requirements at the installation that wrote a lock; nothing without one."""
     try:
-        table = read_toml(path, limit=LOCK_LIMIT)["environment"]
+        document = read_toml(path, limit=LOCK_LIMIT)
+        table = document["environment"]
         return Wish(
             added=tuple(map(str, table.get("added", ()))),
             relax=table.get("relaxed") is True,
             allow_build=tuple(map(str, table.get("allow_build", ()))),
+            builds=builds_in(document),
             interpreter=table.get("chosen_python"),
         )
     except (PackageError, KeyError, TypeError, AttributeError):

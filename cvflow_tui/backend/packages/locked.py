@@ -91,10 +91,10 @@ def remember(root: Path, request: InstallRequest, scripts: Sequence[Script]) -> 
 
 
 def told(request: InstallRequest) -> str:
-    """A request as JSON."""
+    """A request as JSON, to be asked again one day; whether it was to be done anew was of that day."""
     from dataclasses import asdict
 
-    return json.dumps(asdict(request), sort_keys=True)
+    return json.dumps({key: value for key, value in asdict(request).items() if key != "again"}, sort_keys=True)
 
 
 def asked(text: str) -> InstallRequest:

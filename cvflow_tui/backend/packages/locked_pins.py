@@ -13,6 +13,7 @@ from cvflow_tui.backend.packages.interpreters import Interpreter, choose_interpr
 from cvflow_tui.backend.packages.resolution import Pin, Resolution, Wish
 from cvflow_tui.backend.packages.toml_file import LOCK_LIMIT, read_toml
 from cvflow_tui.model.errors import PackageError, RefusedError
+from cvflow_tui.model.mending import Mend
 from cvflow_tui.model.text import one_line
 
 _HASH = re.compile(r"sha(256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128})")
@@ -29,11 +30,12 @@ def follow_lock(path: Path, wish: Wish) -> Resolution:
     """
     resolution = locked_resolution(path, _interpreter(path, wish))
     for pin in resolution.builds:
-        if pin.name not in wish.allow_build:
+        if not wish.allows(pin):
             what = one_line(pin.url or f"{pin.file} ({', '.join(pin.hashes)})", 200)
             raise RefusedError(
                 f"{path.name}: {pin.name} is built from {what}: installing it runs its author's code; if you trust that,"
-                f" add --allow-build {pin.name}"
+                f" add --allow-build {pin.name}",
+                mends=[Mend(allow_build=(pin.name,))],
             )
     return resolution
 
@@ -48,10 +50,10 @@ def locked_resolution(path: Path, interpreter: Interpreter) -> Resolution:
     for what, here in (("tag", interpreter.tag), ("platform", interpreter.platform)):
         if (there := table.get(what)) != here:
             raise RefusedError(f"{path.name} was made for {there}, and this is {here}: install without the lock, which resolves anew")
-    return Resolution(interpreter, tuple(_pin(path.name, told) for told in document.get("distributions", ())))
+    return Resolution(interpreter, tuple(pin_of(path.name, told) for told in document.get("distributions", ())))
 
 
-def _pin(file: str, told: Any) -> Pin:
+def pin_of(file: str, told: Any) -> Pin:
     """A distribution of a lock. A lock may be a stranger's: every word is checked before it reaches the installer."""
     if not isinstance(told, Mapping):
         raise PackageError(f"{file}: distributions: an entry is no table")

@@ -63,6 +63,11 @@ def missing_libraries(distributions: Sequence[str]) -> Iterator[tuple[str, tuple
             yield name, absent, mend
 
 
+def without(name: str) -> str | None:
+    """A distribution that does the same without those libraries; None where there is none."""
+    return f"{canonicalize_name(name)}-headless" if canonicalize_name(name) in ("opencv-python", "opencv-contrib-python") else None
+
+
 def has_library(name: str) -> bool:
     """Whether the system's loader finds `libNAME.so`."""
     if ctypes.util.find_library(name):

@@ -91,7 +91,7 @@ def load_package(root: Path, *, vendor: str = "local", commit: str | None = None
     solvers = tuple(_solver(root, path.name, index, solver, repairs) for index, solver in enumerate(manifest.solvers))
     requirements = read_requirements(root / "requirements.txt")
     warnings = [*repairs, *requirements.warnings]
-    warnings += [f"{model.name} has no sha256: whatever its source sends is trusted" for model in models if model.sha256 is None]
+    warnings += [f"{model.name} has no sha256: whatever its source sends first is trusted" for model in models if model.sha256 is None]
     return Package(
         root=root,
         manifest=manifest,

@@ -19,6 +19,8 @@ _VARIABLES = {f"PIP_{option.upper().replace('-', '_')}": option for option in _O
     "PIP_DEFAULT_TIMEOUT": "timeout",
     "PIP_TIMEOUT": "timeout",
 }
+_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""Variables of the library that pip asks with: what it trusts where pip's own configuration names nothing."""
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 
@@ -50,9 +52,8 @@ class PipConfig:
         return frozenset(host for host in (*named, *(each.partition(":")[0] for each in self.trusted_hosts)) if host)
 
 
-def read_pip_config(environ: Mapping[str, str] | None = None) -> PipConfig:
-    """Read environment variables over PIP_CONFIG_FILE over the environment's, the user's and the machine's files."""
-    environ = os.environ if environ is None else environ
+def read_pip_config(environ: Mapping[str, str]) -> PipConfig:
+    """Read the variables of whoever asks over PIP_CONFIG_FILE over the environment's, the user's and the machine's files."""
     values: dict[str, str] = {}
     for path in _files(environ):
         values |= _file_values(path)
@@ -62,7 +63,7 @@ def read_pip_config(environ: Mapping[str, str] | None = None) -> PipConfig:
         index_url=None if forbidden else (values.get("index-url", "").strip() or PYPI).rstrip("/"),
         extra_index_urls=() if forbidden else tuple(url.rstrip("/") for url in values.get("extra-index-url", "").split()),
         find_links=tuple(values.get("find-links", "").split()),
-        cert=values.get("cert", "").strip() or None,
+        cert=next((told for told in (values.get("cert", "").strip(), *map(environ.get, _BUNDLES)) if told), None),
         client_cert=values.get("client-cert", "").strip() or None,
         proxy=values.get("proxy", "").strip() or None,
         timeout=seconds if (seconds := values.get("timeout", "").strip()).isdecimal() else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
@@ -9,12 +10,14 @@ from cvflow_tui.backend.packages.describe import detail_of, files_size, installe
 from cvflow_tui.backend.packages.diagnosis import Outlook, look_ahead, python_findings
 from cvflow_tui.backend.packages.disk import free_bytes, human
 from cvflow_tui.backend.packages.environment import UNPACKED, Environments
+from cvflow_tui.backend.packages.first_use import first_use_findings
 from cvflow_tui.backend.packages.package import Package
 from cvflow_tui.backend.packages.reach import own_weight_findings, weight_findings
-from cvflow_tui.backend.packages.resolution import Wish, total_size
+from cvflow_tui.backend.packages.resolution import Resolution, Wish, total_size
 from cvflow_tui.backend.packages.sizes import measured
 from cvflow_tui.backend.packages.sources import Fetched
-from cvflow_tui.backend.packages.weights import WeightFetcher
+from cvflow_tui.backend.packages.weights import Weight, WeightFetcher
+from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.diagnosis import Finding
 from cvflow_tui.model.errors import CvflowError
 from cvflow_tui.model.packages import InstallPlan
@@ -35,18 +38,23 @@ def make_plan(
     environments: Environments,
     weights: WeightFetcher,
     replaces: str | None,
-) -> InstallPlan:
-    """The plan for a package that was fetched. Asks the index for its requirements, and the network how large the weights are."""
+    first: Mapping[str, Weight],
+) -> tuple[InstallPlan, Resolution | None]:
+    """The plan for a package that was fetched, and what its environment would hold.
+
+    Asks the index for its requirements, and the network how large the weights are.
+    """
     outlook = look_ahead(package, wish, environments, work, Progress())
     findings = [*outlook.findings, *own_weight_findings(package, fetched.source)]
-    findings += weight_findings(weights.absent(package), fetched.source, offline=wish.offline)
+    findings += weight_findings(weights.absent(package), fetched.source, wish.caller, package.supplied)
+    findings += first_use_findings(package, first, weights)
     download, free = _weights_bytes(package, weights, findings), free_bytes(home)
     disk = installed_size(package)
     if disk is None and download is not None:
         disk = files_size(package.root) + download
     # While it is installed, an archive and what is unpacked from it are there both; uv unpacks as it receives.
     unpacked = (disk or 0) + (download or 0)
-    coming, added = outlook.download_bytes, environment_size(outlook, offline=wish.offline)
+    coming, added = outlook.download_bytes, environment_size(outlook, wish.caller)
     download = None if download is None or coming is None else download + coming
     disk = None if disk is None or added is None else disk + added
     needed = unpacked + (added or 0)
@@ -58,13 +66,13 @@ def make_plan(
     sentence = environment_sentence(package, outlook)
     if package.environment == "venv":
         steps.append("make the environment")
-    if package.models:
-        steps.append(_weights_step(package))
     names = ", ".join(solver.name for solver in package.solvers)
     steps.append(f"import {names}, to see that {'they' if len(package.solvers) > 1 else 'it'} can run")
+    if package.models:
+        steps.append(_weights_step(package))
     if replaces is not None:
         steps.append(f"replace version {replaces}")
-    return InstallPlan(
+    plan = InstallPlan(
         package=detail_of(package, summary, commit=fetched.commit, more_warnings=fetched.warnings),
         source=fetched.source,
         download_bytes=download,
@@ -78,24 +86,25 @@ def make_plan(
         environment_bytes=outlook.download_bytes if outlook.resolution else None,
         replaces=replaces,
     )
+    return plan, outlook.resolution
 
 
 def _weights_bytes(package: Package, weights: WeightFetcher, findings: list[Finding]) -> int | None:
     """Bytes of weights that have to come; None where a source does not tell. An index without them is a finding."""
-    if any(finding.topic == "weights" for finding in findings):
+    if any(finding.topic == "weights" and finding.blocks for finding in findings):
         return None
     try:
         return weights.missing_bytes(package)
     except CvflowError as error:
-        findings.append(Finding("weights", error.message, detail=error.detail or "", code=error.code))
+        findings.append(Finding("weights", error.message, detail=error.detail or "", code=error.code, mends=error.mends))
         return None
 
 
-def environment_size(outlook: Outlook, *, offline: bool = False) -> int | None:
+def environment_size(outlook: Outlook, caller: Circumstances) -> int | None:
     """Bytes that the environment adds to the disk, about; None where the index does not tell."""
     if outlook.resolution is None or outlook.ready:
         return 0
-    size = total_size(measured(outlook.resolution.pins, offline=offline))
+    size = total_size(measured(outlook.resolution.pins, caller))
     return None if size is None else UNPACKED * size
 
 

@@ -81,6 +81,14 @@ def find_archive(member: Member, pip: PipConfig, downloads: Downloads) -> Archiv
     raise RemoteError(f"{member.name} {member.version} is on none of the package indexes ({', '.join(asked) or 'pip is told to use none'})")
 
 
+def source_archives(name: str, version: str, pip: PipConfig, downloads: Downloads) -> list[Archive]:
+    """Every source archive of a release, wherever pip would find one. Raises RemoteError where a place does not answer."""
+    member = Member(canonicalize_name(name), version, "")
+    found = [each for page in pip.find_links for each in _find_links(page, pip, downloads)]
+    found += [each for page in pip.indexes for each in _listed(f"{page}/{member.name}/", pip, downloads)]
+    return [each for each in found if not each.filename.endswith(".whl") and _is_of(each.filename, member)]
+
+
 def hosts_of(archive: Archive, pip: PipConfig) -> frozenset[str]:
     """Hosts that may be reached for an archive wherever they are: the user's own indexes, and where those say that it lies.
 

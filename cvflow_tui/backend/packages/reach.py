@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -15,8 +15,11 @@ from cvflow_tui.backend.packages.downloads.shown import shown_url
 from cvflow_tui.backend.packages.manifest import ModelTable
 from cvflow_tui.backend.packages.package import Package, inside
 from cvflow_tui.backend.packages.pip_config import read_pip_config
+from cvflow_tui.backend.packages.supplied import named_hosts
+from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.diagnosis import Finding
 from cvflow_tui.model.errors import CvflowError, PackageError
+from cvflow_tui.model.mending import Mend
 from cvflow_tui.model.text import one_line
 
 SECONDS = 3.0
@@ -26,17 +29,22 @@ _POINTER_LIMIT = 1024
 _GONE = {401: "wants a password", 403: "refuses it", 404: "has it no more", 410: "has it no more"}
 
 
-def weight_findings(models: Sequence[ModelTable], source: str, *, offline: bool = False) -> Iterator[Finding]:
-    """The weights (of those that have to come from elsewhere) that will not come, with the command that brings them otherwise."""
+def weight_findings(models: Sequence[ModelTable], source: str, caller: Circumstances, supplied: Collection[str] = ()) -> Iterator[Finding]:
+    """The weights (of those that have to come from elsewhere) that will not come, with the command that brings them otherwise.
+
+    `supplied` are the names of those whose address the user gave.
+    """
     if not models:
         return
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        reasons = list(pool.map(lambda model: _none_of([model.url, *model.mirrors], offline=offline), models))
+        reasons = list(pool.map(lambda model: _none_of([model.url, *model.mirrors], caller, named_hosts(model, supplied)), models))
     for model, reason in zip(models, reasons, strict=True):
         if reason is not None:
             name = one_line(model.name)
             mend = f"if you have the file: cvflow install {source} --weights {name}=FILE"
-            yield Finding("weights", f"the weight {name} cannot be had: {reason}", mend, code="remote")
+            yield Finding(
+                "weights", f"the weight {name} cannot be had: {reason}", mend, code="remote", mends=(Mend(weights=(model.name,)),)
+            )
 
 
 def own_weight_findings(package: Package, source: str) -> Iterator[Finding]:
@@ -49,32 +57,33 @@ def own_weight_findings(package: Package, source: str) -> Iterator[Finding]:
         try:
             path = inside(package.root, model.url, name)
         except PackageError as error:
-            yield Finding("weights", error.message, mend)
+            yield Finding("weights", error.message, mend, mends=(Mend(weights=(model.name,)),))
             continue
         if path.stat().st_size < _POINTER_LIMIT and path.read_bytes().startswith(_POINTER):
-            yield Finding("weights", f"the weight {name} is only a pointer of git LFS: the file itself is not in the repository", mend)
+            what = f"the weight {name} is only a pointer of git LFS: the file itself is not in the repository"
+            yield Finding("weights", what, mend, mends=(Mend(weights=(model.name,)),))
 
 
-def _none_of(urls: Sequence[str], *, offline: bool) -> str | None:
+def _none_of(urls: Sequence[str], caller: Circumstances, named: Collection[str]) -> str | None:
     """Why none of a weight's addresses gives anything: what the first says; None where one seems to."""
     reasons = []
     for url in urls:
-        if (reason := _why_not(url, offline=offline)) is None:
+        if (reason := _why_not(url, caller, named)) is None:
             return None
         reasons.append(reason)
     return reasons[0] + (f" (its mirrors neither: {len(reasons) - 1})" if len(reasons) > 1 else "")
 
 
-def _why_not(url: str, *, offline: bool) -> str | None:
+def _why_not(url: str, caller: Circumstances, named: Collection[str]) -> str | None:
     """Why an address gives nothing; None where it seems to."""
     try:
         if url.startswith("file:"):
             return None if file_path(url).is_file() else f"there is no {one_line(url, 200)}"
         if not url.startswith(("https:", "http:")):
             return None  # pypi: is found through the index, and its error says what there is
-        if offline:
+        if caller.offline:
             return "it is not on this machine, and nothing may come over the network"
-        with open_client(Outbound.of(url), SECONDS, read_pip_config().cert) as client:
+        with open_client(Outbound.of(caller, named), SECONDS, read_pip_config(caller.variables).cert) as client:
             status = client.head(url).status_code
     except CvflowError as error:
         return error.message

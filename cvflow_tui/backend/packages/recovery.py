@@ -7,8 +7,10 @@ import shutil
 from pathlib import Path
 
 from cvflow_tui.backend.packages.downloads import sweep as sweep_downloads
+from cvflow_tui.backend.packages.environment import RESOLVING
 from cvflow_tui.backend.packages.installer import Installer, Stores
 from cvflow_tui.backend.packages.lock import installed_at
+from cvflow_tui.backend.packages.own_code import end_own_code
 from cvflow_tui.backend.packages.records import Record
 from cvflow_tui.backend.packages.versions import aside_of
 
@@ -18,10 +20,13 @@ log = logging.getLogger(__name__)
 def recover(stores: Stores, installer: Installer) -> None:
     """Bring folders and rows back into agreement: a package is installed when its row is there. Call before anything else is done.
 
-    Downloads that were cut off less than a day ago stay: the next attempt goes on with them.
+    Downloads of the last two weeks stay: the next attempt goes on with them.
     """
     for path in stores.home.staging.iterdir() if stores.home.staging.is_dir() else ():
         if path != stores.downloads.folder:
+            if path.is_dir():
+                end_own_code(path)  # which may have outlived the daemon that ran it
+                end_own_code(path / RESOLVING)
             _delete(path)
     sweep_downloads(stores.downloads.folder)
     _rows_without_folder(stores)

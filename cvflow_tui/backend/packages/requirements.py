@@ -113,6 +113,17 @@ def pinned(lines: Sequence[str]) -> bool:
     return any(requirement.specifier or hashes for requirement, hashes in map(parse, lines))
 
 
+def exact_names(lines: Sequence[str]) -> frozenset[str]:
+    """The names of requirements of which each asks for one version: nothing newer can be the answer. Empty if any asks for less."""
+    names = set()
+    for requirement, _ in map(parse, lines):
+        operators = [each.operator for each in requirement.specifier if not each.version.endswith(".*")]
+        if requirement.url is not None or not {"==", "==="} & set(operators):
+            return frozenset()
+        names.add(canonicalize_name(requirement.name))
+    return frozenset(names)
+
+
 def built(lines: Sequence[str]) -> dict[str, str]:
     """The requirements that can only be had by running their author's code: {name: where it comes from}."""
     found: dict[str, str] = {}

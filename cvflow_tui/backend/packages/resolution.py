@@ -10,32 +10,7 @@ from pathlib import Path
 
 from cvflow_tui.backend.packages.interpreters import Interpreter
 from cvflow_tui.backend.packages.requirements import merged, relaxed
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What an environment is asked to satisfy."""
-
-    requirements: tuple[str, ...] = ()
-    """The author's, as `read_requirements` gives them."""
-    python: str | None = None
-    """The author's range of Python versions."""
-    added: tuple[str, ...] = ()
-    """The user's (`--with`)."""
-    interpreter: str | None = None
-    """The user's choice (`--python`): a path or a version."""
-    relax: bool = False
-    """Names alone, whatever the author pinned."""
-    allow_build: tuple[str, ...] = ()
-    """Distributions whose code may run to install them."""
-    offline: bool = False
-    locked: Path | None = None
-    """A lock that says all of it: nothing is resolved."""
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """What is resolved."""
-        return merged(relaxed(self.requirements) if self.relax else self.requirements, self.added)
+from cvflow_tui.model.circumstances import NOTHING_TOLD, Circumstances
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +42,54 @@ class Pin:
     def line(self) -> str:
         """The line for the installer."""
         return " ".join([self.told, *(f"--hash={digest}" for digest in self.hashes)])
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A build that the user allowed once: of these very bytes, or of this commit."""
+
+    pin: Pin
+    written: str = ""
+    """The address as a requirement gave it; empty for what came from an index by its name."""
+
+    def is_of(self, pin: Pin) -> bool:
+        """Whether it is this very build."""
+        if self.pin.name != pin.name:
+            return False
+        return bool(set(self.pin.hashes) & set(pin.hashes)) if self.pin.hashes else self.pin.url is not None and self.pin.url == pin.url
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What an environment is asked to satisfy."""
+
+    requirements: tuple[str, ...] = ()
+    """The author's, as `read_requirements` gives them."""
+    python: str | None = None
+    """The author's range of Python versions."""
+    added: tuple[str, ...] = ()
+    """The user's (`--with`)."""
+    interpreter: str | None = None
+    """The user's choice (`--python`): a path or a version."""
+    relax: bool = False
+    """Names alone, whatever the author pinned."""
+    allow_build: tuple[str, ...] = ()
+    """Distributions whose code may run to install them, whichever of them come."""
+    builds: tuple[Built, ...] = ()
+    """Those that were allowed before: exactly these."""
+    caller: Circumstances = NOTHING_TOLD
+    """Whoever asks: offline or not, with which indexes."""
+    locked: Path | None = None
+    """A lock that says all of it: nothing is resolved."""
+
+    def allows(self, pin: Pin) -> bool:
+        """Whether a build may run: by its name now, or exactly this one before."""
+        return pin.name in self.allow_build or any(each.is_of(pin) for each in self.builds)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What is resolved."""
+        return merged(relaxed(self.requirements) if self.relax else self.requirements, self.added)
 
 
 @dataclass(frozen=True, slots=True)

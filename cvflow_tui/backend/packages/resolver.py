@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -13,14 +14,16 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.allowed_builds import Held, hold, refuse_others
 from cvflow_tui.backend.packages.direct import check_addresses
 from cvflow_tui.backend.packages.interpreters import Interpreter, installed_interpreters
 from cvflow_tui.backend.packages.pip_config import hide_credentials, read_pip_config
-from cvflow_tui.backend.packages.requirements import built, parse, pinned, stand_in
+from cvflow_tui.backend.packages.requirements import built, exact_names, parse, pinned, stand_in
 from cvflow_tui.backend.packages.resolution import Pin, Resolution, Wish
 from cvflow_tui.backend.packages.tools import last_lines
 from cvflow_tui.backend.packages.uv_program import build_arguments, index_arguments, run_uv
 from cvflow_tui.model.errors import CvflowError, PackageError, RefusedError, RemoteError
+from cvflow_tui.model.mending import Mend
 from cvflow_tui.model.text import one_line
 
 SECONDS = 600.0
@@ -38,11 +41,6 @@ _NETWORK = re.compile(r"Failed to fetch|error sending request|dns error|Connecti
 class UnresolvedError(PackageError):
     """Requirements that cannot be had as they are asked for; the message says why in one line, `detail` is all that uv said."""
 
-    def __init__(self, message: str, *, detail: str, mends: Sequence[str]) -> None:
-        super().__init__(message, detail=detail)
-        self.mends = tuple(mends)
-        """Options of `install` that may help."""
-
 
 def resolve(wish: Wish, interpreter: Interpreter, work: Path, progress: Progress) -> Resolution:
     """Resolve a wish for an interpreter. Writes below `work`.
@@ -50,23 +48,51 @@ def resolve(wish: Wish, interpreter: Interpreter, work: Path, progress: Progress
     Raises RefusedError for requirements that only their author's code can install and the user has not allowed, UnresolvedError for
     those that cannot be had, RemoteError where the index does not answer.
     """
-    lines = wish.lines
-    allowed = tuple(canonicalize_name(name) for name in wish.allow_build)
-    refuse_builds(lines, allowed)
-    if not lines:
+    held = hold(wish, work, progress) if wish.builds else Held(lines=wish.lines)
+    refuse_builds(wish.lines, (*wish.allow_build, *held.names))
+    if not held.lines:
         return Resolution(interpreter)
-    pip = read_pip_config()
-    check_addresses(lines, pip.hosts, offline=wish.offline)
+    resolution = _resolve(wish, held, interpreter, work, progress, last=not held.indexed)
+    # Where what was allowed does not fit any more, wheels may; if not, the user is asked again.
+    resolution = resolution or _resolve(wish, replace(held, indexed=()), interpreter, work, progress, last=True)
+    assert resolution is not None
+    refuse_others(resolution.pins, wish)
+    return resolution
+
+
+def _resolve(wish: Wish, held: Held, interpreter: Interpreter, work: Path, progress: Progress, *, last: bool) -> Resolution | None:
+    """One attempt. None where the requirements cannot be had so and it is not the last one."""
+    lines, allowed = held.lines, (*wish.allow_build, *held.names)
+    pip = read_pip_config(wish.caller.variables)
+    check_addresses(lines, pip.hosts, wish.caller)
     work.mkdir(mode=0o700, parents=True, exist_ok=True)
     asked, answer = work / "requirements.in", work / "pylock.toml"
     asked.write_text("".join(f"{line}\n" for line in lines), "utf-8")
-    answer.unlink(missing_ok=True)
     arguments = ["pip", "compile", "--format", "pylock.toml", "--python", str(interpreter.path), "--output-file", str(answer), str(asked)]
-    offline = ["--offline"] if wish.offline else []
-    status, output = run_uv([*arguments, *build_arguments(allowed), *index_arguments(pip), *offline], pip, progress, SECONDS)
+    arguments += [*build_arguments(allowed), *index_arguments(pip)]
+    if held.indexed:
+        constraints = work / "constraints.txt"
+        constraints.write_text("".join(f"{pin.told}\n" for pin in held.indexed), "utf-8")
+        arguments += ["--constraint", str(constraints)]
+    # What is built is asked for its own requirements by running it.
+    builds_in = work if allowed else None
+    places = [parse(line)[0].url for line in lines]
+
+    def compiled(*more: str) -> tuple[int | None, str, tuple[Pin, ...]]:
+        answer.unlink(missing_ok=True)
+        status, output = run_uv([*arguments, *more], wish.caller, progress, SECONDS, builds_in=builds_in, places=places)
+        return status, output, tuple(_pins(tomllib.loads(answer.read_text("utf-8")))) if status == 0 else ()
+
+    if not wish.caller.offline and (names := exact_names(lines)):
+        # Where every version is written down, what uv remembers of the index is the answer, and nobody has to be asked.
+        status, _, pins = compiled("--offline")
+        if status == 0 and names >= {pin.name for pin in pins}:
+            return Resolution(interpreter, _checked(pins, lines))
+    status, output, pins = compiled(*(["--offline"] if wish.caller.offline else []))
+    if status != 0 and not last:
+        return None
     if status != 0:
         raise _failure(status, output, wish)
-    pins = tuple(_pins(tomllib.loads(answer.read_text("utf-8"))))
     return Resolution(interpreter, _checked(pins, lines))
 
 
@@ -76,7 +102,8 @@ def refuse_builds(lines: Sequence[str], allowed: Sequence[str]) -> None:
         if name not in allowed:
             raise RefusedError(
                 f"the requirement {name} comes from {one_line(hide_credentials(place), 120)}: installing it runs its author's code;"
-                f" if you trust that, add --allow-build {name}"
+                f" if you trust that, add --allow-build {name}",
+                mends=[Mend(allow_build=(name,))],
             )
 
 
@@ -139,13 +166,15 @@ def _failure(status: int | None, output: str, wish: Wish) -> CvflowError:
     if _NETWORK.search(output) and "No solution found" not in output:
         return RemoteError(f"the index cannot be asked for the requirements: {reason}", detail=output)
     sources = sorted(set(_SOURCE_ONLY.findall(output)) & set(_NO_WHEELS.findall(output)))
-    mends = [f"--with {other}" for name in sources if (other := stand_in(name)) is not None]
-    mends += [f"--allow-build {name}" for name in sources]
-    mends += [f"--python {version}" for version in _other_pythons(output, wish)[:1]]
+    mends = [Mend((other,)) for name in sources if (other := stand_in(name)) is not None]
+    mends += [Mend(allow_build=(name,)) for name in sources]
+    mends += [Mend(python=version) for version in _other_pythons(output, wish)[:1]]
     if not wish.relax and pinned(wish.requirements):
-        mends.append("--relax")
+        mends.append(Mend(relax=True))
     told = f" ({', '.join(sources)}: only source code that would have to be run, no wheel for this Python and platform)" if sources else ""
-    mend = f"; try {' or '.join(mends)}" if mends else ""
+    before = [f"{each.pin.told}, which was allowed, is not what would come" for each in wish.builds if each.pin.name in sources]
+    told += f" ({'; '.join(before)})" if before else ""
+    mend = f"; try {' or '.join(each.words for each in mends)}" if mends else ""
     return UnresolvedError(f"the requirements cannot be installed: {reason}{told}{mend}", detail=output, mends=mends)
 
 

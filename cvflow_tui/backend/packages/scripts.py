@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.own_code import run_own_code
 from cvflow_tui.backend.packages.package import Package, inside
-from cvflow_tui.backend.packages.tools import last_lines, run_tool
+from cvflow_tui.backend.packages.tools import last_lines
+from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import PackageError, UsageError
 from cvflow_tui.model.packages import Script
 from cvflow_tui.model.text import clean, one_line
@@ -53,7 +55,15 @@ def not_run(scripts: Sequence[Script]) -> list[str]:
 
 
 def run_scripts(
-    scripts: Sequence[Script], when: str, root: Path, work: Path, progress: Progress, *, python: Path | None = None, log: Path
+    scripts: Sequence[Script],
+    when: str,
+    root: Path,
+    work: Path,
+    progress: Progress,
+    *,
+    caller: Circumstances,
+    python: Path | None = None,
+    log: Path,
 ) -> None:
     """Run those that are allowed and due, in the package's folder `root`. What they say goes to the file `log`.
 
@@ -61,7 +71,7 @@ def run_scripts(
     """
     for script in scripts:
         if script.allowed and script.when == when:
-            _run(script, root, work, progress, python, log)
+            _run(script, root, work, progress, caller, python, log)
 
 
 def _names(package: Package) -> list[tuple[str | None, str]]:
@@ -84,7 +94,7 @@ def _read(root: Path, name: str, when: str, allowed: Sequence[str]) -> Script:
     return Script(name, digest, clean(data.decode("utf-8", "replace")), when, yes)
 
 
-def _run(script: Script, root: Path, work: Path, progress: Progress, python: Path | None, log: Path) -> None:
+def _run(script: Script, root: Path, work: Path, progress: Progress, caller: Circumstances, python: Path | None, log: Path) -> None:
     shown = one_line(script.name, 80)
     path = inside(root, script.name, shown)
     if hashlib.sha256(path.read_bytes()).hexdigest() != script.sha256:
@@ -100,7 +110,8 @@ def _run(script: Script, root: Path, work: Path, progress: Progress, python: Pat
         def note(line: str) -> None:
             file.write(f"{line}\n")
 
-        status, output = run_tool(command, progress=progress, seconds=SECONDS, cwd=root, env=_environment(home, python), watch=note)
+        env = _environment(home, python, caller)
+        status, output = run_own_code(command, work=work, progress=progress, seconds=SECONDS, cwd=root, env=env, watch=note)
     said = one_line(" ".join(last_lines(output)), 300)
     if status is None:
         raise PackageError(f"{shown} did not end within {SECONDS / 60:.0f} minutes; nothing was installed", detail=output)
@@ -115,7 +126,7 @@ def _interpreter(path: Path) -> str:
     return "/bin/bash" if first.startswith(b"#!") and b"bash" in first and Path("/bin/bash").exists() else "/bin/sh"
 
 
-def _environment(home: Path, python: Path | None) -> dict[str, str]:
+def _environment(home: Path, python: Path | None, caller: Circumstances) -> dict[str, str]:
     """Nothing of the user's: a home of its own, the environment's programs first, and a pip that installs into the environment."""
     path = [_SYSTEM_PATH]
     if python is not None:
@@ -127,7 +138,7 @@ def _environment(home: Path, python: Path | None) -> dict[str, str]:
         "LANG": "C.UTF-8",
     }
     passed = ("SSL_CERT_FILE", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy")
-    environment |= {name: os.environ[name] for name in passed if name in os.environ}
+    environment |= caller.over({}, passed)
     return environment | ({"VIRTUAL_ENV": str(python.parent.parent)} if python is not None else {})
 
 

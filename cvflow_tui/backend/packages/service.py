@@ -22,7 +22,6 @@ from cvflow_tui.backend.packages.lock import LOCK
 from cvflow_tui.backend.packages.manifest import find_manifest
 from cvflow_tui.backend.packages.names import resolve_package, resolve_solver
 from cvflow_tui.backend.packages.package import Package, load_package
-from cvflow_tui.backend.packages.pip_config import read_pip_config
 from cvflow_tui.backend.packages.records import Record, Records
 from cvflow_tui.backend.packages.recovery import recover
 from cvflow_tui.backend.packages.storage import Storage
@@ -33,8 +32,18 @@ from cvflow_tui.backend.runtime.spec import RunSpec
 from cvflow_tui.backend.store import Ballast, Database
 from cvflow_tui.home import Home
 from cvflow_tui.model.authoring import CheckReport, CheckRequest
+from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import NotFoundError, PackageError
-from cvflow_tui.model.packages import InstallPlan, InstallRequest, PackageDetail, PackageSummary, PackageUses, Removal, SolverName
+from cvflow_tui.model.packages import (
+    HubVersion,
+    InstallPlan,
+    InstallRequest,
+    PackageDetail,
+    PackageSummary,
+    PackageUses,
+    Removal,
+    SolverName,
+)
 from cvflow_tui.model.text import one_line
 
 BUNDLED = Path(__file__).resolve().parents[2] / "solvers"
@@ -44,7 +53,8 @@ BUNDLED = Path(__file__).resolve().parents[2] / "solvers"
 class PackageService:
     """Packages of one home folder: what the hub has, what is installed, and the way from one to the other.
 
-    `hub_folder` takes the place of the bundled packages; only what lies in it may run on the app's own Python.
+    `hub_folder` takes the place of the bundled packages; only what lies in it may run on the app's own Python. Whatever fetches is told
+    in which circumstances its `caller` asks: offline, indexes, proxies, certificates; None: in those of this process.
     """
 
     def __init__(self, home: Home, state: Database, hub_folder: Path | None = None) -> None:
@@ -58,7 +68,7 @@ class PackageService:
             records=Records(state, home.packages),
             environments=Environments(home.environments),
             weights=WeightStore(home.weights),
-            downloads=Downloads(downloads, cert=read_pip_config().cert),
+            downloads=Downloads(downloads),
         )
         self._ballast = Ballast(home.ballast)
         self._ballast.keep()
@@ -79,6 +89,10 @@ class PackageService:
         """One package of the hub: `vendor/name` or `name`. Raises NotFoundError that says what there is."""
         package = self._stores.hub.find(ref.strip())
         return self._stores.hub.detail(package, self._versions().get(package.ref))
+
+    def hub_versions(self, ref: str) -> list[HubVersion]:
+        """Every version of a package of the hub, the newest first. Raises as `hub_package` does."""
+        return self._stores.hub.versions(ref.strip(), self._versions())
 
     def installed(self) -> list[PackageSummary]:
         """What is installed, by name. A package whose folder was damaged says so in its tagline."""
@@ -126,17 +140,17 @@ class PackageService:
 
     # -- changing it
 
-    def plan(self, request: InstallRequest | str) -> InstallPlan:
+    def plan(self, request: InstallRequest | str, caller: Circumstances | None = None) -> InstallPlan:
         """What installing would do. Fetches the package's files to find out; changes nothing."""
-        return self._installer.plan(InstallRequest.of(request))
+        return self._installer.plan(InstallRequest.of(request), _known(caller))
 
-    def install(self, request: InstallRequest | str, progress: Progress) -> PackageDetail:
+    def install(self, request: InstallRequest | str, progress: Progress, caller: Circumstances | None = None) -> PackageDetail:
         """Install a package, or replace it by another version. Raises Cancelled or a CvflowError, and then nothing of it is left."""
-        return self._detail(self._installer.install(InstallRequest.of(request), progress))
+        return self._detail(self._installer.install(InstallRequest.of(request), progress, _known(caller)))
 
-    def check(self, request: CheckRequest, progress: Progress) -> CheckReport:
+    def check(self, request: CheckRequest, progress: Progress, caller: Circumstances | None = None) -> CheckReport:
         """Look at a package from every side without installing it; nothing of it is left."""
-        return Checker(self._stores).check(request, progress)
+        return Checker(self._stores).check(request, progress, _known(caller))
 
     def upgrade_request(self, ref: str) -> InstallRequest:
         """What brings the newest version of an installed package, or the one that `NAME==VERSION` names; with all that was asked before."""
@@ -265,3 +279,7 @@ class PackageService:
         return replace(
             found, kept=back.record.version if back else None, kept_is_newer=newer, linked=str(record.editable) if record.editable else None
         )
+
+
+def _known(caller: Circumstances | None) -> Circumstances:
+    return Circumstances.here() if caller is None else caller

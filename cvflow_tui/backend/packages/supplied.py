@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -14,6 +15,7 @@ from cvflow_tui.backend.packages.manifest import ModelTable
 from cvflow_tui.backend.packages.package import Package
 from cvflow_tui.backend.packages.repair import last_part
 from cvflow_tui.model.errors import CvflowError, PackageError, UsageError
+from cvflow_tui.model.mending import Mend
 from cvflow_tui.model.packages import InstallRequest
 from cvflow_tui.model.text import one_line
 
@@ -42,10 +44,18 @@ def pinned(request: InstallRequest, package: Package, digests: Mapping[str, str]
     return replace(request, weights=told)
 
 
+def named_hosts(model: ModelTable, supplied: Collection[str]) -> frozenset[str]:
+    """Hosts that may be reached for a weight wherever they are: the one of its address, where the user gave that (`supplied`: names)."""
+    host = urlsplit(model.url).hostname if model.name in supplied else None
+    return frozenset([host] if host else [])
+
+
 def missing_weight(error: CvflowError, model: ModelTable, source: str) -> CvflowError:
     """The error for a weight that does not come, with the command that installs the package with a file that the user has."""
     command = f"cvflow install {shlex.quote(source)} --weights {shlex.quote(one_line(model.name))}=FILE"
-    return type(error)(f"{error.message}; if you have the file: {command}", detail=error.detail)
+    told = type(error)(f"{error.message}; if you have the file: {command}", detail=error.detail)
+    told.mends = (Mend(weights=(model.name,)),)
+    return told
 
 
 def _supplied(models: list[ModelTable], told: str) -> dict[str, ModelTable]:

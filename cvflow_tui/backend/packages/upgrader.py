@@ -7,6 +7,7 @@ from dataclasses import replace
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.backend.runtime.supervisor import Supervisor
+from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import CvflowError
 from cvflow_tui.model.packages import InstallPlan, InstallRequest, PackageDetail, SolverName, Upgrade, UpgradeRequest
 from cvflow_tui.model.solvers import RunningSolver, SolverState
@@ -20,17 +21,17 @@ class Upgrader:
         self._supervisor = supervisor
         packages.watch_versions(lambda ref: {solver.version for solver in self._serving(ref)})
 
-    def plan(self, request: UpgradeRequest) -> InstallPlan:
+    def plan(self, request: UpgradeRequest, caller: Circumstances | None = None) -> InstallPlan:
         """What an upgrade would change; changes nothing."""
-        return self._packages.plan(self._wanted(request))
+        return self._packages.plan(self._wanted(request), caller)
 
-    def upgrade(self, request: UpgradeRequest, progress: Progress) -> Upgrade:
+    def upgrade(self, request: UpgradeRequest, progress: Progress, caller: Circumstances | None = None) -> Upgrade:
         """Install another version over the one that is there, which is kept, and restart its solvers where that is asked.
 
         Raises Cancelled or a CvflowError when nothing was changed. A solver that does not start with the new version is told in the
         result, or rolled back where that was asked.
         """
-        detail = self._packages.install(self._wanted(request), progress)
+        detail = self._packages.install(self._wanted(request), progress, caller)
         ref = detail.summary.ref
         serving = self._serving(ref)
         if not (request.restart or request.rollback_on_failure):
@@ -68,7 +69,15 @@ class Upgrader:
 
     def _wanted(self, request: UpgradeRequest) -> InstallRequest:
         wanted = self._packages.upgrade_request(request.ref)
-        return replace(wanted, scripts=tuple(dict.fromkeys([*wanted.scripts, *request.scripts])))
+        scripts = tuple(dict.fromkeys([*wanted.scripts, *request.scripts]))
+        return replace(
+            wanted,
+            offline=request.offline,
+            scripts=scripts,
+            allow_build=request.allow_build,
+            accept_weights=request.accept_weights,
+            again=bool(request.allow_build or request.accept_weights),
+        )
 
     def _serving(self, ref: str) -> list[RunningSolver]:
         return [solver for solver in self._supervisor.solvers() if solver.package == ref and solver.state.is_live]

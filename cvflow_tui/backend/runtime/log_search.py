@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from cvflow_tui.backend.runtime.log_files import name_of, newest_first, times_path
 from cvflow_tui.backend.runtime.logs import safe
 from cvflow_tui.model.solvers import LogLine, LogSearch
 
@@ -29,11 +30,6 @@ _HEAD = 300
 """Bytes of a line that tell its level."""
 
 
-def times_path(log: Path) -> Path:
-    """Beside a log: at which byte which second began, a line each."""
-    return log.with_name(f"{log.name}.times")
-
-
 def search(log: Path, text: str, level: str, since: float | None, limit: int) -> LogSearch:
     """The last `limit` lines, oldest first, that hold `text`, are of `level` or above, and were written at or after `since`.
 
@@ -42,14 +38,14 @@ def search(log: Path, text: str, level: str, since: float | None, limit: int) ->
     deadline, searched, complete = time.monotonic() + SECONDS, 0, True
     found: deque[LogLine] = deque()
     wanted = _Wanted(text, level, since, deadline)
-    for path in _newest_first(log):
+    for path in newest_first(log):
         if (since is not None and _last_change(path) < since) or len(found) >= limit:
             break
         if time.monotonic() > deadline or searched > MOST_BYTES:
             complete = False
             break
-        data = _read(path)
-        found.extendleft(islice(wanted.among(data, _Times.of(path)), limit - len(found)))
+        name, data = name_of(path), _read(path)
+        found.extendleft(islice(wanted.among(data, _Times.of(path), name), limit - len(found)))
         searched += len(data)
     complete = complete and time.monotonic() <= deadline
     return LogSearch(tuple(found), searched, complete)
@@ -65,8 +61,8 @@ class _Wanted:
         self._since = since
         self._deadline = deadline
 
-    def among(self, data: bytes, times: _Times) -> Iterator[LogLine]:
-        """The lines of a file, newest first, until time is up."""
+    def among(self, data: bytes, times: _Times, file: str) -> Iterator[LogLine]:
+        """The lines of a file of this name, newest first, until time is up."""
         for start in self._candidates(data):
             if time.monotonic() > self._deadline:
                 return
@@ -75,7 +71,7 @@ class _Wanted:
             level = _level(data, start, line)
             at = times.at(start)
             if line and level >= self._least and (self._since is None or (at is not None and at >= self._since)):
-                yield LogLine(safe(line), LEVELS[level], at)
+                yield LogLine(safe(line), LEVELS[level], at, file, start)
 
     def _candidates(self, data: bytes) -> Iterator[int]:
         """Where lines begin that may be meant, from the last to the first."""
@@ -153,14 +149,6 @@ def _level(data: bytes, start: int, line: bytes) -> int:
         end, start = start - 1, data.rfind(b"\n", 0, start - 1) + 1
         line = data[start:end]
     return 1
-
-
-def _newest_first(log: Path) -> Iterator[Path]:
-    yield log
-    number = 1
-    while (older := log.with_name(f"{log.name}.{number}")).exists():
-        yield older
-        number += 1
 
 
 def _last_change(path: Path) -> float:

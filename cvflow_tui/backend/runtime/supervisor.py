@@ -233,9 +233,11 @@ class Supervisor:
         run = self._runs.get(name)
         return (run.url, run.token) if run is not None and run.lives() else None
 
-    def log(self, name: str, offset: int | None = None, limit: int = 65536, wait: float = 0.0) -> LogChunk:
+    def log(
+        self, name: str, offset: int | None = None, limit: int = 65536, wait: float = 0.0, *, file: str = "", until: int | None = None
+    ) -> LogChunk:
         """A piece of a solver's log; see `logs.read_log`."""
-        return logs.read_log(self._log_file(name), offset, limit, wait, self._let_go)
+        return logs.read_log(self._log_file(name), offset, limit, wait, self._let_go, file=file, until=until)
 
     def search_log(self, name: str, text: str, level: str, since: float | None, limit: int) -> LogSearch:
         """Lines of a solver's log and its older files; see `log_search.search`."""

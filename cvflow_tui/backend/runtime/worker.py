@@ -56,11 +56,16 @@ def threads(spec: RunSpec) -> int:
     return settings.threads or min(settings.cpus or cores, max(1, cores // settings.replicas))
 
 
+def inherited() -> dict[str, str]:
+    """What of our environment a package's code is told: where things are and which threads and devices to use, nothing of the user's."""
+    return {name: value for name, value in os.environ.items() if name in _NAMES or name.startswith(_PREFIXES)}
+
+
 def environment(spec: RunSpec, devices: Mapping[str, str]) -> dict[str, str]:
     """What a worker sees: of our environment where things are and how many threads (no tokens, no import paths), which devices, and
     over all that the variables that the user set for it.
     """
-    kept = {name: value for name, value in os.environ.items() if name in _NAMES or name.startswith(_PREFIXES)}
+    kept = inherited()
     for name in _THREADS:
         if spec.settings.threads is not None:
             kept[name] = str(threads(spec))

@@ -27,7 +27,7 @@ _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 def build_legacy(services: Services, token: str, hosts: Collection[str]) -> ASGIApp:
     """The application behind the legacy port."""
-    app = FastAPI(title="cvflow daemon, as the original's", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="cvflow daemon, as the original's", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.services = services
     errors.install(app)
     app.include_router(repos.router)

@@ -18,9 +18,9 @@ class LegacyGuard(Guard):
     def _knows_token(self, headers: Headers) -> bool:
         return super()._knows_token(headers) or hmac.compare_digest(_password(headers.get("authorization", "")), self._token)
 
-    def _body_refusal(self, method: str, path: str, headers: Headers) -> tuple[int, str] | None:
+    def _body_refusal(self, path: str, headers: Headers) -> tuple[int, str] | None:
         # What goes to a solver is the solver's to judge: its runner has limits of its own.
-        return None if path.startswith(PREFIX) else super()._body_refusal(method, path, headers)
+        return None if path.startswith(PREFIX) else super()._body_refusal(path, headers)
 
 
 def _password(authorization: str) -> bytes:

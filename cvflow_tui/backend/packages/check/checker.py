@@ -25,11 +25,14 @@ from cvflow_tui.backend.packages.planner import problems_of
 from cvflow_tui.backend.packages.resolution import Wish
 from cvflow_tui.backend.packages.sources import Fetched, parse_source
 from cvflow_tui.backend.packages.specs import spec_of
+from cvflow_tui.backend.packages.supplied import as_asked
 from cvflow_tui.backend.packages.weights import Weight, WeightFetcher
+from cvflow_tui.backend.packages.wishes import wish_of
 from cvflow_tui.model.authoring import CheckReport, CheckRequest, Elsewhere, Finding, Level, SolverTrial
+from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import CvflowError, PackageError, RefusedError
 from cvflow_tui.model.geometry import Size
-from cvflow_tui.model.packages import SolverInfo
+from cvflow_tui.model.packages import InstallRequest, SolverInfo
 from cvflow_tui.model.text import one_line
 
 
@@ -56,17 +59,18 @@ class Checker:
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
 
-    def check(self, request: CheckRequest, progress: Progress) -> CheckReport:
+    def check(self, request: CheckRequest, progress: Progress, caller: Circumstances) -> CheckReport:
         """Look at a package from every side.
 
         Raises a CvflowError where the source or the picture cannot be had at all; what is wrong with the package is in the report.
         """
+        caller = caller.kept_offline(request.offline)
         with self._workspace() as work:
-            fetched = parse_source(request.source, self._stores.hub).fetch(work / "package", progress)
+            fetched = parse_source(request.source, self._stores.hub, self._stores.downloads.of(caller)).fetch(work / "package", progress)
             notes = _Notes(list(manifest_findings(work / "package")))
             package = None if notes.faulty else self._read(work / "package", fetched, notes)
             if package is not None:
-                self._run(package, request, work, notes, progress)
+                self._run(package, request, work, notes, progress, caller)
             return _report(request, package, fetched, notes)
 
     def _read(self, root: Path, fetched: Fetched, notes: _Notes) -> Package | None:
@@ -77,16 +81,24 @@ class Checker:
             notes.add(Level.FAULT, "manifest", error.message)
             return None
         for warning in dict.fromkeys([*fetched.warnings, *package.warnings]):
-            if not warning.endswith("whatever its source sends is trusted"):  # told with the mend, below
+            if not warning.endswith("whatever its source sends first is trusted"):  # told with the mend, below
                 notes.add(Level.WARNING, "package", warning)
         notes.findings += [*label_findings(package), *script_findings(package), *code_findings(package)]
         return package
 
-    def _run(self, package: Package, request: CheckRequest, work: Path, notes: _Notes, progress: Progress) -> None:
+    def _run(self, package: Package, request: CheckRequest, work: Path, notes: _Notes, progress: Progress, caller: Circumstances) -> None:
         """Everything that needs more than reading."""
+        wanted = InstallRequest(
+            request.source,
+            requirements=request.requirements,
+            relax=request.relax,
+            allow_build=request.allow_build,
+            python=request.python,
+            weights=request.weights,
+        )
+        package, wish = as_asked(package, wanted), wish_of(package, wanted, caller)
         picture, size, notes.picture = pictures.choose(package, request.picture, work)
-        weights = self._weights(package, work, notes, progress)
-        wish = Wish(package.requirements, package.manifest.package.python, allow_build=request.allow_build)
+        weights = self._weights(package, work, notes, progress, caller)
         problems = problems_of(package, wish)
         for problem in problems:
             notes.add(Level.FAULT, "elsewhere", f"it cannot run here: {problem}")
@@ -97,7 +109,7 @@ class Checker:
         notes.elsewhere = look_around(package, environment, environments, weights or ())
         notes.findings += elsewhere_findings(package, notes.elsewhere)
         for solver in package.solvers:
-            if not _imports(package, solver, environment.python, notes, progress) or weights is None:
+            if not _imports(package, solver, environment.python, work, notes, progress) or weights is None:
                 notes.trials.append(SolverTrial(solver.name, solver.task))
                 continue
             progress.step(f"running {solver.name}")
@@ -106,11 +118,11 @@ class Checker:
             notes.findings += _trial_findings(trial, solver, size)
             notes.trials.append(_told(trial, solver))
 
-    def _weights(self, package: Package, work: Path, notes: _Notes, progress: Progress) -> list[Weight] | None:
+    def _weights(self, package: Package, work: Path, notes: _Notes, progress: Progress, caller: Circumstances) -> list[Weight] | None:
         """The weights in their place; None where one cannot be had."""
         weights: list[Weight] | None = None
         try:
-            weights = WeightFetcher(self._stores.weights, self._stores.downloads).place(package, work / "weights", progress)
+            weights = WeightFetcher(self._stores.weights, self._stores.downloads.of(caller)).place(package, work / "weights", progress)
         except CvflowError as error:
             notes.add(Level.FAULT, "weights", error.message)
         notes.findings += weight_findings(package, weights or ())
@@ -128,7 +140,7 @@ class Checker:
             environments.folder.mkdir()
             try:
                 resolution = environments.resolve(wish, work, progress)
-                environment = environments.ensure(resolution, work, progress)
+                environment = environments.ensure(resolution, work, progress, wish.caller)
                 found += library_findings(resolution)
             except (PackageError, RefusedError) as error:
                 notes.add(Level.FAULT, "requirements", error.message, where="requirements.txt")
@@ -146,9 +158,9 @@ class Checker:
             shutil.rmtree(work, ignore_errors=True)
 
 
-def _imports(package: Package, solver: SolverInfo, python: Path, notes: _Notes, progress: Progress) -> bool:
+def _imports(package: Package, solver: SolverInfo, python: Path, work: Path, notes: _Notes, progress: Progress) -> bool:
     try:
-        check_imports(replace(package, solvers=(solver,)), python, progress)
+        check_imports(replace(package, solvers=(solver,)), python, progress, work=work)
     except PackageError as error:
         message = error.message.removeprefix(f"{package.ref}: ")
         notes.add(Level.FAULT, "import", message, "name what it imports in requirements.txt, or mend class = …")

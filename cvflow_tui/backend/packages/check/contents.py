@@ -43,7 +43,7 @@ def weight_findings(package: Package, weights: Sequence[Weight]) -> Iterator[Fin
         if model.sha256 is None:
             told = digests.get(model.name)
             mend = f'add sha256 = "{told}"' if told else "add sha256 = …"
-            yield Finding(Level.WARNING, "weights", f"{shown} has no sha256: whatever its source sends is trusted", mend)
+            yield Finding(Level.WARNING, "weights", f"{shown} has no sha256: whatever its source sends first is trusted", mend)
         if risk := risk_of(model.name, package.root / FOLDER / model.name):
             yield Finding(Level.NOTE, "weights", f"{shown} is untrusted ({risk}): {RISK}", "safetensors and ONNX cannot")
         if model.url.startswith("http:"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import ssl
 import urllib.request
@@ -13,28 +12,32 @@ from typing import Any
 import httpcore
 import httpx
 
+from cvflow_tui.backend.packages.downloads.direct import DirectTransport
 from cvflow_tui.backend.packages.downloads.outbound import Outbound, is_local
+from cvflow_tui.backend.packages.downloads.shown import shown_url
+from cvflow_tui.backend.packages.pip_config import PipConfig
+from cvflow_tui.model.circumstances import Circumstances
+from cvflow_tui.model.errors import RefusedError
+from cvflow_tui.model.text import one_line
 
 # They would log whole addresses: a password or a signature in one is nobody's to read in a log.
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
-READ = 1 << 20
 REDIRECTS = 10
 CONNECT_SECONDS = 15.0
 
 
-def open_client(outbound: Outbound, seconds: float, cert: str | None = None, proxy: str | None = None) -> httpx.Client:
+def open_client(outbound: Outbound, seconds: float, cert: str | None = None) -> httpx.Client:
     """A client for one download.
 
-    `seconds`: how long a server may be silent. `cert`: certificates to trust where SSL_CERT_FILE names none. `proxy`: the one to go
-    through where the environment names none.
+    `seconds`: how long a server may be silent. `cert`: certificates to trust where the caller's SSL_CERT_FILE names none.
     """
-    context = ssl.create_default_context(cafile=cert) if cert and not os.environ.get("SSL_CERT_FILE") else None
     return httpx.Client(
-        transport=CheckedTransport(outbound, context, proxy),
+        transport=CheckedTransport(outbound, _trusted(outbound.caller, cert)),
         timeout=httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS)),
         follow_redirects=True,
+        trust_env=False,
         max_redirects=REDIRECTS,
         headers={"User-Agent": "cvflow", "Accept-Encoding": "identity"},
     )
@@ -43,19 +46,19 @@ def open_client(outbound: Outbound, seconds: float, cert: str | None = None, pro
 class CheckedTransport(httpx.BaseTransport):
     """Looks at every request, redirects included, before anything is sent; the direct way looks at every address too."""
 
-    def __init__(self, outbound: Outbound, context: ssl.SSLContext | None, proxy: str | None = None) -> None:
+    def __init__(self, outbound: Outbound, context: ssl.SSLContext) -> None:
         self._outbound = outbound
-        self._context = context
-        self._other_proxy = proxy
-        self._ways: dict[str | None, httpx.HTTPTransport] = {}
+        self._pip = outbound.pip
+        self._context = _with_own(context, outbound.caller, self._pip) if outbound.for_pip else context
+        self._ways: dict[tuple[str | None, bool], httpx.BaseTransport] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request the way it has to go. Raises OutboundRefusedError, or what httpx raises."""
         self._outbound.check(request.url)
-        proxy = _proxy(request.url, self._other_proxy)
-        way = self._ways.get(proxy)
+        key = (_proxy(request.url, self._outbound.caller, self._pip.proxy), self._outbound.trusts(request.url))
+        way = self._ways.get(key)
         if way is None:
-            way = self._ways.setdefault(proxy, self._open(proxy))
+            way = self._ways.setdefault(key, self._open(*key))
         return way.handle_request(request)
 
     def close(self) -> None:
@@ -63,16 +66,12 @@ class CheckedTransport(httpx.BaseTransport):
         for way in self._ways.values():
             way.close()
 
-    def _open(self, proxy: str | None) -> httpx.HTTPTransport:
-        context: ssl.SSLContext | bool = self._context or True
+    def _open(self, proxy: str | None, trusted: bool) -> httpx.BaseTransport:
+        context = _unchecked(self._outbound.caller, self._pip) if trusted else self._context
         if proxy is not None:
             # The proxy looks names up itself: what it may reach is its owner's rule. Literal addresses were checked above.
             return httpx.HTTPTransport(verify=context, proxy=proxy)
-        transport = httpx.HTTPTransport(verify=context)
-        # httpx offers no way to choose the network backend; the pool it would make, made with ours.
-        ready = httpx.create_ssl_context(context)
-        transport._pool = httpcore.ConnectionPool(ssl_context=ready, max_connections=16, network_backend=_Backend(self._outbound))
-        return transport
+        return DirectTransport(_Backend(self._outbound), context)
 
 
 class _Backend(httpcore.SyncBackend):
@@ -94,37 +93,10 @@ class _Backend(httpcore.SyncBackend):
         for _, place in self._outbound.addresses(host, port):
             try:
                 # A literal address: nothing is looked up any more.
-                return _Stream(super().connect_tcp(str(place[0]), port, timeout, local_address, socket_options))
+                return super().connect_tcp(str(place[0]), port, timeout, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failed = error
         raise failed or httpcore.ConnectError(f"{host} has no address")
-
-
-class _Stream(httpcore.NetworkStream):
-    """A connection that is read in large pieces: at the 64 kB that httpcore asks for, a fast network waits for Python."""
-
-    def __init__(self, inner: httpcore.NetworkStream) -> None:
-        self._inner = inner
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """What is there, up to READ bytes."""
-        return self._inner.read(max(max_bytes, READ), timeout)
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send all of it."""
-        self._inner.write(buffer, timeout)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._inner.close()
-
-    def start_tls(self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None) -> _Stream:
-        """The same connection under TLS."""
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, timeout))
-
-    def get_extra_info(self, info: str) -> Any:
-        """What is known of the connection."""
-        return self._inner.get_extra_info(info)
 
 
 def connected_socket(reply: httpx.Response) -> socket.socket | None:
@@ -134,12 +106,45 @@ def connected_socket(reply: httpx.Response) -> socket.socket | None:
     return found if isinstance(found, socket.socket) else None
 
 
-def _proxy(url: httpx.URL, other: str | None) -> str | None:
-    """The proxy for an address: what the environment names, else `other`. None for this machine: a proxy's loopback is another one."""
+def _trusted(caller: Circumstances, cert: str | None) -> ssl.SSLContext:
+    """Which certificates are trusted: the caller's, else `cert`, else those that come with httpx."""
+    told = caller.variables
+    file, folder = told.get("SSL_CERT_FILE") or None, told.get("SSL_CERT_DIR") or None
+    if file is None and folder is None:
+        file = cert
+    try:
+        return ssl.create_default_context(cafile=file, capath=folder) if file or folder else httpx.create_ssl_context(trust_env=False)
+    except (OSError, ssl.SSLError) as error:
+        raise RefusedError(f"the certificates in {one_line(str(file or folder))} cannot be read: {one_line(str(error))}") from error
+
+
+def _unchecked(caller: Circumstances, pip: PipConfig) -> ssl.SSLContext:
+    """For hosts that the user trusts whatever their certificate says."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return _with_own(context, caller, pip)
+
+
+def _with_own(context: ssl.SSLContext, caller: Circumstances, pip: PipConfig) -> ssl.SSLContext:
+    """With the certificate that the caller shows to package indexes, where there is one."""
+    own = caller.variables.get("SSL_CLIENT_CERT") or pip.client_cert
+    try:
+        if own:
+            context.load_cert_chain(own)
+    except (OSError, ssl.SSLError) as error:
+        raise RefusedError(f"the client certificate {one_line(str(own))} cannot be read: {one_line(str(error))}") from error
+    return context
+
+
+def _proxy(url: httpx.URL, caller: Circumstances, other: str | None) -> str | None:
+    """The proxy for an address: what the caller names, else `other`. None for this machine: a proxy's loopback is another one."""
     if is_local(url.host):
         return None
-    proxies = urllib.request.getproxies()
+    proxies = caller.proxies
     chosen = proxies.get(url.scheme) or proxies.get("all") or other
-    if not chosen or urllib.request.proxy_bypass(url.host):
+    if not chosen or urllib.request.proxy_bypass(url.host, proxies):
         return None
-    return chosen if "://" in chosen else f"http://{chosen}"
+    chosen = chosen if "://" in chosen else f"http://{chosen}"
+    if not chosen.startswith(("http://", "https://")):
+        raise RefusedError(f"the proxy {shown_url(chosen)} cannot be gone through: give one that begins with http:// or https://")
+    return chosen

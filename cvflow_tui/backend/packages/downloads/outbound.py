@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
-import os
-import re
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import httpx
 
 from cvflow_tui.backend.packages.downloads.shown import shown_url
+from cvflow_tui.backend.packages.pip_config import PipConfig, read_pip_config
+from cvflow_tui.model.circumstances import ALLOW_HOSTS, NOTHING_TOLD, Circumstances
 from cvflow_tui.model.errors import RefusedError, RemoteError
-
-ALLOW_VARIABLE = "CVFLOW_ALLOW_HOSTS"
-"""Hosts that may be reached wherever they are: names, `*.example.org`, addresses or networks, with commas or spaces between."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -26,32 +23,39 @@ class OutboundRefusedError(RefusedError):
     """An address that must not be connected to."""
 
 
-def allowed_hosts(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """What CVFLOW_ALLOW_HOSTS lists."""
-    told = (os.environ if environ is None else environ).get(ALLOW_VARIABLE, "")
-    return tuple(word.lower() for word in re.split(r"[,\s]+", told) if word)
-
-
 @dataclass(frozen=True, slots=True)
 class Outbound:
     """The rules of one download. Every redirect is held to them anew, and the connection goes to the very address that was looked at."""
 
-    origin: str
-    """The host that the download's own address names."""
     named: frozenset[str] = frozenset()
     """Hosts that the user wrote down (a source, a package index): reached wherever they are."""
-    allowed: tuple[str, ...] = ()
+    caller: Circumstances = NOTHING_TOLD
+    """Whoever asks: which hosts they allow, through which proxy they go, whose certificates they trust."""
+    for_pip: bool = False
+    """Whether it is a package index that is asked: then pip's proxy, client certificate and trusted hosts hold, as they do for uv."""
 
     @classmethod
-    def of(cls, url: str, named: Collection[str] = ()) -> Outbound:
-        """The rules for an address; `named` are the hosts of the user's own."""
-        return cls((httpx.URL(url).host or "").lower(), frozenset(host.lower() for host in named), allowed_hosts())
+    def of(cls, caller: Circumstances, named: Collection[str] = (), *, for_pip: bool = False) -> Outbound:
+        """The rules for whoever asks; `named` are the hosts of the user's own."""
+        return cls(frozenset(host.lower() for host in named), caller, for_pip)
+
+    @property
+    def pip(self) -> PipConfig:
+        """What pip's configuration says of the way; nothing where no index is asked."""
+        return read_pip_config(self.caller.variables) if self.for_pip else PipConfig()
+
+    def trusts(self, url: httpx.URL) -> bool:
+        """Whether the user trusts a host without a certificate (pip's trusted-host)."""
+        host = url.host.lower()
+        port = url.port or {"https": 443, "http": 80}.get(url.scheme)
+        return any(each.lower() in (host, f"{host}:{port}") for each in self.pip.trusted_hosts)
 
     def check(self, url: httpx.URL) -> None:
         """Raise OutboundRefusedError for an address of a request (the first or a redirect) that must not be followed."""
         host = url.host.lower()
         local = is_local(host)
-        if url.scheme != "https" and not (url.scheme == "http" and local and self._may_be_local(host)):
+        plain = url.scheme == "http" and ((local and self._may_be_local(host)) or self.trusts(url))
+        if url.scheme != "https" and not plain:
             raise OutboundRefusedError(f"{shown_url(str(url))} is not https: what comes over it cannot be trusted; use https:")
         if (address := _literal(host)) is not None:
             self._check_address(host, address)
@@ -82,10 +86,11 @@ class Outbound:
         raise _refused(host, f"{real}, which is no public address")
 
     def _may_be_local(self, host: str) -> bool:
-        return is_local(self.origin) or host in self.named or self._is_allowed(host, None)
+        # Never because the address that is fetched says so itself: it may be a stranger's word.
+        return self._is_allowed(host, _literal(host))
 
     def _is_allowed(self, host: str, address: Address | None) -> bool:
-        return host in self.named or any(_fits(entry, host, address) for entry in self.allowed)
+        return host in self.named or any(_fits(entry, host, address) for entry in self.caller.allowed_hosts)
 
 
 def embedded(address: Address) -> Address:
@@ -127,4 +132,4 @@ def _fits(entry: str, host: str, address: Address | None) -> bool:
 
 
 def _refused(host: str, where: str) -> OutboundRefusedError:
-    return OutboundRefusedError(f"{host} leads to {where}: not fetched; if that is meant, list it in {ALLOW_VARIABLE}")
+    return OutboundRefusedError(f"{host} leads to {where}: not fetched; if that is meant, list it in {ALLOW_HOSTS}")

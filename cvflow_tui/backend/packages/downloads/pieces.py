@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-import time
-from collections.abc import Iterable
 from pathlib import Path
 
 import httpx
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.disk import require_space, writing
+from cvflow_tui.backend.packages.downloads.bodies import RECEIVED, ReadInto, body_of
 from cvflow_tui.backend.packages.downloads.calling_off import Shutter
+from cvflow_tui.backend.packages.downloads.hashing import Syncing
 from cvflow_tui.backend.packages.downloads.journal import Journal
-from cvflow_tui.backend.packages.downloads.received import Received
+from cvflow_tui.backend.packages.downloads.received import Received, write_all
 from cvflow_tui.backend.packages.downloads.replies import differs, is_encoded, range_of, refuse
 from cvflow_tui.backend.packages.downloads.wanted import ChangedError, CutError, Wanted
 from cvflow_tui.backend.packages.meter import Meter
@@ -29,7 +29,6 @@ RETRIES = 4
 """Connections in a row that may bring nothing new before a piece gives up."""
 
 _JOURNAL_SECONDS = 1.0
-_HASH_CHUNK = 1 << 20
 
 
 class Pieces:
@@ -45,7 +44,7 @@ class Pieces:
         self._size = journal.size
         self._progress = progress
         self._guard = threading.Lock()
-        self._pieces = dict(journal.pieces) if journal.pieces else dict.fromkeys(range(0, self._size, piece_size(self._size)), 0)
+        self._pieces = dict(journal.pieces) if journal.pieces else begun(self._size, 0)
         self._starts = sorted(self._pieces)
         self._open = [start for start in self._starts if self._pieces[start] < self._length(start)]
         self._failed: Exception | None = None
@@ -60,50 +59,59 @@ class Pieces:
             try:
                 os.truncate(descriptor, self._size)
                 self._save()
-                sha256 = self._receive(descriptor)
-                os.fsync(descriptor)
+                with Syncing(descriptor) as syncing:
+                    sha256 = self._receive(descriptor, syncing)
+                    syncing.finish()
             finally:
                 os.close(descriptor)
         return Received(self._part, sha256, self._size)
 
-    def _receive(self, descriptor: int) -> str:
+    def _receive(self, descriptor: int, syncing: Syncing) -> str:
         with Shutter(lambda: self._progress.cancelled.is_set() or self._ended.is_set()) as shutter:
-            workers = [
+            threads = [
                 threading.Thread(target=self._work, args=(descriptor, shutter), name=f"download-{number}", daemon=True)
                 for number in range(min(CONNECTIONS, max(1, len(self._open))))
             ]
-            for worker in workers:
-                worker.start()
+            # Of its own: what makes a small file safe may have to wait for all that lies before it on its way to the disk.
+            threads.append(threading.Thread(target=self._keep, name="download-journal", daemon=True))
+            for thread in threads:
+                thread.start()
             try:
-                return self._follow(descriptor)
+                return self._follow(descriptor, syncing)
             finally:
                 self._ended.set()
-                for worker in workers:
-                    worker.join()
+                for thread in threads:
+                    thread.join()
                 self._save()
 
-    def _follow(self, descriptor: int) -> str:
-        """Hash behind the pieces, report and journal, until all is there."""
-        digest, hashed, saved, meter = hashlib.sha256(), 0, time.monotonic(), Meter(self._progress)
+    def _follow(self, descriptor: int, syncing: Syncing) -> str:
+        """Hash behind the pieces, and report, until all is there."""
+        digest, hashed, meter, buffer = hashlib.sha256(), 0, Meter(self._progress), memoryview(bytearray(RECEIVED))
         while hashed < self._size:
             with self._guard:
                 if self._failed is not None:
                     raise self._failed
                 done, joined = sum(self._pieces.values()), self._joined()
             meter.at(done)
-            if time.monotonic() - saved > _JOURNAL_SECONDS:
-                self._save()
-                saved = time.monotonic()
+            syncing.at(done)
             if joined == hashed:
                 self._ended.wait(0.01)
                 continue
-            chunk = os.pread(descriptor, min(_HASH_CHUNK, joined - hashed), hashed)
-            if not chunk:
+            count = os.preadv(descriptor, [buffer[: joined - hashed]], hashed)
+            if not count:
                 raise ChangedError("the part file became shorter")
-            digest.update(chunk)
-            hashed += len(chunk)
+            digest.update(buffer[:count])
+            hashed += count
         meter.at(self._size, end=True)
         return digest.hexdigest()
+
+    def _keep(self) -> None:
+        """Journal what has come."""
+        try:
+            while not self._ended.wait(_JOURNAL_SECONDS):
+                self._save()
+        except Exception as error:
+            self._fail(error)
 
     def _joined(self) -> int:
         """Bytes from the beginning without a hole."""
@@ -116,9 +124,13 @@ class Pieces:
         try:
             while (start := self._next()) is not None:
                 self._fetch(descriptor, start, shutter)
-        except Exception as error:  # handed to the thread that waits, which raises it
-            with self._guard:
-                self._failed = self._failed or error
+        except Exception as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Hand an error to the thread that waits, which raises it."""
+        with self._guard:
+            self._failed = self._failed or error
 
     def _next(self) -> int | None:
         with self._guard:
@@ -151,18 +163,16 @@ class Pieces:
                 raise ChangedError("the server does not send the piece that was asked for")
             if (told := range_of(reply)) is None or told[0] != first or told[1] > last or told[2] not in (None, self._size):
                 raise ChangedError("the server sent another range")
-            self._store(descriptor, start, reply.iter_raw())
+            self._store(descriptor, start, body_of(reply))
             if start + self._pieces[start] <= told[1]:
                 raise CutError(f"{self._pieces[start]:,} of {self._length(start):,} bytes of a piece came")
 
-    def _store(self, descriptor: int, start: int, chunks: Iterable[bytes]) -> None:
-        length = self._length(start)
-        for chunk in chunks:
-            at = self._pieces[start]
-            data = memoryview(chunk)[: length - at]  # a server that sends more than it was asked for writes into no other piece
-            while data:
-                written = os.pwrite(descriptor, data, start + at)
-                at, data = at + written, data[written:]
+    def _store(self, descriptor: int, start: int, read: ReadInto) -> None:
+        at, length, buffer = self._pieces[start], self._length(start), memoryview(bytearray(RECEIVED))
+        # A server that sends more than it was asked for writes into no other piece.
+        while at < length and (count := read(buffer[: length - at])):
+            write_all(descriptor, buffer[:count], start + at)
+            at += count
             with self._guard:
                 self._pieces[start] = at
             if self._ended.is_set() or self._progress.cancelled.is_set():
@@ -182,6 +192,12 @@ class Pieces:
 def piece_size(size: int) -> int:
     """How large the pieces of a file are, in whole megabytes."""
     return max(PIECE, -(-size // PIECES // (1 << 20)) * (1 << 20))
+
+
+def begun(size: int, done: int) -> dict[int, int]:
+    """The pieces of a file of which the first `done` bytes are there."""
+    step = piece_size(size)
+    return {start: max(0, min(done - start, step, size - start)) for start in range(0, size, step)}
 
 
 def fits(journal: Journal | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -47,6 +48,13 @@ def hash_start(path: Path, size: int) -> tuple[hashlib._Hash, int]:
                 digest.update(chunk)
                 left -= len(chunk)
     return digest, size - left
+
+
+def write_all(descriptor: int, data: memoryview, at: int) -> None:
+    """Write all of it to a place in a file."""
+    while data:
+        written = os.pwrite(descriptor, data, at)
+        at, data = at + written, data[written:]
 
 
 def size_of(path: Path) -> int:

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-import os
+import time
 from pathlib import Path
 
 import httpx
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.disk import require_space, writing
+from cvflow_tui.backend.packages.downloads.bodies import body_of
 from cvflow_tui.backend.packages.downloads.calling_off import Shutter
+from cvflow_tui.backend.packages.downloads.hashing import Hashing, Syncing
 from cvflow_tui.backend.packages.downloads.journal import Journal, origin_of, read_journal
-from cvflow_tui.backend.packages.downloads.received import Received, hash_start, size_of
+from cvflow_tui.backend.packages.downloads.pieces import begun
+from cvflow_tui.backend.packages.downloads.received import Received, hash_start, size_of, write_all
 from cvflow_tui.backend.packages.downloads.replies import differs, is_encoded, length_of, range_of, refuse, validator_of
 from cvflow_tui.backend.packages.downloads.wanted import ChangedError, CutError, Wanted
 from cvflow_tui.backend.packages.meter import Meter
 
 PARALLEL_FROM = 64 << 20
-"""Bytes from which on a file comes in parts, over several connections."""
+"""Bytes from which on a file may come in parts, over several connections."""
+
+LOOK_SECONDS = 0.5
+"""How long one connection may show what it brings."""
+
+FAST = 100 << 20
+"""Bytes a second at which one connection is enough: several would only take the processor from one another."""
 
 
 class LargeError(Exception):
-    """The file is large and its server can send parts of it."""
+    """The file is large, one connection does not bring it quickly, and its server can send parts of it."""
 
     def __init__(self, journal: Journal) -> None:
         super().__init__()
         self.journal = journal
+        """With what one connection has brought."""
 
 
 class Transfer:
@@ -49,13 +59,11 @@ class Transfer:
             start = self._start(reply, held)
             journal = Journal(origin_of(self._url), validator_of(reply), _total(reply, start))
             self._wanted.check_size(journal.size)
-            if not whole and not start and self._pays(reply, journal):
-                raise LargeError(journal)
             if journal.size is not None:
                 require_space(self._part.parent, journal.size - start, self._wanted.what)
             if not is_encoded(reply):
                 journal.save(self._part)
-            return self._store(reply, start, journal.size)
+            return self._store(reply, start, journal, look=not whole and self._may_pay(reply, journal))
 
     def _start(self, reply: httpx.Response, held: int) -> int:
         """Where what comes belongs. Raises ChangedError for a piece that is not the one that was asked for."""
@@ -79,31 +87,42 @@ class Transfer:
             return 0, {}
         return size, {"Range": f"bytes={size}-"} | ({"If-Range": validator} if validator else {})
 
-    def _pays(self, reply: httpx.Response, journal: Journal) -> bool:
+    def _may_pay(self, reply: httpx.Response, journal: Journal) -> bool:
+        """Whether parts of the file can be had, and there are enough of them."""
         sure = journal.validator is not None or self._wanted.sha256 is not None
-        ranges = "bytes" in reply.headers.get("accept-ranges", "").lower()
+        ranges = reply.status_code == 206 or "bytes" in reply.headers.get("accept-ranges", "").lower()
         return sure and ranges and not is_encoded(reply) and (journal.size or 0) >= PARALLEL_FROM
 
-    def _store(self, reply: httpx.Response, start: int, total: int | None) -> Received:
+    def _store(self, reply: httpx.Response, start: int, journal: Journal, *, look: bool) -> Received:
+        """Append the body to the part file. With `look`, raises LargeError where this connection shows that it is a slow one."""
+        total, read = journal.size, body_of(reply)
         digest, done = hash_start(self._part, start)
-        meter = Meter(self._progress)
+        meter, began = Meter(self._progress), time.monotonic()
         self._progress.step(f"downloading {self._wanted.what}", total=total, unit="bytes", done=done)
-        with writing(self._part.parent, total, self._wanted.what), self._part.open("r+b" if start else "wb") as file:
-            file.seek(start)
-            file.truncate()
-            # As it comes: collected into larger pieces, the last of them would be lost with the connection.
-            for chunk in reply.iter_raw():
-                file.write(chunk)
-                digest.update(chunk)
-                done += len(chunk)
-                self._wanted.check_size(done)
-                meter.at(done)
-            file.flush()
-            os.fsync(file.fileno())
+        with writing(self._part.parent, total, self._wanted.what), self._part.open("r+b" if start else "wb", buffering=0) as file:
+            file.truncate(done)
+            with Hashing(digest) as hashing, Syncing(file.fileno()) as syncing:
+                while True:
+                    if look and (seconds := time.monotonic() - began) >= LOOK_SECONDS:
+                        look = False
+                        if done - start < FAST * seconds and total is not None:
+                            journal.pieces = begun(total, done)
+                            raise LargeError(journal)
+                    # As it comes: collected into larger pieces, the last of them would be lost with the connection.
+                    if not (count := read(buffer := hashing.lend())):
+                        break
+                    write_all(file.fileno(), buffer[:count], done)
+                    hashing.add(buffer, count)
+                    done += count
+                    self._wanted.check_size(done)
+                    meter.at(done)
+                    syncing.at(done)
+                sha256 = hashing.hexdigest()
+                syncing.finish()
         meter.at(done, end=True)
         if total is not None and done != total:
             raise CutError(f"{done:,} of {total:,} bytes came")
-        return Received(self._part, digest.hexdigest(), done)
+        return Received(self._part, sha256, done)
 
 
 def _total(reply: httpx.Response, start: int) -> int | None:

@@ -26,6 +26,8 @@ class Wanted:
     """Further addresses of the same file, in the order in which they are tried."""
     named: frozenset[str] = frozenset()
     """Hosts that the user wrote down: reached wherever they are."""
+    for_pip: bool = False
+    """Whether a package index listed it: pip's configuration says how it is reached."""
 
     @property
     def key(self) -> str:

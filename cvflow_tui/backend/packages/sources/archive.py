@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote, urlsplit
 
-from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.jobs import Cancelled, Progress
 from cvflow_tui.backend.packages.downloads import Downloads
 from cvflow_tui.backend.packages.manifest import MANIFESTS, find_manifest
 from cvflow_tui.backend.packages.sources.base import Fetched
 from cvflow_tui.backend.packages.sources.folder import copy_folder
 from cvflow_tui.backend.packages.sources.unpack import SUFFIXES, unpack
-from cvflow_tui.model.errors import NotFoundError, PackageError, RemoteError, UsageError
+from cvflow_tui.model.errors import NotFoundError, PackageError, RefusedError, RemoteError, UsageError
 from cvflow_tui.model.text import one_line
 
 _URL = re.compile(r"https?://[A-Za-z0-9\[][^\s@#\\\x00-\x1f\x7f-\x9f]*", re.ASCII)
@@ -70,7 +70,7 @@ class ArchiveSource:
             received = downloads.get(self.url, digest, self.filename, archive, progress, named=[host])
             unpack(archive, self.filename, unpacked, progress)
             warnings = copy_folder(self._origin(unpacked), into, progress)
-        except RemoteError:
+        except (RemoteError, RefusedError, Cancelled):
             raise  # what arrived waits for the attempt that goes on with it
         except BaseException:
             downloads.forget(self.url, digest)

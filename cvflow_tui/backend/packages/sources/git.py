@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import cast
 from urllib.parse import quote, urlsplit
@@ -19,7 +19,9 @@ from cvflow_tui.backend.packages.disk import human, require_space
 from cvflow_tui.backend.packages.manifest import MANIFESTS, check_name, find_manifest
 from cvflow_tui.backend.packages.sources.base import Fetched
 from cvflow_tui.backend.packages.sources.folder import copy_folder
+from cvflow_tui.backend.packages.sources.moved import MOVES, moved_to
 from cvflow_tui.backend.packages.tools import guarded, kill_group, last_lines
+from cvflow_tui.model.circumstances import NOTHING_TOLD, Circumstances
 from cvflow_tui.model.errors import NotFoundError, PackageError, RemoteError, UsageError
 from cvflow_tui.model.text import clean, one_line
 
@@ -46,6 +48,8 @@ _SSH = (
 )
 """ssh that never asks: the host must be known and the key at hand."""
 
+_WANTS_PASSWORD = ("Authentication failed", "could not read Username", "could not read Password", "error: 401", "error: 403")
+
 _CONFIG = (
     "core.hooksPath=/dev/null",
     "core.symlinks=false",
@@ -60,6 +64,7 @@ _CONFIG = (
     "filter.lfs.smudge=",
     "filter.lfs.process=",
     "filter.lfs.required=false",
+    "http.followRedirects=false",
     "http.lowSpeedLimit=100",
     "http.lowSpeedTime=60",
     "init.templateDir=",
@@ -79,6 +84,8 @@ class GitSource:
     subdirectory: str | None = None
     bytes_limit: int = BYTES_LIMIT
     seconds_limit: float = SECONDS_LIMIT
+    caller: Circumstances = field(default=NOTHING_TOLD, compare=False, repr=False)
+    """Whose proxies, certificates and ssh agent are used."""
 
     def __post_init__(self) -> None:
         if "::" in self.url or not URL.fullmatch(self.url):
@@ -121,6 +128,7 @@ class _Clone:
 
     def __init__(self, source: GitSource, path: Path, progress: Progress) -> None:
         self._source = source
+        self._url = source.url
         self._path = path
         self._progress = progress
 
@@ -147,9 +155,20 @@ class _Clone:
         return self._commit("FETCH_HEAD")
 
     def _git_fetch(self, *arguments: str) -> None:
+        for moves in range(MOVES + 1):
+            try:
+                self._git_fetch_from(self._url, *arguments)
+                return
+            except RemoteError:
+                moved = moved_to(self._url, self._source.caller) if self._url.startswith("https:") and moves < MOVES else None
+                if moved is None or not URL.fullmatch(moved):
+                    raise
+                self._url = moved
+
+    def _git_fetch_from(self, url: str, *arguments: str) -> None:
         options = [argument for argument in arguments if argument.startswith("--")]
         refs = [argument for argument in arguments if not argument.startswith("--")]
-        self._git("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", *options, "--", self._source.url, *refs)
+        self._git("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", *options, "--", url, *refs)
 
     def _commit(self, name: str) -> str:
         try:
@@ -165,7 +184,7 @@ class _Clone:
         from git import Git
 
         config = [word for setting in _CONFIG for word in ("-c", setting)]
-        command = guarded(["git", f"--git-dir={self._path / '.git'}", f"--work-tree={self._path}", *config, *arguments])
+        command = guarded([*self._without(), "git", f"--git-dir={self._path / '.git'}", f"--work-tree={self._path}", *config, *arguments])
         interrupt = Git(str(self._path)).execute(command, as_process=True, env=self._environment(), start_new_session=True)
         process = cast("subprocess.Popen[bytes]", interrupt.proc)  # None only after it was ended, and read as bytes: GitPython's default
         try:
@@ -195,9 +214,15 @@ class _Clone:
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": "",
             "GIT_TRACE": "0",
         }
-        if "SSL_CERT_FILE" in os.environ and "GIT_SSL_CAINFO" not in os.environ:
-            environment["GIT_SSL_CAINFO"] = os.environ["SSL_CERT_FILE"]
-        return environment
+        own = self._source.caller.over({})
+        if trusted := own.get("SSL_CERT_FILE"):
+            own.setdefault("GIT_SSL_CAINFO", trusted)
+        return own | environment
+
+    def _without(self) -> list[str]:
+        """What takes away the variables that this process has and whoever asked has not: GitPython can only add to ours."""
+        gone = sorted(os.environ.keys() - self._source.caller.over(os.environ).keys())
+        return ["env", *(word for name in gone for word in ("-u", name))] if gone else []
 
     def _follow(self, process: subprocess.Popen[bytes]) -> tuple[str, str]:
         """Wait for git, reporting and bounding what it writes. Its output is a few lines: it fits into the pipes."""
@@ -225,6 +250,13 @@ class _Clone:
         )
         if "couldn't find remote ref" in complaint or "Couldn't find remote ref" in complaint:
             return NotFoundError(f"{self._source.url}: there is no branch or tag {self._source.ref or 'HEAD'!r}")
+        if self._source.url.startswith("https:") and any(word in complaint for word in _WANTS_PASSWORD):
+            host = urlsplit(self._source.url).hostname
+            return RemoteError(
+                f"git cannot fetch {self._source.url}: it is private, or not there; a password for it is taken from ~/.netrc alone:"
+                f" machine {host} login NAME password TOKEN",
+                detail=complaint,
+            )
         return RemoteError(f"git cannot fetch {self._source.url}: {one_line(told.partition(':')[2] or told)}", detail=complaint)
 
 

@@ -16,6 +16,7 @@ from cvflow_tui.backend.packages.sources.base import Source
 from cvflow_tui.backend.packages.sources.folder import FolderSource
 from cvflow_tui.backend.packages.sources.git import GitSource
 from cvflow_tui.backend.packages.sources.hub import Hub, HubSource
+from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import RemoteError, UsageError
 from cvflow_tui.model.text import one_line
 
@@ -33,7 +34,8 @@ def parse_source(text: str, hub: Hub, downloads: Downloads | None = None, *, edi
     """Read a source. Touches neither disk nor network. Raises UsageError that names the forms there are, RemoteError for
     a repository elsewhere where `downloads` are offline.
 
-    `downloads` keeps what arrives of an archive for the next attempt; `editable` asks for the folder itself instead of a copy.
+    `downloads` keeps what arrives of an archive for the next attempt; whose caller's proxies and certificates hold (without them:
+    this process's own); `editable` asks for the folder itself instead of a copy.
     """
     text = text.strip()
     if not text or len(text) > LIMIT or "\0" in text or "\n" in text:
@@ -50,7 +52,7 @@ def parse_source(text: str, hub: Hub, downloads: Downloads | None = None, *, edi
 
 def _parse(text: str, hub: Hub, downloads: Downloads | None, editable: bool) -> Source:
     if text.startswith("git+"):
-        return _git(text.removeprefix("git+"))
+        return _git(text.removeprefix("git+"), downloads.caller if downloads is not None else Circumstances.here())
     if text.startswith("file:"):
         return FolderSource(_file_path(text), editable=editable)
     if text.startswith("hub:"):
@@ -99,7 +101,7 @@ def _archive(text: str, downloads: Downloads | None) -> ArchiveSource:
     return ArchiveSource(address, told.get("sha256"), told.get("subdirectory"), downloads)
 
 
-def _git(text: str) -> GitSource:
+def _git(text: str, caller: Circumstances) -> GitSource:
     address, _, fragment = text.partition("#")
     subdirectory = _fragment(fragment, ("subdirectory",)).get("subdirectory")
     if address.startswith("file:/") and not address.startswith("file://"):
@@ -114,7 +116,7 @@ def _git(text: str) -> GitSource:
         raise UsageError(f"a source holds no user name and no password: it is written down; give git+{one_line(scheme, 20)}://HOST/PATH")
     if at and "/" in url and not ref and rest.endswith("@"):
         raise UsageError(f"{one_line(text, 100)!r} ends with '@': add a branch, tag or commit, or leave it out")
-    return GitSource(f"{scheme}{separator}{url}", ref or None, subdirectory)
+    return GitSource(f"{scheme}{separator}{url}", ref or None, subdirectory, caller=caller)
 
 
 def _fragment(fragment: str, known: Collection[str]) -> dict[str, str]:

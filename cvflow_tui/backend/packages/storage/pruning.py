@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cvflow_tui.backend.packages.records import Record, Records
 from cvflow_tui.backend.packages.storage.ledger import Ledger
+from cvflow_tui.backend.packages.storage.usage import weight_name
 from cvflow_tui.home import Home
 from cvflow_tui.model.file_names import SEPARATOR, file_stem
 from cvflow_tui.model.storage import DiskEntry, Pruning
@@ -24,6 +25,8 @@ class Unused:
     paths: tuple[Path, ...]
     record: Record | None = None
     """The version that was kept, whose row goes too."""
+    digest: str = ""
+    """A weight's sha256."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,13 @@ class InUse:
     """Whether somebody is at a download."""
     serving: Callable[[str], Collection[str]] = lambda ref: ()
     """Versions of a package that run right now."""
+    kept: bool = False
+    """Whether the versions that upgrades kept stay: the way back."""
 
 
 def unused(home: Home, records: Records, downloads: Path, in_use: InUse) -> list[Unused]:
     """Everything that nobody uses any more, in the order in which it is to be deleted."""
-    kept = [each.record for each in records.kept() if each.record.version not in in_use.serving(each.record.ref)]
+    kept = [each.record for each in records.kept() if not in_use.kept and each.record.version not in in_use.serving(each.record.ref)]
     gone = {(record.ref, record.version) for record in kept}
     staying = [each for each in records.kept() if (each.record.ref, each.record.version) not in gone]
     everyone = [*records.all(), *(each.record for each in staying)]
@@ -50,7 +55,11 @@ def unused(home: Home, records: Records, downloads: Path, in_use: InUse) -> list
     found = [Unused("kept version", f"{record.ref} {record.version}", (record.path,), record) for record in kept]
     found += [Unused("environment", path.name, (path,)) for path in _below(home.environments) if path.name not in environments]
     names = {weight.sha256: weight.name for each in records.kept() for weight in each.weights}
-    found += [Unused("weight", names.get(path.name, path.name), (path,)) for path in _below(home.weights) if path.name not in weights]
+    found += [
+        Unused("weight", weight_name(path.name, names), (path,), digest=path.name)
+        for path in _below(home.weights)
+        if path.name not in weights
+    ]
     found += _downloads(downloads, in_use)
     found += _logs(home, [record.ref for record in records.all()])
     return found
@@ -60,7 +69,7 @@ def priced(home: Home, found: Collection[Unused]) -> Pruning:
     """How much room the home folder has more without each of them: what something else links to is not freed."""
     ledger = Ledger()
     ledger.count(home.root, without={path for each in found for path in each.paths})
-    entries = [DiskEntry(each.kind, each.name, sum(ledger.count(path) for path in each.paths)) for each in found]
+    entries = [DiskEntry(each.kind, each.name, sum(ledger.count(path) for path in each.paths), digest=each.digest) for each in found]
     return Pruning(tuple(entries), sum(entry.bytes for entry in entries))
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.describe import is_relative
-from cvflow_tui.backend.packages.downloads import told_offline
 from cvflow_tui.backend.packages.installer import Installer, Stores
 from cvflow_tui.backend.packages.linked import load_linked
 from cvflow_tui.backend.packages.lock import LOCK
@@ -21,6 +20,7 @@ from cvflow_tui.backend.packages.records import Record
 from cvflow_tui.backend.packages.storage.verifying import Seen
 from cvflow_tui.backend.packages.supplied import as_asked
 from cvflow_tui.backend.packages.weights import FOLDER, WeightFetcher
+from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import PackageError
 from cvflow_tui.model.packages import InstallRequest
 from cvflow_tui.model.storage import Finding
@@ -29,7 +29,8 @@ from cvflow_tui.model.storage import Finding
 class Repairer:
     """Repairs one package. A repair that fails leaves what was good of it."""
 
-    def __init__(self, stores: Stores, installer: Installer) -> None:
+    def __init__(self, stores: Stores, installer: Installer, caller: Circumstances) -> None:
+        self._caller = caller
         self._stores = stores
         self._installer = installer
 
@@ -44,7 +45,7 @@ class Repairer:
         if {finding.part for finding in findings} == {"weight"} and self._weights_again(record, weights, progress):
             return
         with self._aside(record, any(finding.part == "environment" for finding in findings)):
-            self._installer.install(self._request(record), progress)
+            self._installer.install(self._request(record), progress, self._caller)
 
     def _clean_store(self, record: Record, weights: Mapping[str, str], progress: Progress) -> None:
         """Take damaged weights out of the store, so that nobody links to them; put good ones of the package into it."""
@@ -65,7 +66,7 @@ class Repairer:
             return False
         held = tuple(model.model_copy(update={"sha256": weights[model.name]}) for model in models)
         with self._workspace() as work:
-            fetcher = WeightFetcher(self._stores.weights, self._stores.downloads)
+            fetcher = WeightFetcher(self._stores.weights, self._stores.downloads.of(self._caller))
             for weight in fetcher.place(replace(package, root=record.path, models=held), work, progress, record.source):
                 self._stores.weights.adopt(record.path / FOLDER / weight.name, weight.sha256)
         return True
@@ -78,7 +79,7 @@ class Repairer:
         """What was asked for when it was installed, held to the lock. A linked folder is as its author has it now."""
         request = asked(record.request) if record.request else InstallRequest(record.source)
         source = request.source if record.editable else record.ref
-        return replace(request, source=source, locked=record.editable is None, offline=told_offline())
+        return replace(request, source=source, locked=record.editable is None)
 
     @contextmanager
     def _aside(self, record: Record, damaged: bool) -> Iterator[None]:

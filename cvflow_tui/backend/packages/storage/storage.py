@@ -14,6 +14,7 @@ from cvflow_tui.backend.packages.storage.repairing import Repairer
 from cvflow_tui.backend.packages.storage.usage import measure
 from cvflow_tui.backend.packages.storage.verifying import Seen, verify_package
 from cvflow_tui.backend.store import Ballast
+from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.storage import DiskUsage, Finding, Pruning, Verification
 
 
@@ -29,15 +30,15 @@ class Storage:
         """Every byte of the home folder, by what it is."""
         return measure(self._stores.home, self._stores.records, self._stores.downloads.folder)
 
-    def prunable(self) -> Pruning:
+    def prunable(self, *, keep_versions: bool = False) -> Pruning:
         """What nobody uses, and how much smaller the home folder would be without it. Changes nothing."""
         with self._installer.held() as held:
-            return priced(self._stores.home, self._unused(held))
+            return priced(self._stores.home, self._unused(held, keep_versions))
 
-    def prune(self, progress: Progress) -> Pruning:
-        """Delete what nobody uses: the old versions that upgrades kept among it, so that there is no way back to them."""
+    def prune(self, progress: Progress, *, keep_versions: bool = False) -> Pruning:
+        """Delete what nobody uses: unless `keep_versions`, the versions that upgrades kept among it, the way back."""
         with self._ballast.room(), self._installer.held() as held:
-            found = self._unused(held)
+            found = self._unused(held, keep_versions)
             told = priced(self._stores.home, found)
             for each in found:
                 progress.step(f"deleting {each.kind} {each.name}")
@@ -46,8 +47,9 @@ class Storage:
                 delete(each.paths)
         return replace(told, done=True)
 
-    def verify(self, ref: str | None, progress: Progress, *, repair: bool = False) -> Verification:
-        """Read every file of one package or of all, and compare. With `repair`, brings back what is missing or damaged.
+    def verify(self, ref: str | None, progress: Progress, *, repair: bool = False, caller: Circumstances | None = None) -> Verification:
+        """Read every file of one package or of all, and compare. With `repair`, brings back what is missing or damaged,
+        by the network of the `caller` (None: of this process).
 
         Raises NotFoundError for a package that is not installed, and where a repair fails the error of what it needed.
         """
@@ -57,7 +59,7 @@ class Storage:
             progress.step(f"reading {record.ref} {record.version}", unit="bytes", done=seen.bytes)
             found = list(verify_package(record, self._stores.environments, self._stores.weights, seen))
             if found and repair:
-                Repairer(self._stores, self._installer).repair(record, found, progress)
+                Repairer(self._stores, self._installer, caller or Circumstances.here()).repair(record, found, progress)
                 repaired.append(record.ref)
                 again = self._stores.records.get(record.vendor, record.name) or record
                 found = list(verify_package(again, self._stores.environments, self._stores.weights, Seen(progress)))
@@ -68,8 +70,8 @@ class Storage:
         """The full name of an installed package. Raises NotFoundError that says what is installed."""
         return self._records(ref)[0].ref
 
-    def _unused(self, held: Sequence[str]) -> list[Unused]:
-        in_use = InUse(held, self._stores.downloads.is_taken, self._installer.in_use)
+    def _unused(self, held: Sequence[str], keep_versions: bool) -> list[Unused]:
+        in_use = InUse(held, self._stores.downloads.is_taken, self._installer.in_use, keep_versions)
         return unused(self._stores.home, self._stores.records, self._stores.downloads.folder, in_use)
 
     def _records(self, ref: str | None) -> list[Record]:

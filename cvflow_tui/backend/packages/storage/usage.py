@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cvflow_tui.backend.packages.disk import free_bytes
@@ -44,11 +44,17 @@ def users(records: Records) -> tuple[dict[str, list[str]], dict[str, list[str]],
     return weights, environments, names
 
 
+def weight_name(digest: str, names: Mapping[str, str]) -> str:
+    """What a weight is called: a digest tells a person nothing."""
+    return names.get(digest, "a weight of no package")
+
+
 def _entries(ledger: Ledger, home: Home, records: Records, downloads: Path) -> Iterator[DiskEntry]:
     weights, environments, names = users(records)
     # Weights first: a package has only links to them.
     for path in _below(home.weights):
-        yield DiskEntry("weight", names.get(path.name, path.name), ledger.count(path), tuple(weights.get(path.name, ())))
+        used_by = tuple(weights.get(path.name, ()))
+        yield DiskEntry("weight", weight_name(path.name, names), ledger.count(path), used_by, digest=path.name)
     for path in _below(home.environments):
         yield DiskEntry("environment", path.name, ledger.count(path), tuple(environments.get(path.name, ())))
     for record in records.all():

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from cvflow_tui.backend.runtime.log_search import times_path
+from cvflow_tui.backend.runtime.log_files import times_path
 from cvflow_tui.backend.runtime.redaction import Redactor
 
 ROTATE_BYTES = 10_000_000

@@ -1,0 +1,70 @@
+"""Running strangers' code at an installation (imports, builds, scripts): as confined as in a worker, and nothing of it stays."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.tools import _setpriv, run_tool
+from cvflow_tui.backend.runtime.confine import OPEN_FILES
+from cvflow_tui.backend.runtime.marks import kill_bearers
+from cvflow_tui.backend.runtime.worker import inherited
+
+INSTALL_MARK = "CVFLOW_INSTALL"
+"""Names the folder in which an install works, in the environment of all that it runs and that they start."""
+
+_CONFINE = """\
+import ctypes, os, resource, sys
+if sys.platform.startswith("linux"):
+    ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)
+for which, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, int(sys.argv[1]))):
+    resource.setrlimit(which, (most, most))
+os.umask(0o077)
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
+
+
+_CONFINE_SH = 'umask 077; ulimit -c 0; ulimit -n "$0"; exec "$@"'
+"""The same but for the rights, in the words of sh."""
+
+
+def import_environment() -> dict[str, str]:
+    """What a package's code is told when it is imported: what a worker would be, and nothing of the user's."""
+    return inherited() | {"PYTHONNOUSERSITE": "1", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8:backslashreplace"}
+
+
+def run_own_code(
+    command: Sequence[str],
+    *,
+    work: Path,
+    progress: Progress,
+    seconds: float,
+    env: Mapping[str, str],
+    cwd: Path | None = None,
+    watch: Callable[[str], None] | None = None,
+) -> tuple[int | None, str]:
+    """Run a program that may run a stranger's code, as `run_tool` does. `env` is all that it is told, `work` the install's folder.
+
+    It gets no rights by a set-uid bit, leaves no core, and its files are private. What it started is ended with it, in whatever session
+    it has hidden; what a daemon that died left, `end_own_code` ends.
+    """
+    try:
+        return run_tool(_confined(command), progress=progress, seconds=seconds, cwd=cwd, env={**env, INSTALL_MARK: str(work)}, watch=watch)
+    finally:
+        end_own_code(work)
+
+
+def end_own_code(work: Path) -> None:
+    """End whatever an install that worked in this folder has started and that still runs."""
+    kill_bearers(INSTALL_MARK, str(work))
+
+
+def _confined(command: Sequence[str]) -> list[str]:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    files = str(OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard))
+    if (setpriv := _setpriv()) is not None:
+        return [setpriv, "--no-new-privs", "/bin/sh", "-c", _CONFINE_SH, files, *command]
+    return [sys.executable, "-I", "-S", "-c", _CONFINE, files, *command]
