@@ -97,10 +97,10 @@ class Replica:
         """A call is over, well or not. Whether the worker had begun it: what was only sent ahead can be asked of another."""
         begun = self._calls.pop(call) is not None
         self.active -= 1
-        # The next in line is what the worker turns to now.
-        for other in itertools.islice(self._calls, self.ready.concurrency):
-            if self._calls[other] is None and not other.done():
-                self._calls[other] = time.monotonic()
+        if len(self._calls) >= self.ready.concurrency:  # the next in line is what the worker turns to now
+            for other in itertools.islice(self._calls, self.ready.concurrency):
+                if self._calls[other] is None and not other.done():
+                    self._calls[other] = time.monotonic()
         if not self._calls:
             self._drained.set()
         return begun
