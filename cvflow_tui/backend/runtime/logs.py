@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -9,6 +10,8 @@ from pathlib import Path
 
 from cvflow_tui.model.solvers import LogChunk
 from cvflow_tui.model.text import clean
+
+log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.1
 LIMIT = 1 << 20
@@ -18,6 +21,19 @@ LIMIT = 1 << 20
 def log_path(folder: Path, name: str) -> Path:
     """The log file of `vendor/package/solver`."""
     return folder / f"{name.replace('/', '.')}.log"
+
+
+def note(path: Path, what: str) -> None:
+    """Add a line of our own to a log that no runner writes now. One that can't be written is told in ours."""
+    line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} cvflow WARNING: {what}\n"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(descriptor, line.encode("utf-8", "replace"))
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        log.warning("%s could not be written: %s", path.name, error.strerror or error)
 
 
 def read_log(path: Path, offset: int | None, limit: int, wait: float, let_go: threading.Event | None = None) -> LogChunk:
