@@ -157,6 +157,8 @@ def _tell(report: SettingsReport, only: set[str] | None = None) -> None:
     if only is None:
         pairs += [(name, "(set)") for name in report.variables]
     print_pairs(pairs)
+    for warning in report.warnings:
+        remark(warning)
     if report.restart_for:
         remark(f"needs a restart ({', '.join(report.restart_for)}): cvflow restart {report.solver}")
 

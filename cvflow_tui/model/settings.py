@@ -64,6 +64,8 @@ class SettingsReport:
     running: bool = False
     restart_for: tuple[str, ...] = ()
     """What was changed since it started and needs a restart: names of settings, `env` for variables."""
+    warnings: tuple[str, ...] = ()
+    """Settings that this machine can't follow as it is now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,9 @@ class SettingsScreen(TableDialog[bool]):
     async def _look(self, report: SettingsReport | None = None) -> None:
         report = report or await self._client.settings(self._solver)
         self.table.show(rows_of(report, await self._client.variables(self._solver) + await self._of_package()))
-        if report.running and report.restart_for:
+        if report.warnings:
+            self.say("; ".join(report.warnings))
+        elif report.running and report.restart_for:
             self.say(f"r restarts it, for: {', '.join(report.restart_for)}")
         else:
             self.say("" if report.running else "it is not running: what you set holds from its next start")

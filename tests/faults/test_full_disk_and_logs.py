@@ -71,11 +71,11 @@ def test_a_runner_that_dies_on_a_full_disk_is_seen(small: Site, habit: Habit) ->
 
 def test_a_solver_whose_log_has_no_room_serves_on_and_says_later_what_is_missing(small: Site, habit: Habit, picture: bytes) -> None:
     client = small.start(habit("Talker"))
-    until(lambda: log_path(small.home.logs, "tests/demo/talker").stat().st_size > 100_000)
+    until(lambda: log_path(small.home, "tests/demo/talker").stat().st_size > 100_000)
     fill(small)
     assert [client.infer(picture).status for _ in range(5)] == [200] * 5
     (small.home.root.parent / "filler").unlink()
-    log = log_path(small.home.logs, "tests/demo/talker")
+    log = log_path(small.home, "tests/demo/talker")
     until(lambda: b"bytes of the log could not be written: No space left on device" in log.read_bytes())
     assert client.infer(picture).status == 200
 
@@ -90,7 +90,7 @@ def numbers(log: Path) -> list[int]:
 def test_a_killed_runner_loses_no_line_that_was_written_and_tears_none(site: Site, habit: Habit) -> None:
     client = site.start(habit("Talker"))
     runner = client.status()["id"]
-    log = log_path(site.home.logs, "tests/demo/talker")
+    log = log_path(site.home, "tests/demo/talker")
     until(lambda: log.stat().st_size > 500_000)
     shown = numbers(log)
     os.kill(runner, signal.SIGKILL)

@@ -100,9 +100,12 @@ def test_a_class_whose_constructor_fails_is_no_running_solver(cvflow: Cvflow, tm
     told = refused(cvflow, 6, "start", "--quiet", "failing")
     assert told.startswith("me/failing/detect failed to start: ValueError: no [bold]weights[/bold]")
     assert "cvflow --debug" in told
-    assert cvflow.json("ps") == []
+    (seen,) = cvflow.json("ps")
+    assert (seen["state"], seen["pid"], seen["error"]) == ("failed", None, "ValueError: no [bold]weights[/bold]")
     assert "Traceback" in cvflow.ok("logs", "failing")
     assert "\x1b" not in cvflow.ok("logs", "failing")
+    cvflow.ok("stop", "failing")
+    assert cvflow.json("ps") == []
 
 
 def test_pictures_that_are_odd(cvflow: Cvflow, photographs: Path, tmp_path: Path) -> None:

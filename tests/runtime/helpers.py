@@ -195,8 +195,8 @@ class Crew:
 
     concurrency = 4
 
-    def infer(self, image):
-        time.sleep(0.2)
+    def infer(self, image, seconds: float = 0.2):
+        time.sleep(seconds)
         return {"caption": "ok"}
 
 

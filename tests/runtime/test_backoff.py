@@ -13,6 +13,7 @@ from cvflow_tui.backend.runtime.logs import log_path
 from cvflow_tui.backend.runtime.runner.backoff import CALM, FIRST, LONGEST, Backoff
 from cvflow_tui.backend.runtime.spec import RunSpec
 from cvflow_tui.model.errors import PackageError
+from cvflow_tui.model.solvers import SolverState
 from tests.runtime.helpers import Site, until, workers
 
 SOURCE = """
@@ -72,7 +73,7 @@ def test_a_worker_that_dies_at_each_request_comes_back_later_each_time(
         assert worker not in seen
         seen.add(worker)
     assert int(client.status()["id"]) == runner, "the port's owner never changed"
-    log = log_path(site.home.logs, "tests/demo/mortal").read_text()
+    log = log_path(site.home, "tests/demo/mortal").read_text()
     assert log.index("again in 1 s") < log.index("again in 2 s")
 
 
@@ -83,4 +84,4 @@ def test_a_worker_that_never_gets_up_is_a_failed_start_that_leaves_nothing(
     with pytest.raises(PackageError, match=r"tests/demo/stillborn failed to start: its process .*4.* while it loaded"):
         site.supervisor.start(mortal("Stillborn"))
     assert len((tmp_path / "package" / "born").read_text()) > 1, "one death may be an accident"
-    assert site.supervisor.solvers() == []
+    assert [each.state for each in site.supervisor.solvers()] == [SolverState.FAILED]

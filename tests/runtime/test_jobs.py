@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+import httpx
 import pytest
 
+from cvflow_tui.backend.runtime.runner import watch
+from cvflow_tui.backend.runtime.runner.app import make_app
+from cvflow_tui.backend.runtime.runner.lane import Lane
+from cvflow_tui.backend.runtime.runner.limits import Limits
+from cvflow_tui.backend.runtime.runner.logfile import LogFile
+from cvflow_tui.backend.runtime.runner.scratch import Scratch
+from cvflow_tui.backend.runtime.runner.service import Service
 from cvflow_tui.backend.runtime.spec import RunSpec
-from tests.runtime.helpers import Client, Reply, Site, make_picture, until
+from tests.runtime.helpers import Client, Reply, Site, alive, make_picture, until
 from tests.runtime.test_batch import parts
 
 Specs = Callable[..., RunSpec]
@@ -112,6 +122,59 @@ def test_what_waits_is_dropped_and_what_runs_is_abandoned_and_said_so(site: Site
     assert 'cvflow_pictures_total{solver="tests/demo/slow",variant=""} 3' in metrics
 
 
+@pytest.mark.parametrize("kind", ["infer", "batch"])
+def test_a_cancelled_call_that_goes_on_is_cut_short_and_what_waits_is_answered(
+    spec_of: Specs, tmp_path: Path, picture: bytes, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(watch, "GIVEN_UP_SECONDS", 0.3)
+    body, headers = picture, {"Content-Type": "image/jpeg"}
+    if kind == "batch":
+        body = b"".join(parts(("seconds", None, "100"), *[("file", f"{number}.jpg", picture) for number in range(3)]))
+        headers = {"Content-Type": "multipart/form-data; boundary=b"}
+
+    async def told() -> None:
+        service = Service(spec_of("Slow"), LogFile(None), Scratch(tmp_path), Limits())
+        service.main.open()
+        await service.main.settled.wait()
+        transport = httpx.ASGITransport(make_app(service, "127.0.0.1"))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=60) as client:
+            begun = await client.post(f"/{kind}?seconds=100", content=body, headers={**headers, "Prefer": "respond-async"})
+            while not service.main.replicas[0].active:  # noqa: ASYNC110 - a count is no event
+                await asyncio.sleep(0.01)
+            (first,) = service.main.pids
+            other = asyncio.create_task(client.post("/infer?seconds=0", content=picture, headers={"Content-Type": "image/jpeg"}))
+            while service.main.waiting < (4 if kind == "batch" else 2):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+            last = (await client.delete(begun.headers["location"])).json()
+            assert (last["state"], last["abandoned"]) == ("cancelled", True)
+            assert ((await other).status_code, (await other).json()["caption"]) == (200, "slept")
+            assert service.main.pids != [first] and not alive(first)
+            assert (service.main.restarts, service.main.error) == (1, None)
+        await service.close()
+
+    asyncio.run(told())
+
+
+def test_a_cancelled_call_beside_one_that_is_wanted_goes_on(spec_of: Specs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(watch, "GIVEN_UP_SECONDS", 0.1)
+    file = tmp_path / "picture"
+    file.write_bytes(make_picture())
+
+    async def told() -> None:
+        lane = Lane(spec_of("Crew"), LogFile(None), "crew")
+        lane.open()
+        await lane.settled.wait()
+        unwanted = lane.submit(str(file), None, {"seconds": "2.5"})
+        wanted = [lane.submit(str(file), None, {"seconds": "2"}) for _ in range(2)]
+        lane.give_up(unwanted)
+        assert unwanted.cancelled()
+        assert [(await reply)["caption"] for reply in wanted] == ["ok", "ok"]
+        assert lane.restarts == 0
+        await lane.close()
+
+    asyncio.run(told())
+
+
 def test_events_tell_progress_and_end(slow: Client, picture: bytes) -> None:
     body = b"".join(parts(("seconds", None, "0.1"), *[("file", f"{number}.jpg", picture) for number in range(4)]))
     reply = slow.send("POST", "/batch", body, {"Content-Type": "multipart/form-data; boundary=b", "Prefer": "respond-async"})
@@ -204,6 +267,7 @@ def test_a_client_that_leaves_takes_its_picture_back(site: Site, spec_of: Specs,
 def test_a_picture_that_was_left_is_not_written_over(site: Site, spec_of: Specs) -> None:
     """A worker may still read it: its file must not become the next picture's."""
     client = site.start(spec_of("Late"))
+    assert client.infer(make_picture(8, 8), "?seconds=0").status == 200  # it has imported what it needs
     first = make_picture(30, 20)
     assert client.infer(first, "?seconds=.5", X_CVFlow_Timeout="0.1").status == 504
     reply = client.infer(make_picture(70, 60), "?seconds=0")

@@ -10,13 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cvflow_tui.backend.runtime.devices import device_variables, emptiest_device
+from cvflow_tui.backend.runtime import devices
+from cvflow_tui.backend.runtime.devices import NoDevice, check_devices, device_variables, emptiest_device
 from cvflow_tui.backend.runtime.settings import Settings, in_order
 from cvflow_tui.backend.runtime.spec import RunSpec
 from cvflow_tui.backend.store import open_state
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import NotFoundError, PackageError, UsageError
 from cvflow_tui.model.settings import SolverSettings, read_duration, read_setting, read_size, write_setting
+from cvflow_tui.model.solvers import SolverState
 from tests.faults.conftest import Habit, habit
 from tests.runtime.helpers import Site, until, workers
 
@@ -123,6 +125,38 @@ def test_devices_are_hidden_or_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert device_variables("auto") == {}
 
 
+def test_a_device_that_is_not_there_is_told_when_it_is_set_and_when_it_starts(
+    site: Site, spec_of: Callable[..., RunSpec], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, program = spec_of("Echo"), tmp_path / "nvidia-smi"
+    lines = "GPU 0: NVIDIA H100 (UUID: GPU-ab12)\n  MIG 1g.10gb     Device  0: (UUID: MIG-cd/7/0)\nGPU 1: NVIDIA H100 (UUID: GPU-ef34)\n"
+    program.write_text(f"#!/bin/sh\ncat <<'END'\n{lines}END\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    for there in ("cpu", "auto", "0", "0,1", "GPU-ab12", "MIG-cd/7/0"):
+        site.supervisor.settings.change(spec.name, {"gpu": there})
+        assert site.supervisor.report(spec.name, spec.package).warnings == ()
+    site.supervisor.settings.change(spec.name, {"gpu": "0,7"})
+    why = "gpu=0,7: there is no device 7; this machine has 0, 1"
+    assert site.supervisor.report(spec.name, spec.package).warnings == (f"{why}: until it is there, {spec.name} does not start",)
+    with pytest.raises(PackageError) as failure:
+        site.supervisor.start(spec)
+    assert failure.value.message == f"{spec.name} failed to start: {why}"
+    assert [(each.state, each.error) for each in site.supervisor.solvers()] == [(SolverState.FAILED, why)]
+    site.supervisor.settings.change(spec.name, {"gpu": "1"})
+    assert site.supervisor.start(spec).state is SolverState.READY
+
+
+def test_what_no_driver_tells_is_left_to_the_solver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_NODES", ())
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NoDevice, match="gpu=0: there is no device 0; this machine has none that nvidia-smi shows"):
+        check_devices("0")
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nexit 9\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    check_devices("0")
+
+
 def test_they_are_applied_to_the_worker(site: Site, habit: Habit, picture: bytes) -> None:
     name = "tests/demo/telling"
     site.supervisor.settings.change(name, {"threads": "3", "gpu": "cpu", "cpus": "1"})
@@ -169,7 +203,7 @@ def test_a_start_that_takes_too_long_is_given_up(site: Site, spec_of: Callable[.
     )
     with pytest.raises(PackageError, match=r"it was not ready after 1 s \(setting start_timeout\)"):
         site.supervisor.start(spec_of("SlowStart", class_path="demo/slower/SlowStart"))
-    assert site.supervisor.solvers() == []
+    assert [each.state for each in site.supervisor.solvers()] == [SolverState.FAILED]
 
 
 def test_what_is_removed_takes_its_settings_and_secrets_along(settings: Settings) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from cvflow_tui.backend.runtime.runner import backoff
 from cvflow_tui.backend.runtime.spec import RunSpec
 from cvflow_tui.backend.runtime.supervisor import Supervisor
 from cvflow_tui.backend.store import open_state
@@ -124,15 +125,25 @@ def test_a_port_in_use_names_who_has_it(site: Site, spec_of: Specs) -> None:
         site.supervisor.start(spec_of("Slow"), port=70_000)
 
 
-def test_a_constructor_that_raises_is_told_in_one_line_and_leaves_nothing(site: Site, spec_of: Specs) -> None:
+def test_a_constructor_that_raises_is_told_in_one_line_and_leaves_no_process(site: Site, spec_of: Specs) -> None:
     with pytest.raises(PackageError) as failure:
         site.supervisor.start(spec_of("Broken"))
     assert failure.value.message == "tests/demo/broken failed to start: ValueError: the weights are for another model"
     assert failure.value.detail is not None
     assert "Traceback" in failure.value.detail
     assert "about to fail" in failure.value.detail
-    assert site.supervisor.solvers() == []
     until(lambda: not psutil.Process().children())
+    (seen,) = site.supervisor.solvers()  # until it is started anew or dismissed; its log can be read meanwhile
+    assert (seen.state, seen.error) == (SolverState.FAILED, "ValueError: the weights are for another model")
+    assert (seen.pid, seen.port, seen.url) == (None, None, None)
+    assert "about to fail" in site.supervisor.log(seen.name).text
+    assert list(site.home.runs.iterdir()) == []
+    site.supervisor.close()
+    site.supervisor = Supervisor(site.home, open_state(site.home))
+    assert site.supervisor.adopt() == [seen]  # the next daemon tells it too
+    assert (site.supervisor.died, site.supervisor.rebooted) == ([], [])
+    assert site.supervisor.stop(seen.name).state is SolverState.STOPPED
+    assert site.supervisor.solvers() == []
 
 
 @pytest.mark.parametrize(
@@ -148,7 +159,8 @@ def test_what_does_not_load_is_told(site: Site, spec_of: Specs, changes: dict[st
     with pytest.raises(PackageError) as failure:
         site.supervisor.start(spec_of("Echo", **changes))
     assert words in failure.value.message
-    assert site.supervisor.solvers() == []
+    (seen,) = site.supervisor.solvers()
+    assert seen.error in failure.value.message
 
 
 def test_a_failure_nobody_waited_for_stays_to_be_seen_and_dismissed(site: Site, spec_of: Specs) -> None:
@@ -189,7 +201,8 @@ def test_a_killed_worker_is_replaced_after_a_pause(site: Site, spec_of: Specs, p
     assert client.infer(picture, "?seconds=0").status == 200
 
 
-def test_a_killed_runner_leaves_no_worker_and_is_seen(site: Site, spec_of: Specs) -> None:
+def test_a_killed_runner_leaves_no_worker_and_is_started_again(site: Site, spec_of: Specs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backoff, "FIRST", 0.3)
     solver = site.supervisor.start(spec_of("Echo"))
     assert solver.pid is not None
     (worker,) = workers(solver.pid)
@@ -199,9 +212,8 @@ def test_a_killed_runner_leaves_no_worker_and_is_seen(site: Site, spec_of: Specs
     os.kill(solver.pid, signal.SIGKILL)
     until(lambda: not alive(worker))
     until(lambda: not any(path.exists() for path in uploads))  # its pictures do not stay in memory until somebody looks
-    seen = until(lambda: (found := site.supervisor.solvers()[0]).state is SolverState.FAILED and found)
-    assert "unexpectedly" in seen.error
-    assert site.supervisor.start(spec_of("Echo")).pid != solver.pid
+    again = until(lambda: (found := site.supervisor.solvers()[0]).state is SolverState.READY and found.pid != solver.pid and found)
+    assert (again.port, again.restarts) == (solver.port, 1)
 
 
 def test_a_new_supervisor_adopts(site: Site, spec_of: Specs, picture: bytes) -> None:
@@ -213,6 +225,7 @@ def test_a_new_supervisor_adopts(site: Site, spec_of: Specs, picture: bytes) -> 
     until(lambda: not alive(lost.pid or 0))
     site.supervisor = Supervisor(site.home, open_state(site.home))
     assert [(each.name, each.pid, each.state) for each in site.supervisor.adopt()] == [(solver.name, solver.pid, SolverState.READY)]
+    assert [run.name for run in site.supervisor.died] == [lost.name]
     assert site.client(solver.name).infer(picture).status == 200
     assert site.supervisor.start(spec_of("Echo")).pid == solver.pid
     site.supervisor.stop(solver.name)
@@ -284,6 +297,8 @@ def test_the_stop_route_ends_the_runner(site: Site, spec_of: Specs) -> None:
     pid = client.status()["id"]
     assert client.control("POST", "/_cvflow/stop").json == {"state": "stopped"}
     until(lambda: not alive(pid))
+    seen = until(lambda: (found := site.supervisor.solvers()[0]).state is SolverState.FAILED and found)
+    assert seen.error == "it was told to stop over its own port"
 
 
 def test_stop_all_ends_all(site: Site, spec_of: Specs) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, Optional
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cvflow_tui.backend.runtime.runner.pictures import quick_facts, slow_facts
@@ -143,6 +143,7 @@ def read_size(data: bytes) -> tuple[int, int] | None:
         return facts.size if facts else None
 
 
+@settings(deadline=None)  # the first one imports Pillow
 @given(
     st.integers(1, 70),
     st.integers(1, 70),

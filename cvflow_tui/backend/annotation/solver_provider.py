@@ -12,7 +12,7 @@ import httpx
 from cvflow_tui.backend.annotation.provider import Variant
 from cvflow_tui.backend.annotation.solver_http import Endpoint, NoVariantError, SolverHttp
 from cvflow_tui.backend.jobs import Progress
-from cvflow_tui.model.errors import CvflowError, NotFoundError, PackageError, RemoteError
+from cvflow_tui.model.errors import CvflowError, NotFoundError, PackageError, RefusedError, RemoteError
 from cvflow_tui.model.results import DetectedObject, parse_result
 from cvflow_tui.model.text import one_line
 
@@ -160,9 +160,10 @@ class SolverProvider:
             try:
                 told = self._http.training(endpoint, job)
                 failures = 0
-            except RemoteError as error:
+            except (RemoteError, RefusedError, NotFoundError) as error:
                 failures += 1
-                if failures >= PATIENCE:
+                # Who refuses the token, or knows no such job, is a runner that was started in the place of the one that learned.
+                if failures >= PATIENCE or not isinstance(error, RemoteError):
                     raise RemoteError(f"{solver} ended, or answers no more, while it learned; see: cvflow logs {solver}") from error
             else:
                 if told.get("state") != "running":

@@ -36,7 +36,7 @@ class Rooms:
         self.supervisor.adopt()
         self.projects.recover()
         self.learning.recover()
-        self._revival.begin(self.supervisor.rebooted)
+        self._revival.begin(self.supervisor.rebooted, self.supervisor.died)
 
     def let_go(self) -> None:
         """Answer every request that waits for something: the daemon is about to end. From here on no solver is started."""

@@ -31,6 +31,7 @@ LAST_WORDS_SECONDS = 0.2
 """How long what a worker wrote before it ended may take to be read."""
 
 _LENGTH = struct.Struct(">I")
+_encoder = json.JSONEncoder(separators=(",", ":"))
 
 
 class WorkerGone(Exception):
@@ -199,10 +200,10 @@ class WorkerLink(asyncio.Protocol):
             end = _LENGTH.size + length
             if len(self._buffer) < end:
                 return
-            body = bytes(self._buffer[_LENGTH.size : end])
+            body = self._buffer[_LENGTH.size : end]
             del self._buffer[:end]
             try:
-                self._dispatch(json.loads(body))
+                self._dispatch(json.loads(body.decode()))
             except (ValueError, KeyError, TypeError) as error:
                 self._break(f"a frame that is none ({error})")
                 return
@@ -250,7 +251,7 @@ class WorkerLink(asyncio.Protocol):
 
     def _send(self, frame: Mapping[str, Any]) -> None:
         assert self._outlet is not None
-        body = json.dumps(frame, separators=(",", ":")).encode()
+        body = _encoder.encode(frame).encode()
         self._outlet.write(_LENGTH.pack(len(body)) + body)
 
     def _dispatch(self, frame: Mapping[str, Any]) -> None:

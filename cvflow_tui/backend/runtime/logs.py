@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
@@ -14,6 +15,8 @@ from cvflow_tui.backend.runtime import log_files
 from cvflow_tui.home import Home
 from cvflow_tui.model.solvers import LogChunk
 from cvflow_tui.model.text import clean
+
+log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.1
 LIMIT = 1 << 20
@@ -38,6 +41,19 @@ def _take_over(old: Path, new: Path) -> None:
         if of_it.fullmatch(path.name):
             with suppress(FileNotFoundError):  # somebody else who reads it was faster
                 path.rename(new.with_name(new.name + path.name.removeprefix(old.name)))
+
+
+def note(path: Path, what: str) -> None:
+    """Add a line of our own to a log that no runner writes now. One that can't be written is told in ours."""
+    line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} cvflow WARNING: {what}\n"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(descriptor, line.encode("utf-8", "replace"))
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        log.warning("%s could not be written: %s", path.name, error.strerror or error)
 
 
 def read_log(

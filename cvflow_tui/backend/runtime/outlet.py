@@ -28,6 +28,10 @@ class Outlet:
             self._loop.call_soon(self._flush)
         self._waiting.append(data)
 
+    def is_closing(self) -> bool:
+        """Whether it takes no more."""
+        return self._transport.is_closing()
+
     def close(self) -> None:
         """Close once all is sent."""
         self._flush()

@@ -15,6 +15,9 @@ from cvflow_tui.model.space import is_full
 
 log = logging.getLogger(__name__)
 
+LEAVING = "it is being stopped"
+"""Stands as the error of a run that somebody stops, until it has ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -45,6 +48,11 @@ class Run:
     def solver(self) -> str:
         """The solver's own name."""
         return self.name.rpartition("/")[2]
+
+    @property
+    def leaves(self) -> bool:
+        """Whether somebody stops it."""
+        return self.error == LEAVING
 
     def lives(self) -> bool:
         """Whether the very process that was recorded is alive."""
@@ -93,6 +101,11 @@ class Runs:
         """No process stands behind it any more, and why. Leaves a row alone that another process has taken over."""
         with suppress_full(), self._state.write() as connection:  # a row with a dead process is looked at again
             connection.execute("UPDATE runs SET pid = NULL, error = ? WHERE name = ? AND pid IS ?", (error, name, pid))
+
+    def leave(self, name: str, pid: int | None) -> None:
+        """It is being ended on somebody's wish: whoever finds it half ended goes on with that."""
+        with suppress_full(), self._state.write() as connection:
+            connection.execute("UPDATE runs SET error = ? WHERE name = ? AND pid IS ?", (LEAVING, name, pid))
 
     def delete(self, name: str, pid: int | None) -> None:
         """Forget it. Leaves a row alone that another process has taken over."""

@@ -1,4 +1,6 @@
-"""What starts without being asked when the daemon starts: what is set to, and what ran when the machine went down."""
+"""What starts without being asked when the daemon starts: what is set to, what ran when the machine went down, and whose runner died
+while there was no daemon.
+"""
 
 from __future__ import annotations
 
@@ -27,17 +29,18 @@ class Revival:
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def begin(self, rebooted: Sequence[Run] = ()) -> None:
-        """Start what is to be started; `rebooted` is what ran when the machine went down."""
-        wanted = self.wanted(rebooted)
+    def begin(self, rebooted: Sequence[Run] = (), died: Sequence[Run] = ()) -> None:
+        """Start what is to be started; `rebooted` is what ran when the machine went down, `died` what ended without a daemon to see it."""
+        wanted = self.wanted(rebooted, died)
         if wanted:
             self._thread = threading.Thread(target=self._work, args=(wanted,), name="revival", daemon=True)
             self._thread.start()
 
-    def wanted(self, rebooted: Sequence[Run] = ()) -> list[tuple[str, int | None]]:
+    def wanted(self, rebooted: Sequence[Run] = (), died: Sequence[Run] = ()) -> list[tuple[str, int | None]]:
         """Which solvers are started, in order, each with the port it had."""
         settings = self._supervisor.settings.all()
         ports = {run.name: run.port for run in rebooted if run.name not in settings or settings[run.name].restore}
+        ports |= {run.name: run.port for run in died}
         names = {name for name, each in settings.items() if each.autostart} | ports.keys()
         order = in_order({name: each.after for name, each in settings.items()}, dict.fromkeys(names))
         return [(name, ports.get(name)) for name in order]

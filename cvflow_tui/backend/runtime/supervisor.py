@@ -16,9 +16,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from cvflow_tui.backend.processes import boot_id, start_time
 from cvflow_tui.backend.runtime import exchange, logs, ports, sessions
+from cvflow_tui.backend.runtime.devices import NoDevice, check_devices
+from cvflow_tui.backend.runtime.endings import how
+from cvflow_tui.backend.runtime.keeper import Keeper, wait_for_end
 from cvflow_tui.backend.runtime.log_search import search
 from cvflow_tui.backend.runtime.marks import bearers
 from cvflow_tui.backend.runtime.polling import Poller, as_solver, history_of, status_of, without_process
@@ -41,7 +45,7 @@ log = logging.getLogger(__name__)
 
 CACHED_SECONDS = 0.5
 _PACKAGE_ROOT = Path(__file__).resolve().parents[3]
-_DIED = "its runner ended unexpectedly (see the log)"
+DIED = "its runner ended unexpectedly (see the log)"
 
 
 class Supervisor:
@@ -54,6 +58,8 @@ class Supervisor:
         self._on_first_ready = on_first_ready
         self._proven: set[tuple[str, str]] = set()
         self.rebooted: list[Run] = []
+        self.died: list[Run] = []
+        self._keeper = Keeper()
         self._runs = Runs(state)
         self._poller = Poller()
         self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
@@ -65,20 +71,33 @@ class Supervisor:
         self._failures: dict[str, PackageError] = {}
 
     def adopt(self) -> list[RunningSolver]:
-        """Find again what an earlier daemon left running; forget what did not survive. Returns what runs.
+        """Find again what an earlier daemon left running; what failed stays to be seen. Returns what runs or failed.
 
-        `rebooted` then holds what ran when the machine went down.
+        `rebooted` then holds what ran when the machine went down, `died` whose runner ended while there was no daemon.
         """
         for run in self._runs.all():
             with self._lock(run.name):
                 if run.pid is None and run.error is None:
                     run = self._recognise(run)  # noqa: PLW2901 - the same row, read anew
-                if not run.lives():
-                    if run.error in (None, _DIED) and run.boot_id not in (None, boot_id()):
-                        self.rebooted.append(run)
-                    self._clean(run)
+                self._adopt(run)
         self._sweep()
         return self.solvers()
+
+    def _adopt(self, run: Run) -> None:
+        if run.lives() and not run.leaves:
+            self._keeper.follow(run.name, run.pid or 0, served=True)
+            threading.Thread(target=self._follow, args=(run,), name=f"follow-{run.name}", daemon=True).start()
+            return
+        if run.lives():  # a daemon that died was about to end it, which may take it some seconds
+            threading.Thread(target=self._leave, args=(run,), name=f"stop-{run.name}", daemon=True).start()
+            return
+        if run.error in (None, DIED) and run.boot_id not in (None, boot_id()):
+            self.rebooted.append(run)
+        elif run.error is None and run.pid is not None and Path(run.spec).exists():
+            self.died.append(run)
+        elif run.error is not None and not run.leaves:
+            return  # it failed: why, is still to be read
+        self._clean(run)
 
     def solvers(self) -> list[RunningSolver]:
         """Every run, live or failed and not dismissed; at most half a second old."""
@@ -88,8 +107,9 @@ class Supervisor:
                 return list(known)
             changes, runs = self._changes, self._runs.all()
             live = {run.name: run for run in runs if run.lives()}
+            runs = [run for run in runs if run.name in live or not run.leaves]
             told = dict(zip(live, self._poller.ask(live.values()), strict=True))
-            found = [as_solver(run, told[run.name]) if run.name in live else self._dead(run) for run in runs]
+            found = [self._living(run, told[run.name]) if run.name in live else self._dead(run) for run in runs]
             for solver in found:
                 self._note(solver)
             shown = [solver if solver.state.is_live else replace(solver, pid=None, port=None, url=None) for solver in found]
@@ -97,19 +117,23 @@ class Supervisor:
         for solver in found:
             if solver.state is SolverState.FAILED and solver.pid is not None:
                 # A solver that can't start needs no process and no port; why stays, until it is started again or dismissed.
-                self._end_failed(live[solver.name], solver.error or "failed", keep=True)
+                self._end_failed(live[solver.name], solver.error or "failed")
         return list(shown)
 
     def start(self, spec: RunSpec, port: int | None = None, wait: bool = True) -> RunningSolver:
         """Start a solver, or find it running. With `wait`, returns when it is ready.
 
-        Without, it is followed until it is ready or has failed; a failure stays to be seen. Raises RefusedError for a port in use (and
-        by whom), PackageError where the solver fails to start: nothing of it is left then.
+        Without, it is followed until it is ready or has failed. Raises RefusedError for a port in use (and by whom), PackageError where
+        the solver fails to start: no process of it is left then, and why it failed stays to be seen. One that was to be started again,
+        its runner having died, is started at its old port.
         """
         with self._lock(spec.name):
             run = self._runs.get(spec.name)
             if run is not None and not self._serves(run):
+                awaited = self._keeper.mends(run.name, run.pid)
                 self._clean(run)
+                if awaited and port is None:
+                    return self.start_near(spec, run.port, wait)
                 run = None
             if run is None:
                 spec = self.settings.apply(spec)
@@ -179,7 +203,7 @@ class Supervisor:
         if run is None:
             return
         try:
-            self._wait(run, keep=True)
+            self._wait(run)
         except CvflowError as error:
             log.info("%s", error.message)
         except sqlite3.Error as error:
@@ -206,7 +230,12 @@ class Supervisor:
             if started.environment != self.settings.environment(package, name):
                 pending += ("env",)
         chosen = tuple(self.settings.chosen(name))
-        return SettingsReport(name, settings, chosen, tuple(variables), run is not None and run.lives(), pending)
+        warnings: tuple[str, ...] = ()
+        try:
+            check_devices(settings.gpu)
+        except NoDevice as error:  # it may be plugged in later; until then the solver does not start
+            warnings = (f"{error}: until it is there, {name} does not start",)
+        return SettingsReport(name, settings, chosen, tuple(variables), run is not None and run.lives(), pending, warnings)
 
     def stop(self, name: str) -> RunningSolver:
         """End a solver, or dismiss a failed one; when this returns no process and no port is left. Raises NotFoundError."""
@@ -214,7 +243,7 @@ class Supervisor:
             run = self._runs.get(name)
             if run is None:
                 raise NotFoundError(f"{name} is not running")
-            self._clean(run)
+            self._leave(run)
             return without_process(run, SolverState.STOPPED)
 
     def stop_all(self) -> list[RunningSolver]:
@@ -251,11 +280,12 @@ class Supervisor:
         return history_of(run)
 
     def let_go(self) -> None:
-        """Answer at once whoever waits for a log to grow: the daemon is about to end."""
+        """Answer at once whoever waits for a log to grow, and start no runner again: the daemon is about to end."""
         self._let_go.set()
 
     def close(self) -> None:
         """The daemon ends; the runners live on."""
+        self._let_go.set()
         self._poller.close()
 
     # -- inside
@@ -325,15 +355,88 @@ class Supervisor:
             process.kill()  # nobody would know it again
             process.wait()
             raise
+        self._keeper.follow(name, process.pid)
         # Someone must reap it, or it stays behind as a zombie for as long as we live.
-        threading.Thread(target=self._reap, args=(process,), name=f"reap-{name}", daemon=True).start()
+        threading.Thread(target=self._reap, args=(name, process), name=f"reap-{name}", daemon=True).start()
 
-    def _reap(self, process: subprocess.Popen[bytes]) -> None:
-        process.wait()
+    def _reap(self, name: str, process: subprocess.Popen[bytes]) -> None:
+        status = process.wait()
         self._sweep(process.pid)
+        self._ended(name, process.pid, how(status))
 
-    def _wait(self, run: Run, *, keep: bool = False) -> RunningSolver:
-        """The solver once it is ready. Raises PackageError with why it is not; `keep` leaves its row then, to be seen."""
+    def _follow(self, run: Run) -> None:
+        """Wait for a runner that another daemon started."""
+        wait_for_end(run, self._let_go)
+        self._ended(run.name, run.pid or 0, "ended")
+
+    # -- a runner that ended
+
+    def _ended(self, name: str, pid: int, how_it_ended: str) -> None:
+        """Start a runner that has ended again, after a pause: unless somebody ended it, it never served, or it ended too often."""
+        try:
+            with self._lock(name):
+                run = self._runs.get(name)
+                if self._let_go.is_set() or run is None or run.pid != pid or run.error is not None or not self._keeper.mends(name, pid):
+                    return
+                self._end(run)
+                if not Path(run.spec).exists():  # it was told so over its own port (`control.py`)
+                    self._give_up(run, "it was told to stop over its own port")
+                    return
+                if (pause := self._keeper.died(name, how_it_ended)) is None:
+                    self._give_up(run, self._keeper.why(name))
+                    return
+                self._say(name, self._keeper.why(name))
+            self._forget_seen()
+            if not self._let_go.wait(pause):
+                self._again(name, pid)
+        except sqlite3.Error as error:
+            log.info("%s is not followed any more: %s", name, error)  # the daemon has closed its files
+        except Exception:
+            log.exception("%s could not be started again", name)  # a thread has nobody to raise to; the list shows it as failed
+            self._keeper.forget(name)
+            self._forget_seen()
+
+    def _again(self, name: str, pid: int) -> None:
+        """Start a solver as it was, at the port it had, with its settings as they are now; unless somebody was faster."""
+        with self._lock(name):
+            run = self._runs.get(name)
+            if self._let_go.is_set() or run is None or run.pid != pid or run.error is not None:
+                return
+            try:
+                started = self._spawn_near(self.settings.apply(RunSpec.load(Path(run.spec))), run.port)
+            except CvflowError as error:
+                self._give_up(run, error.message)
+                return
+            self._keeper.served(name, started.pid or 0)
+        self.settle(name)
+
+    def _spawn_near(self, spec: RunSpec, port: int) -> Run:
+        """At that port; where somebody else has it now, at any other, unless it is set to have one."""
+        if spec.settings.port is not None:
+            return self._spawn(spec, spec.settings.port)
+        try:
+            return self._spawn(spec, port)
+        except RefusedError:
+            log.warning("%s had port %d, which somebody else has now", spec.name, port)
+            return self._spawn(spec, None)
+
+    def _give_up(self, run: Run, why: str) -> None:
+        self._say(run.name, why)
+        self._keeper.forget(run.name)
+        Path(run.spec).unlink(missing_ok=True)
+        if self._runs.get(run.name) is None:
+            self.failed(run.name, run.version, why)
+        else:
+            self._runs.fail(run.name, run.pid, why)
+        self._forget_seen()
+
+    def _say(self, name: str, what: str) -> None:
+        """In our log and in the solver's own, which no runner writes now."""
+        log.warning("%s: %s", name, what)
+        logs.note(self._log_file(name), what)
+
+    def _wait(self, run: Run) -> RunningSolver:
+        """The solver once it is ready. Raises PackageError with why it is not; its row stays then, to be seen."""
         limit = self.settings.get(run.name).start_timeout
         deadline = time.monotonic() + limit + SPARE_SECONDS
         pause = 0.02
@@ -345,17 +448,19 @@ class Supervisor:
                 self._note(solver)
                 return solver
             if solver.state is SolverState.FAILED:
-                raise self._end_failed(run, solver.error or "failed", keep=keep)
+                raise self._end_failed(run, solver.error or "failed")
             if not run.lives():
-                raise self._gone(run, keep)
-            if keep and self._let_go.is_set():
-                return solver  # nobody waits, and the daemon is about to end
+                raise self._gone(run)
+            if self._let_go.is_set():
+                return solver  # the daemon is about to end; the next one finds it
             time.sleep(pause)
             pause = min(0.1, pause * 1.2)
-        raise self._end_failed(run, f"it was not ready after {limit:g} s (setting start_timeout)", keep=keep)
+        raise self._end_failed(run, f"it was not ready after {limit:g} s (setting start_timeout)")
 
     def _note(self, solver: RunningSolver) -> None:
-        """A version of a package has shown that it starts."""
+        """A solver serves; a version of a package has shown that it starts."""
+        if solver.state in (SolverState.READY, SolverState.BUSY) and solver.pid is not None:
+            self._keeper.served(solver.name, solver.pid)
         proven = (solver.package, solver.version)
         if solver.state in (SolverState.READY, SolverState.BUSY) and proven not in self._proven:
             try:
@@ -377,35 +482,39 @@ class Supervisor:
         return logs.log_path(self._home, name)
 
     def _look(self, run: Run) -> RunningSolver:
-        return as_solver(run, status_of(run.port, timeout=0.2))
+        return self._living(run, status_of(run.port, timeout=0.2))
 
-    def _end_failed(self, run: Run, why: str, *, keep: bool) -> PackageError:
-        """Clear away a run that failed; `keep` leaves its row, to be seen. Returns what to tell."""
+    def _living(self, run: Run, told: dict[str, Any] | None) -> RunningSolver:
+        solver = as_solver(run, told)
+        return replace(solver, restarts=solver.restarts + self._keeper.restarts(run.name))
+
+    def _end_failed(self, run: Run, why: str) -> PackageError:
+        """Clear away a run that failed but for its row, which says why until it is started anew or dismissed. Returns what to tell."""
         with self._lock(run.name):
             if (known := self._failures.get(run.name)) is not None and not run.lives():
                 error = known
             else:
                 error = PackageError(f"{run.name} failed to start: {why}", detail=self._tail(run.name))
                 self._failures[run.name] = error
-            if keep:
-                self._end(run)
+            self._end(run)
+            current = self._runs.get(run.name)
+            if current is not None and current.pid == run.pid:
+                Path(run.spec).unlink(missing_ok=True)  # it may hold secrets, and nobody reads it again
                 self._runs.fail(run.name, run.pid, why)
-            else:
-                self._clean(run)
         self._forget_seen()
         return error
 
-    def _gone(self, run: Run, keep: bool) -> PackageError | RefusedError:
+    def _gone(self, run: Run) -> PackageError | RefusedError:
         """Why a runner that we waited for is no more."""
         with self._lock(run.name):
             if (known := self._failures.get(run.name)) is not None:
-                if not keep:
-                    self._clean(run)
                 return known
+            if self._keeper.restarts(run.name) or self._keeper.mends(run.name, run.pid):
+                return PackageError(f"{run.name}: its runner ended while it started; it is started again (see cvflow ps)")
             current = self._runs.get(run.name)
             if current is None or current.pid != run.pid:
                 return RefusedError(f"{run.name} was stopped while it started")
-        return self._end_failed(run, _DIED, keep=keep)
+        return self._end_failed(run, DIED)
 
     def _end(self, run: Run) -> None:
         """No process of the run, and no upload."""
@@ -426,16 +535,26 @@ class Supervisor:
         if current is not None and current.pid in (run.pid, None):
             Path(run.spec).unlink(missing_ok=True)
             self._runs.delete(run.name, current.pid)
+        self._keeper.forget(run.name)
         self._forget_seen()
+
+    def _leave(self, run: Run) -> None:
+        """Stop a run on somebody's wish: a daemon that dies over it leaves that to the next one."""
+        with self._lock(run.name):
+            self._runs.leave(run.name, run.pid)
+            self._clean(run)
 
     def _dead(self, run: Run) -> RunningSolver:
         """A row without its process: it failed, is about to be recorded, or its runner was killed."""
         if run.pid is None and run.error is None:
             return without_process(run, SolverState.STARTING)
+        if run.error is None and self._keeper.mends(run.name, run.pid):
+            restarts = self._keeper.restarts(run.name)
+            return replace(without_process(run, SolverState.BACKOFF, self._keeper.why(run.name) or DIED), restarts=restarts)
         if run.error is None:
             self._end(run)
-            self._runs.fail(run.name, run.pid, _DIED)
-        return without_process(run, SolverState.FAILED, run.error or _DIED)
+            self._runs.fail(run.name, run.pid, DIED)
+        return without_process(run, SolverState.FAILED, run.error or DIED)
 
     def _stop_into(self, name: str, stopped: list[RunningSolver]) -> None:
         try:

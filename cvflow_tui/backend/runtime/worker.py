@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cvflow_tui.backend.runtime.confine import confine
-from cvflow_tui.backend.runtime.devices import device_variables
+from cvflow_tui.backend.runtime.devices import devices_of
 from cvflow_tui.backend.runtime.redaction import Redactor
 from cvflow_tui.backend.runtime.spec import RunSpec
 
@@ -92,12 +92,13 @@ def load_frame(spec: RunSpec, checkpoint: str | None = None) -> dict[str, Any]:
 
 
 def spawn(spec: RunSpec, niceness: int = 0, devices: Mapping[str, str] | None = None) -> Spawned:
-    """Start a worker in the package's environment, in a process group of its own. Raises OSError where that cannot be.
+    """Start a worker in the package's environment, in a process group of its own. Raises OSError where that cannot be,
+    NoDevice where it shall see a device that is not there.
 
     Call it from the main thread only: the kernel ends the worker when the thread that started it ends. `devices` are the variables
     that choose its accelerators; without them, they are looked for here.
     """
-    devices = device_variables(spec.settings.gpu) if devices is None else devices
+    devices = devices_of(spec.settings.gpu) if devices is None else devices
     mark = secrets.token_hex(16)
     ours, theirs = socket.socketpair()
     reading, writing = os.pipe()

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cvflow_tui.backend.runtime.confine import no_new_privileges
+from cvflow_tui.backend.runtime.devices import NoDevice
 from cvflow_tui.backend.runtime.ports import agreed_address, is_loopback, listen
 from cvflow_tui.backend.runtime.spec import RunSpec
 from cvflow_tui.backend.runtime.worker import Spawned, spawn
@@ -65,7 +66,7 @@ def run(
     spawned: Spawned | None
     try:
         spawned = spawn(spec)
-    except OSError:
+    except (OSError, NoDevice):
         spawned = None  # the lane tries again and tells why
     from cvflow_tui.backend.runtime.runner.process import run_service
 

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from cvflow_tui.backend.runtime.runner.control import Control
 from cvflow_tui.backend.runtime.runner.describe import about
@@ -28,7 +28,7 @@ from cvflow_tui.backend.runtime.runner.service import Service
 from cvflow_tui.backend.runtime.runner.stats import memory_numbers
 
 
-def make_app(service: Service, host: str) -> ASGIApp:
+def make_app(service: Service, host: str) -> Guard:
     """The ASGI application of a runner that is bound to `host`."""
     jobs, bodies = Jobs(service), Bodies(service.limits)
     infer = Infer(service, jobs)

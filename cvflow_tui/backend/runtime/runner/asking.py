@@ -85,22 +85,31 @@ def expected_size(incoming: Incoming, limit: int) -> int:
 
 async def receive_picture(service: Service, incoming: Incoming, upload: Upload, expected: int) -> dict[str, str]:
     """A raw or multipart body into the upload; the parameters. Raises Fault."""
-    kind, limits = incoming.content_type, service.limits
-    parameters = incoming.query()
-    patience = min(limits.upload_seconds, limits.grace_seconds + expected / limits.slowest)
-    try:
-        async with asyncio.timeout(patience):
-            if speaks_original(service, kind):
-                parameters.update(await receive_original(service, incoming, upload))
-            elif kind == "multipart/form-data":
-                parameters.update(await receive_form(incoming, upload, limits))
-            elif kind.startswith("image/") or kind == "application/octet-stream":
-                await receive_raw(incoming, upload)
-            else:
-                raise Fault(415, f"a body of type {kind[:60]!r} is not taken; send image/* or a multipart form", "usage")
-    except TimeoutError:
-        raise Fault(408, "the body did not arrive in time", "usage") from None
+    limits = service.limits
+    if incoming.whole:
+        parameters = await _receive(service, incoming, upload)
+    else:
+        patience = min(limits.upload_seconds, limits.grace_seconds + expected / limits.slowest)
+        try:
+            async with asyncio.timeout(patience):
+                parameters = await _receive(service, incoming, upload)
+        except TimeoutError:
+            raise Fault(408, "the body did not arrive in time", "usage") from None
     upload.complete()
+    return parameters
+
+
+async def _receive(service: Service, incoming: Incoming, upload: Upload) -> dict[str, str]:
+    kind = incoming.content_type
+    parameters = incoming.query()
+    if speaks_original(service, kind):
+        parameters.update(await receive_original(service, incoming, upload))
+    elif kind == "multipart/form-data":
+        parameters.update(await receive_form(incoming, upload, service.limits))
+    elif kind.startswith("image/") or kind == "application/octet-stream":
+        await receive_raw(incoming, upload)
+    else:
+        raise Fault(415, f"a body of type {kind[:60]!r} is not taken; send image/* or a multipart form", "usage")
     return parameters
 
 
@@ -145,14 +154,8 @@ async def ask(
         if scope is not None:
             scope[WAITING] = reply
         return await (reply if timeout is None else asyncio.wait_for(reply, timeout))
-    except CallTimeout as error:
-        raise late(str(error)) from None
-    except (Unavailable, WorkerGone) as error:
-        raise busy(str(error)) from None
-    except CallFailed as error:
-        # The private path of the upload is nobody's business; the sender knows it as "the picture".
-        message = one_line(str(error).replace(upload.path, "the picture"), 500)
-        raise (bad_input(message) if error.kind == "input" else solver_failed(message)) from None
+    except (Unavailable, WorkerGone, CallFailed) as error:
+        raise fault_of(error, upload.path) from None
     except TimeoutError:
         upload.leave()
         raise late(f"the solver did not answer within {timeout:g} s") from None
@@ -164,6 +167,24 @@ async def ask(
         raise gone() from None
 
 
+def fault_of(error: BaseException, picture: str) -> Fault:
+    """What the end of a request at the lane is to whoever asked: 400 or 500 as the solver failed, 499, 503, 504. Raises what is none."""
+    if isinstance(error, CallTimeout):
+        return late(str(error))
+    if isinstance(error, Unavailable | WorkerGone):
+        return busy(str(error))
+    if isinstance(error, CallFailed):
+        # The private path of the upload is nobody's business; the sender knows it as "the picture".
+        message = one_line(str(error).replace(picture, "the picture"), 500)
+        return bad_input(message) if error.kind == "input" else solver_failed(message)
+    if isinstance(error, asyncio.CancelledError):
+        return gone()
+    raise error
+
+
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
 def encode(result: Any) -> bytes:
     """A result as JSON."""
-    return json.dumps(result, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "replace")
+    return _encoder.encode(result).encode("utf-8", "replace")

@@ -133,7 +133,10 @@ _JOB: Schema = {
         "error": _TEXT,
         "code": _TEXT,
         "status": {"type": "integer"},
-        "abandoned": {"type": "boolean", "description": "Cancelled while a worker was at it"},
+        "abandoned": {
+            "type": "boolean",
+            "description": "Cancelled while a worker was at it: one that is at nothing else is replaced after ten seconds",
+        },
     },
 }
 

@@ -35,13 +35,14 @@ class Guard:
         """Pass the request on, or answer 403 or 414."""
         if scope["type"] == "http":
             try:
-                self._check(scope)
+                self.check(scope)
             except Fault as fault:
                 await fault_reply(fault)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
-    def _check(self, scope: Scope) -> None:
+    def check(self, scope: Scope) -> None:
+        """Raises Fault 403 or 414 for what may not pass."""
         if len(scope["query_string"]) > self._limits.field:
             raise Fault(414, f"the query is longer than {self._limits.field} bytes", "usage")
         headers = dict(scope["headers"])

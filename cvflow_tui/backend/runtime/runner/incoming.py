@@ -11,6 +11,23 @@ from cvflow_tui.backend.runtime.runner.faults import Fault
 
 WAITING = "cvflow.waiting"
 """Where a request's scope holds what is to be cancelled when its client goes away (`protocol.py`)."""
+WHOLE = "cvflow.whole"
+"""In a request's scope: its body had come to its end before it was begun with."""
+
+
+def headers_of(scope: Scope) -> dict[bytes, bytes]:
+    """A request's headers by their names in lower case; of two with one name the first counts."""
+    return dict(reversed(scope["headers"]))
+
+
+def kind_of(content_type: bytes | None) -> str:
+    """What a body is, in lower case, without options; plain bytes where nothing tells."""
+    return "application/octet-stream" if content_type is None else content_type.decode("latin-1").partition(";")[0].strip().lower()
+
+
+def query_of(query: bytes) -> dict[str, str]:
+    """A query's fields; of two with one name the last counts."""
+    return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else {}
 
 
 class _Call:
@@ -28,7 +45,7 @@ class Incoming:
     __slots__ = ("_headers", "_query", "_receive", "_scope")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
-        self._headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # of two with one name the first counts
+        self._headers = headers_of(scope)
         self._query: bytes = scope["query_string"]
         self._receive = receive
         self._scope = scope
@@ -41,12 +58,16 @@ class Incoming:
     @property
     def content_type(self) -> str:
         """What the body is, in lower case, without options; plain bytes where nothing tells."""
-        kind = self.header(b"content-type")
-        return "application/octet-stream" if kind is None else kind.partition(";")[0].strip().lower()
+        return kind_of(self._headers.get(b"content-type"))
 
     def query(self) -> dict[str, str]:
         """The query's fields; of two with one name the last counts."""
-        return dict(parse_qsl(self._query.decode("latin-1"), keep_blank_values=True)) if self._query else {}
+        return query_of(self._query)
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the body was there when the request was begun with: there is nothing to wait for."""
+        return WHOLE in self._scope
 
     def when_gone(self, call: Callable[[], object]) -> None:
         """Have something done when the client goes away."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cvflow_tui.backend.runtime.devices import NoDevice
 from cvflow_tui.backend.runtime.link import CallFailed, LoadFailed, WorkerGone, WorkerLink
 from cvflow_tui.backend.runtime.runner.logfile import LogFile, Pump
 from cvflow_tui.backend.runtime.spec import RunSpec
@@ -108,7 +109,7 @@ class TrainJobs:
             job.state = "done"
         except asyncio.CancelledError:
             job.state = "cancelled"
-        except (CallFailed, LoadFailed) as error:
+        except (CallFailed, LoadFailed, NoDevice) as error:
             job.state, job.error = "failed", one_line(str(error))
         except WorkerGone:
             job.state, job.error = "failed", "the training's process ended unexpectedly (see the log)"

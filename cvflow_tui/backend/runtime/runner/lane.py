@@ -61,6 +61,7 @@ class Lane:
         self.calls = Calls()
         self._spec = spec
         self._pending: deque[Request] = deque()
+        self._under_way: dict[asyncio.Future[list[Any]], tuple[Replica, list[Request]]] = {}
         self._active = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -108,6 +109,15 @@ class Lane:
     def takes_back(self, reply: asyncio.Future[Any]) -> bool:
         """Whether a request still waits here, so that cancelling it keeps it from any worker."""
         return any(item.reply is reply for item in self._pending)
+
+    def give_up(self, reply: asyncio.Future[Any]) -> None:
+        """Cancel a request for good: a call that nobody else waits for may be cut short with its worker (`watch.py`)."""
+        reply.cancel()
+        for call, (replica, batch) in self._under_way.items():
+            if any(item.reply is reply for item in batch):
+                if all(item.reply.done() for item in batch):
+                    replica.give_up(call)
+                return
 
     def why_not(self) -> str:
         """One line for a request that cannot be served."""
@@ -197,7 +207,8 @@ class Lane:
             self._active += 1
             began = time.perf_counter()
             call = replica.call([item.file for item in batch], batch[0].parameters, [item.size for item in batch])
-            call.add_done_callback(partial(self._finish, replica, batch, began))
+            self._under_way[call] = replica, batch
+            call.add_done_callback(partial(self._finish, began))
         if not self.waiting:
             self._idle.set()
 
@@ -215,7 +226,8 @@ class Lane:
                 batch.append(item)
         return batch
 
-    def _finish(self, replica: Replica, batch: list[Request], began: float, call: asyncio.Future[list[Any]]) -> None:
+    def _finish(self, began: float, call: asyncio.Future[list[Any]]) -> None:
+        replica, batch = self._under_way.pop(call)
         self._active -= 1
         begun = replica.answered(call)
         self.calls.count(len(batch), time.perf_counter() - began)

@@ -11,7 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from cvflow_tui.backend.runtime.devices import device_variables
+from cvflow_tui.backend.runtime.devices import NoDevice, devices_of
+from cvflow_tui.backend.runtime.endings import how
 from cvflow_tui.backend.runtime.link import CallTimeout, LoadFailed, Ready, WorkerGone, WorkerLink
 from cvflow_tui.backend.runtime.runner.backoff import Backoff
 from cvflow_tui.backend.runtime.runner.logfile import LogFile, Pump
@@ -59,6 +60,7 @@ class Replica:
         self._spawned = spawned
         self._link: WorkerLink | None = None
         self._calls: dict[asyncio.Future[list[Any]], float | None] = {}
+        self._given_up: dict[asyncio.Future[list[Any]], float] = {}
         self._wake = asyncio.Event()
         self._drained = asyncio.Event()
         self._was_ready = False
@@ -96,11 +98,12 @@ class Replica:
     def answered(self, call: asyncio.Future[list[Any]]) -> bool:
         """A call is over, well or not. Whether the worker had begun it: what was only sent ahead can be asked of another."""
         begun = self._calls.pop(call) is not None
+        self._given_up.pop(call, None)
         self.active -= 1
-        # The next in line is what the worker turns to now.
-        for other in itertools.islice(self._calls, self.ready.concurrency):
-            if self._calls[other] is None and not other.done():
-                self._calls[other] = time.monotonic()
+        if len(self._calls) >= self.ready.concurrency:  # the next in line is what the worker turns to now
+            for other in itertools.islice(self._calls, self.ready.concurrency):
+                if self._calls[other] is None and not other.done():
+                    self._calls[other] = time.monotonic()
         if not self._calls:
             self._drained.set()
         return begun
@@ -109,6 +112,16 @@ class Replica:
         """Calls that the worker has been working on for longer than that. What is sent ahead has not begun."""
         latest = time.monotonic() - seconds
         return [call for call, began in self._calls.items() if began is not None and began < latest]
+
+    def give_up(self, call: asyncio.Future[list[Any]]) -> None:
+        """Nobody wants the answer to a call any more."""
+        self._given_up[call] = time.monotonic()
+
+    def in_vain(self, seconds: float) -> bool:
+        """Whether all that the worker works on was given up, for longer than that."""
+        latest = time.monotonic() - seconds
+        begun = [call for call, began in self._calls.items() if began is not None]
+        return bool(self._given_up) and bool(begun) and all(self._given_up.get(call, latest) < latest for call in begun)
 
     async def close(self) -> None:
         """End the worker, whatever it does."""
@@ -136,8 +149,13 @@ class Replica:
                     self._fail(str(error))
                     return
                 self._blame(str(error))
+            except NoDevice as error:
+                if not self._was_ready:
+                    self._fail(str(error))
+                    return
+                self._blame(str(error))
             except WorkerGone:
-                self._blame(f"its process {_how(await self._end_worker())} while it loaded")
+                self._blame(f"its process {how(await self._end_worker())} while it loaded")
                 if not self._was_ready and backoff.tries >= FIRST_TRIES - 1:
                     self._fail(self.error or "")
                     return
@@ -155,7 +173,7 @@ class Replica:
         self._set(SolverState.STARTING)
         settings = self._post.spec.settings
         if self._spawned is None:
-            devices = await asyncio.to_thread(device_variables, settings.gpu)
+            devices = await asyncio.to_thread(devices_of, settings.gpu)
             self._spawned = spawn(self._post.spec, devices=devices)
         await self._attach(lost)
         assert self._link is not None
@@ -199,11 +217,14 @@ class Replica:
                 task.cancel()
             await asyncio.gather(watch, ending, return_exceptions=True)
         if verdict is None or lost.is_set():
-            self._blame(f"its process {_how(await self._end_worker())}")
+            self._blame(f"its process {how(await self._end_worker())}")
             return False
         if verdict.hangs:
             await self._give_up(verdict)
             return False
+        if verdict.in_vain:
+            await self._cut_short(verdict)
+            return True
         return await self._replace(verdict, lost)
 
     async def _give_up(self, verdict: Verdict) -> None:
@@ -217,6 +238,17 @@ class Replica:
                 call.set_exception(CallTimeout(verdict.why) if late else WorkerGone(f"its worker was ended: {verdict.why}"))
         await self._end_worker(grace=0.0)
         self._blame(verdict.why)
+
+    async def _cut_short(self, verdict: Verdict) -> None:
+        """End the worker in the middle of what nobody wants, and start another at once. What was sent ahead is asked of that one."""
+        log.info("%s: %s; its worker is replaced", self.name, verdict.why)
+        self.resting = True
+        self._post.changed()
+        for call in list(self._calls):
+            if not call.done():
+                call.set_exception(WorkerGone(f"its worker was ended: {verdict.why}"))
+        await self._end_worker(grace=0.0)
+        self.restarts += 1
 
     async def _replace(self, verdict: Verdict, lost: asyncio.Event) -> bool:
         """End the worker once it has answered what it works on. Requests wait for the next one; none is lost."""
@@ -275,15 +307,3 @@ class Replica:
     def _set(self, state: SolverState) -> None:
         self.state = state
         self._post.changed()
-
-
-def _how(status: int) -> str:
-    """A process's end in words."""
-    if status < 0:
-        import signal
-
-        try:
-            return f"was killed by {signal.Signals(-status).name}"
-        except ValueError:
-            return f"was killed by signal {-status}"
-    return f"ended with status {status}"

@@ -80,18 +80,18 @@ class Scratch:
 
     def file(self, expected: int, limit: int) -> Upload:
         """A file for a body of `expected` bytes (at most `limit`), under a name that was never used before."""
-        self._number += 1
         if self._memory is not None and self._used + expected <= self._budget:
             self._used += expected
-            path = f"{self._memory.path}/{self._number}"
             if expected <= SPARE_BYTES and self._spares:
                 spare = self._spares.pop()
                 self._unused = min(self._unused, len(self._spares))
-                os.rename(spare.path, path)  # noqa: PTH104 - once a request; a Path costs as much as the call
-                return Upload(self, path, limit, expected, spare.descriptor, spare.size)
+                return Upload(self, spare.path, limit, expected, spare.descriptor, spare.size)
+            self._number += 1
+            path = f"{self._memory.path}/{self._number}"
             return Upload(self, path, limit, expected, _create(path), 0)
         if self._overflow is None:
             self._overflow = Folder(self._disk)
+        self._number += 1
         path = f"{self._overflow.path}/{self._number}"
         return Upload(self, path, limit, 0, _create(path), None)
 
@@ -114,10 +114,17 @@ class Scratch:
         """The request is over: the name of its file is gone at once, the file itself at once or, where pictures follow, within seconds."""
         self._used -= upload.reserved
         held = os.fstat(upload.descriptor)
-        if upload.reusable and len(self._spares) < SPARES and held.st_size <= SPARE_BYTES and held.st_nlink == 1:
-            path = f"{upload.path}.spare"
+        if (
+            self._memory is not None
+            and upload.reusable
+            and len(self._spares) < SPARES
+            and held.st_size <= SPARE_BYTES
+            and held.st_nlink == 1
+        ):
+            self._number += 1
+            path = f"{self._memory.path}/{self._number}"
             with suppress(OSError):  # a solver may have moved or removed the file: then it is not ours to use again
-                os.rename(upload.path, path)  # noqa: PTH104 - once a request, as above
+                os.rename(upload.path, path)  # noqa: PTH104 - once a request; a Path costs as much as the call
                 self._spares.append(Spare(upload.descriptor, path, held.st_size))
                 if not self._tidying:
                     self._tidying, self._unused = True, 0
@@ -152,7 +159,10 @@ class Scratch:
 
 
 class Spare(NamedTuple):
-    """A file in shared memory that is about to be written over: its pages take a sixth of the time that new pages take."""
+    """A file in shared memory that is about to be written over: its pages take a sixth of the time that new pages take.
+
+    It bears the name of the picture that will be written to it, which no picture before had.
+    """
 
     descriptor: int
     path: str
@@ -184,15 +194,23 @@ class Upload:
         self._scratch.retire(self)
 
     async def write(self, data: bytes) -> None:
-        """Append. Raises Fault 413 beyond the limit."""
+        """Append, off the loop where it goes to a disk. Raises Fault 413 beyond the limit."""
+        if self.in_memory:
+            self.put(data)
+        else:
+            await asyncio.to_thread(_write_all, self.descriptor, data, self._grow(len(data)))
+
+    def put(self, data: bytes | memoryview) -> None:
+        """Append at once. Raises Fault 413 beyond the limit."""
+        _write_all(self.descriptor, data, self._grow(len(data)))
+
+    def _grow(self, count: int) -> int:
+        """Where the next bytes go."""
         position = self.size
-        self.size += len(data)
+        self.size += count
         if self.size > self._limit:
             raise too_large(f"the picture is larger than {self._limit} bytes")
-        if self.in_memory:
-            _write_all(self.descriptor, data, position)
-        else:
-            await asyncio.to_thread(_write_all, self.descriptor, data, position)
+        return position
 
     @property
     def reusable(self) -> bool:
@@ -216,7 +234,7 @@ def _create(path: str) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
 
-def _write_all(descriptor: int, data: bytes, position: int) -> None:
+def _write_all(descriptor: int, data: bytes | memoryview, position: int) -> None:
     view = memoryview(data)
     while view:
         written = os.pwrite(descriptor, view, position)

@@ -9,11 +9,13 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, cast
 
 import uvicorn
 
 from cvflow_tui.backend.runtime.runner.app import make_app
+from cvflow_tui.backend.runtime.runner.direct import Direct
 from cvflow_tui.backend.runtime.runner.protocol import Intake
 from cvflow_tui.backend.runtime.runner.service import Service
 from cvflow_tui.model.solvers import SolverState
@@ -36,9 +38,10 @@ class Server(uvicorn.Server):
 async def serve(service: Service, listening: socket.socket, *, by_hand: bool) -> int:
     """Serve until a signal, `/_cvflow/stop`, or (by hand only) a solver that fails to start; the exit status."""
     host = listening.getsockname()[0]
+    app = make_app(service, host)
     config = uvicorn.Config(
-        make_app(service, host),
-        http=cast(Any, Intake),  # uvicorn only ever makes it and hands it to the loop
+        app,
+        http=cast(Any, partial(Intake, Direct(service, app.check))),  # uvicorn only ever makes it and hands it to the loop
         ws="none",
         lifespan="off",
         interface="asgi3",

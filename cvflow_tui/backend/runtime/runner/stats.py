@@ -7,6 +7,10 @@ import time
 from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psutil
 
 WINDOW = 10
 """Seconds over which the rate is taken."""
@@ -100,6 +104,7 @@ class Usage:
 
     def __init__(self) -> None:
         self._last = time.monotonic()
+        self._known: dict[int, psutil.Process] = {}
         self._spent: dict[int, float] = {}
         self._percent = 0.0
 
@@ -107,10 +112,12 @@ class Usage:
         """Per cent of one core since the last sample (at least 0.2 s ago), and resident bytes."""
         import psutil
 
-        memory, spent = 0, {}
+        memory, spent, known = 0, {}, self._known
+        self._known = {}
         for pid in (os.getpid(), *workers):
             try:
-                process = psutil.Process(pid)
+                process = known.get(pid) or psutil.Process(pid)
+                self._known[pid] = process
                 times = process.cpu_times()
                 memory += process.memory_info().rss
                 spent[pid] = times.user + times.system

@@ -16,6 +16,8 @@ PING_SECONDS = 10.0
 """How often an idle worker is asked whether it is there."""
 PING_LIMIT = 60.0
 """How long it may take to say so."""
+GIVEN_UP_SECONDS = 10.0
+"""How long a worker may go on with calls that were cancelled, and with nothing else: loading anew takes time too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class Verdict:
     calls: tuple[asyncio.Future[list[Any]], ...] = ()
     sleep: bool = False
     """Nobody needs it now."""
+    in_vain: bool = False
+    """It works on nothing but what was given up."""
 
 
 class Watched(Protocol):
@@ -37,6 +41,9 @@ class Watched(Protocol):
 
     def overdue(self, seconds: float) -> list[asyncio.Future[list[Any]]]:
         """Calls that take longer than that."""
+
+    def in_vain(self, seconds: float) -> bool:
+        """Whether it has worked for longer than that on nothing but what was given up."""
 
 
 class Watch:
@@ -57,7 +64,7 @@ class Watch:
         try:
             while True:
                 await asyncio.sleep(pause)
-                for look in (self._calls, self._silence, self._size, self._idleness):
+                for look in (self._calls, self._vanity, self._silence, self._size, self._idleness):
                     if (found := look()) is not None:
                         return found
         finally:
@@ -68,6 +75,11 @@ class Watch:
         limit = self._settings.call_timeout
         if overdue := self._replica.overdue(limit):
             return Verdict(f"a call took longer than {limit:g} s (setting call_timeout)", hangs=True, calls=tuple(overdue))
+        return None
+
+    def _vanity(self) -> Verdict | None:
+        if self._replica.in_vain(GIVEN_UP_SECONDS):
+            return Verdict(f"a call that was cancelled went on for {GIVEN_UP_SECONDS:g} s", in_vain=True)
         return None
 
     def _silence(self) -> Verdict | None:

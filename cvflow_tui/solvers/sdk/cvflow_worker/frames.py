@@ -12,6 +12,7 @@ LIMIT = 256 * 1024 * 1024
 """The longest frame, in bytes."""
 
 _LENGTH = struct.Struct(">I")
+_encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 class Channel:
@@ -35,14 +36,14 @@ class Channel:
         body = self._incoming.read(length)
         if len(body) < length:
             return None
-        frame = json.loads(body)
+        frame = json.loads(body.decode("utf-8"))
         if not isinstance(frame, dict):
             raise ValueError("a frame must be a JSON object")  # noqa: TRY004 - the bytes are wrong, not the caller
         return frame
 
     def send(self, frame: Dict[str, Any]) -> None:
         """Send a frame. Raises ValueError for one that is no clean JSON or too long, OSError once the other side is gone."""
-        body = json.dumps(frame, separators=(",", ":"), allow_nan=False).encode("utf-8")
+        body = _encoder.encode(frame).encode("utf-8")
         if len(body) > LIMIT:
             raise ValueError(f"a result of {len(body)} bytes is longer than {LIMIT}")
         with self._lock:

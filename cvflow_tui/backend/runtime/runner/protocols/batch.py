@@ -137,7 +137,7 @@ class _Run:
     async def later(self) -> Response:
         """Receive all of it, then answer with a job."""
         job = self._job = self._jobs.make("batch")
-        job.at_work = lambda: self._pictures.at_work
+        job.at_work, job.give_up = lambda: self._pictures.at_work, self._pictures.give_up
         reading = asyncio.create_task(self._collect())
         try:
             await self._receive()

@@ -51,13 +51,18 @@ class Job:
     media: str = "application/json"
     fault: Fault | None = None
     abandoned: bool = False
-    """It was cancelled while a worker was at it: the worker goes on with that one call, and its answer is thrown away."""
+    """It was cancelled while a worker was at it: the worker goes on with that one call for a while, and its answer is thrown away.
+
+    A worker that is at nothing else is ended and replaced then (`watch.py`).
+    """
     revision: int = 0
     ended: float | None = None
     task: asyncio.Task[None] | None = None
     lane: Lane | None = None
     at_work: Callable[[], bool] | None = None
     """Whether a worker is at one of a batch's pictures."""
+    give_up: Callable[[], None] | None = None
+    """Takes a batch's pictures back for good."""
     scope: dict[str, Any] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -194,7 +199,7 @@ class Jobs:
             self._end(job, "failed")
 
     def _end(self, job: Job, state: str) -> None:
-        job.ended, job.lane, job.at_work = time.monotonic(), None, None
+        job.ended, job.lane, job.at_work, job.give_up = time.monotonic(), None, None, None
         job.scope.clear()
         job.change(state)
         asyncio.get_running_loop().call_later(self._service.limits.job_seconds + 1, self._tidy)
@@ -253,8 +258,10 @@ class Jobs:
         waiting = job.scope.get(WAITING)
         if job.lane is not None and waiting is not None:
             job.abandoned = not job.lane.takes_back(waiting)
-        elif job.at_work is not None:
+            job.lane.give_up(waiting)
+        elif job.at_work is not None and job.give_up is not None:
             job.abandoned = job.at_work()
+            job.give_up()
         if job.task is not None:
             job.task.cancel()
             await asyncio.gather(job.task, return_exceptions=True)

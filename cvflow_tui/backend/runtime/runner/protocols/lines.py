@@ -85,8 +85,16 @@ class Pictures:
     def at_work(self) -> bool:
         """Whether a worker is at one of them: that call can't be taken back."""
         lane = self._service.lane(self._variant)
-        waiting = [reply for scope in self._scopes.values() if (reply := scope.get(WAITING)) is not None and not reply.done()]
-        return any(not lane.takes_back(reply) for reply in waiting)
+        return any(not lane.takes_back(reply) for reply in self._waiting())
+
+    def give_up(self) -> None:
+        """Take all of them back for good, also what a worker is at."""
+        lane = self._service.lane(self._variant)
+        for reply in self._waiting():
+            lane.give_up(reply)
+
+    def _waiting(self) -> list[asyncio.Future[Any]]:
+        return [reply for scope in self._scopes.values() if (reply := scope.get(WAITING)) is not None and not reply.done()]
 
     def abandon(self) -> None:
         """Nobody reads the answers: what waits is taken back."""
