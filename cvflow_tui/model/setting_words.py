@@ -15,6 +15,7 @@ MEANINGS: dict[str, tuple[str, str]] = {
     "keep_alive": ("5m", "unload it when idle; the next request waits until it is loaded"),
     "start_timeout": ("5m", "how long it may take to become ready"),
     "call_timeout": ("10m", "a call that takes longer is given up, its worker replaced"),
+    "train_stall": ("30m", "a training that shows no progress and prints nothing for so long fails"),
     "restore": ("off", "start it again after a reboot"),
     "allow_hosts": ("https://example.org", "hosts that pictures may be fetched from"),
     "local_files": ("/data/pictures", "folder whose pictures may be named by their path"),

@@ -26,7 +26,7 @@ class SolverSettings:
     threads: int | None = None
     """CPU threads of each worker; None: the cores, shared among the replicas."""
     memory: int | None = None
-    """Resident memory of a worker above which it is drained and started anew."""
+    """Resident memory of a worker above which it is drained and started anew; a training that needs more fails."""
     address_space: int | None = None
     """A hard limit on a worker's address space (RLIMIT_AS): allocations beyond it fail."""
     cpus: int | None = None
@@ -43,6 +43,8 @@ class SolverSettings:
     start_timeout: float = START_SECONDS
     call_timeout: float = 600.0
     """A call that takes longer is given up, and its worker replaced."""
+    train_stall: float | None = 1800.0
+    """A training that reports no progress and prints nothing for so long is given up."""
     restore: bool = True
     """Start it again after a reboot if it ran before."""
     allow_hosts: tuple[str, ...] = ()
@@ -124,7 +126,7 @@ def write_setting(name: str, value: object) -> str:
         return ",".join(str(item) for item in value)
     if name in ("memory", "address_space") and isinstance(value, int):
         return _in_units(float(value), (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)))
-    if name in ("keep_alive", "start_timeout", "call_timeout") and isinstance(value, float):
+    if name in ("keep_alive", "start_timeout", "call_timeout", "train_stall") and isinstance(value, float):
         return _in_units(value, (("d", 86400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0)))
     return str(value)
 
@@ -223,6 +225,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "keep_alive": _maybe(_span(0.1, 30 * 86400)),
     "start_timeout": _span(1, LONGEST_START),
     "call_timeout": _span(0.1, 30 * 86400),
+    "train_stall": _maybe(_span(1, 30 * 86400)),
     "restore": _switch,
     "allow_hosts": _hosts,
     "local_files": _maybe(_folder),

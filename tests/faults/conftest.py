@@ -21,6 +21,8 @@ import sys
 import time
 from pathlib import Path
 
+import cvflow
+
 
 class Sleeper:
     """Takes as long as it is told."""
@@ -50,6 +52,37 @@ class Greedy:
 
     def infer(self, image):
         return {"caption": "ok"}
+
+
+class Learns(cvflow.Solver):
+    """Trains with every bad habit there is, and loads as long as its checkpoint says."""
+
+    def __init__(self):
+        if self.checkpoint is not None:
+            time.sleep(float(self.checkpoint.read_text()))
+
+    def infer(self, image):
+        return {"caption": "ok"}
+
+    def train(self, dataset, checkpoint, report, way: str = "well", seconds: float = 0.0):
+        report(1, 10)
+        (Path(dataset.cache) / "pid").write_text(str(os.getpid()))
+        kept = []
+        while way == "hangs":
+            time.sleep(1)
+        while way == "grows":
+            kept.append(bytearray(os.urandom(1024)) * 1024 * 20)
+            report(1 + len(kept) / 100, 10)
+            time.sleep(0.05)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(0.3)
+            if way == "prints":
+                print("still at it", flush=True)
+            elif way == "reports":
+                report(2, 10)
+        checkpoint.write_text("0")
+        return {}
 
 
 class Telling:

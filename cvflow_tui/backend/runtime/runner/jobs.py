@@ -15,6 +15,7 @@ from typing import Any
 from cvflow_tui.backend.runtime.devices import NoDevice
 from cvflow_tui.backend.runtime.link import CallFailed, LoadFailed, WorkerGone, WorkerLink
 from cvflow_tui.backend.runtime.runner.logfile import LogFile, Pump
+from cvflow_tui.backend.runtime.runner.train_watch import TrainingGivenUp, TrainWatch
 from cvflow_tui.backend.runtime.spec import RunSpec
 from cvflow_tui.backend.runtime.worker import TRAIN_NICENESS, load_frame, spawn
 from cvflow_tui.model.text import one_line
@@ -109,7 +110,7 @@ class TrainJobs:
             job.state = "done"
         except asyncio.CancelledError:
             job.state = "cancelled"
-        except (CallFailed, LoadFailed, NoDevice) as error:
+        except (CallFailed, LoadFailed, NoDevice, TrainingGivenUp) as error:
             job.state, job.error = "failed", one_line(str(error))
         except WorkerGone:
             job.state, job.error = "failed", "the training's process ended unexpectedly (see the log)"
@@ -120,13 +121,19 @@ class TrainJobs:
         log.info("training %s: %s%s", job.id, job.state, f" ({job.error})" if job.error else "")
 
     async def _train(self, job: TrainJob) -> dict[str, Any]:
-        spawned = spawn(self._spec, TRAIN_NICENESS)
+        spec = self._spec
+        spawned = spawn(spec, TRAIN_NICENESS)
         try:
-            await Pump.attach(spawned.log, self._logfile)
             link = self._link = await WorkerLink.attach(spawned)
-            await link.load(load_frame(self._spec, job.base))
+            watch = TrainWatch(link, spec.settings)
+            await Pump.attach(spawned.log, self._logfile, watch.heard)
             frame = {"op": "train", "dataset": job.dataset, "checkpoint": str(job.draft), "parameters": dict(job.parameters)}
-            return await link.train(frame, lambda told: _progress(job, told))
+
+            def progress(told: Mapping[str, Any]) -> None:
+                watch.heard()
+                _progress(job, told)
+
+            return await watch.over(load_frame(spec, job.base), link.train(frame, progress))
         finally:
             if self._link is not None:
                 await self._link.kill()

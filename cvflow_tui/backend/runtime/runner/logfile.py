@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from cvflow_tui.backend.runtime.log_files import times_path
@@ -115,18 +116,21 @@ class LogHandler(logging.Handler):
 class Pump(asyncio.Protocol):
     """Carries a worker's output to the log, line by line, so that a line is never cut by a rotation or by another's."""
 
-    def __init__(self, file: LogFile) -> None:
+    def __init__(self, file: LogFile, heard: Callable[[], None] | None = None) -> None:
         self._file = file
+        self._heard = heard
         self._rest = b""
 
     @classmethod
-    async def attach(cls, descriptor: int, file: LogFile) -> None:
-        """Read the descriptor until its other end is closed, and close it."""
-        pump = cls(file)
+    async def attach(cls, descriptor: int, file: LogFile, heard: Callable[[], None] | None = None) -> None:
+        """Read the descriptor until its other end is closed, and close it. `heard` is told whenever something comes."""
+        pump = cls(file, heard)
         await asyncio.get_running_loop().connect_read_pipe(lambda: pump, os.fdopen(descriptor, "rb", buffering=0))
 
     def data_received(self, data: bytes) -> None:
         """Pass on the lines that are whole; a line that grows too long is passed on in pieces."""
+        if self._heard is not None:
+            self._heard()
         whole, newline, rest = (self._rest + data).rpartition(b"\n")
         self._rest = rest
         if newline:
