@@ -90,7 +90,7 @@ class DiskScreen(TableDialog[None]):
         self.query_one(".dialog-title", Static).update(one_line(titled(usage), 120))
         self.query_one(VirtualTable).show(lines_of(usage, self._prunable))
         unused = self._prunable.bytes
-        told = f"{bytes_of(unused)} of it nobody uses: p deletes what has a figure on the right, after asking"
+        told = f"{bytes_of(unused)} of it nobody uses: p deletes that, after asking"
         self.say(told if self._prunable.entries else "nothing of it is unused")
         self.query_one(KeyWords).say("p prune   Esc back" if self._prunable.entries else "Esc back")
 
