@@ -49,7 +49,7 @@ COLUMNS: tuple[Column[Line], ...] = (
     Column("size", lambda line: bytes_of(line.entry.bytes), 8, "right", sort=lambda line: line.entry.bytes),
     Column("what", lambda line: Cell(line.entry.kind, "muted"), 12, sort=lambda line: line.entry.kind),
     Column("", lambda line: Cell(line.entry.name, "warn" if line.freed is not None else ""), 0, sort=lambda line: line.entry.name),
-    Column("used by", lambda line: Cell(", ".join(line.entry.used_by), "muted"), 24, hide_below=80),
+    Column("used by", lambda line: Cell(", ".join(line.entry.used_by), "muted"), 26, hide_below=80),
     Column("sha256", lambda line: Cell(line.entry.digest[:DIGITS], "muted"), 8, hide_below=90),
     Column("p frees", _frees, 8, "right", sort=lambda line: -1 if line.freed is None else line.freed),
 )

@@ -70,7 +70,7 @@ def _where(line: Line) -> Cell:
 
 
 COLUMNS: tuple[Column[Line], ...] = (
-    Column("package, solver", _name, 26),
+    Column("package, solver", _name, 24),
     Column("state", _state, 10),
     Column("", _where, 0),
     Column("task", lambda line: Cell(task_of(line.package.tasks) if line.solver is None else "", "muted"), 17, hide_below=90),

@@ -398,3 +398,14 @@ def test_a_terminal_of_sixteen_colours_gets_its_own_unless_another_theme_is_aske
     monkeypatch.delenv("CVFLOW_THEME")
     monkeypatch.setenv("NO_COLOR", "1")
     assert theme.chosen("standard") == "cvflow-light", "without colours there is nothing to tell apart"
+
+
+@pytest.mark.parametrize("place", MINE)
+async def test_what_is_typed_into_a_line_is_not_told_as_a_key(open_app: OpenApp, client: FakeClient, place: str) -> None:
+    await client.start_solver("cvflow/nanodet/detect")
+    async with open_app(client, place) as (app, pilot):
+        bar = app.screen.query_one(KeyBar)
+        assert "/ " in bar.text
+        await pilot.press("slash")
+        await wait_until(pilot, lambda: "Esc clear" in bar.text)
+        assert "/ " not in bar.text and "? " not in bar.text
