@@ -24,9 +24,8 @@ from cvflow_tui.screens.place import Place
 from cvflow_tui.widgets import heap
 
 if TYPE_CHECKING:
-    from textual.command import Provider
-
     from cvflow_tui.backend.client import DaemonClient
+    from cvflow_tui.commands import Command
 
 ClientFactory = Callable[[], "Awaitable[DaemonClient]"]
 """Makes (or finds) the daemon and returns its client; raises a CvflowError that says why it cannot."""
@@ -41,13 +40,6 @@ def _open(place: str) -> Screen[Any]:
     return screen
 
 
-def _commands() -> type[Provider]:
-    """The palette's commands, imported when it is first opened."""
-    from cvflow_tui.commands import PlaceCommands
-
-    return PlaceCommands
-
-
 class CvflowApp(App[None]):
     """The workstation. `client_factory` runs after the first paint; until it is done `client_ready` is False.
 
@@ -55,9 +47,8 @@ class CvflowApp(App[None]):
     """
 
     TITLE = "cvflow"
-    ENABLE_COMMAND_PALETTE = True
-    COMMAND_PALETTE_BINDING = "ctrl+p"
-    COMMANDS: ClassVar[Any] = {_commands}
+    ENABLE_COMMAND_PALETTE = False
+    """The toolkit's; ours is a screen of our own."""
     BINDINGS: ClassVar[list[BindingType]] = GLOBAL
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
     MODES: ClassVar[Any] = {key.place: partial(_open, key.place) for key in PLACES}
@@ -186,6 +177,16 @@ class CvflowApp(App[None]):
                 self.go(place)
 
         await self.push_screen(GoTo(), chosen)
+
+    async def action_palette(self) -> None:
+        """Find a command by its name, and do it."""
+        from cvflow_tui.screens.palette import Palette
+
+        def chosen(command: Command | None) -> None:
+            if command is not None:
+                command.run()
+
+        await self.push_screen(Palette(self.screen), chosen)
 
     def open_project(self, name: str) -> None:
         """Make a project the current one and annotate it."""

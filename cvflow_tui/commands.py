@@ -1,106 +1,121 @@
-"""The command palette: what can be done right now, by name."""
+"""What can be done right now, by name: the lines of the command palette."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.screen import Screen
 
-from cvflow_tui.keymap import PLACES
-from cvflow_tui.model.errors import CvflowError
+from cvflow_tui.keymap import PLACES, spell
 from cvflow_tui.model.text import one_line
 from cvflow_tui.theme import THEMES
 
 if TYPE_CHECKING:
+    from textual.binding import Binding
+
     from cvflow_tui.app import CvflowApp
+
+_OTHERWISE = ("app.go", "app.palette", "app.leave", "app.help")
+"""Actions that stand in groups of their own, whatever keys of a place call them."""
+_COMMON = ("filter", "toggle_side", "clear")
+"""Actions that every place has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
     """A line of the palette."""
 
+    group: str
+    """What it is about; lines of one group stand together."""
     title: str
-    help: str
     run: Callable[[], Any]
+    key: str = ""
+    """The key that does the same, as a person reads it."""
+    words: str = ""
+    """What it is found by beside its title."""
 
 
-class PlaceCommands(Provider):
-    """Places, themes and, once the daemon answers, its solvers, projects and packages."""
+def at_once(app: CvflowApp, screen: Screen[Any]) -> list[Command]:
+    """What needs no daemon: the keys of a place, the other places, the app."""
+    return [*_here(app, screen), *_places(app), *_of_app(app)]
 
-    @property
-    def cvflow(self) -> CvflowApp:
-        """The app, with its type."""
-        return cast("CvflowApp", self.app)
 
-    async def startup(self) -> None:
-        """Ask the daemon once, as the palette opens."""
-        self._commands = [command async for command in self._all()]
+def _here(app: CvflowApp, screen: Screen[Any]) -> Iterator[Command]:
+    """What the keys of the place do now, those that the line at the bottom has no room for included."""
+    found: dict[str, list[tuple[Binding, Any]]] = {}
+    for active in screen.active_bindings.values():
+        binding = active.binding
+        if active.node is screen and active.enabled and binding.tooltip and not binding.action.startswith(_OTHERWISE):
+            found.setdefault(binding.action, []).append((binding, active.node))
+    # What every place has stands behind what this one has.
+    for action, bindings in sorted(found.items(), key=lambda item: item[0] in _COMMON):
+        binding, node = bindings[0]
+        keys = " ".join(dict.fromkeys(spell(each) for each, _ in bindings))
+        yield Command("here", binding.tooltip, partial(app.call_later, app.run_action, action, node), keys, binding.description)
 
-    async def _all(self) -> AsyncIterator[Command]:
-        app = self.cvflow
-        for key in PLACES:
-            yield Command(f"Go to {key.title}", f"{key.function.upper()} or g {key.letter}", partial(app.go, key.place))
-        if app.client_ready:
-            try:
-                for command in await self._of_daemon():
-                    yield command
-            except CvflowError as error:
-                app.notify(one_line(error.message), severity="error", markup=False)
-        for theme in THEMES:
-            name = theme.name.removeprefix("cvflow-")
-            yield Command(f"Theme: {name}", "Colours of the app", partial(setattr, app, "theme", theme.name))
-        yield Command("Save a screenshot (SVG)", "A picture of the screen, in the working folder", app.action_picture)
-        yield Command("Quit", "Asks once when solvers run", app.action_leave)
 
-    async def _of_daemon(self) -> list[Command]:
-        app, client = self.cvflow, self.cvflow.client
-        found: list[Command] = []
-        running = {solver.name for solver in await client.solvers() if solver.state.is_live}
-        for package in await client.packages():
-            for solver in package.solvers:
-                name = f"{package.ref}/{solver}"
-                if name in running:
-                    found.append(Command(f"Stop {name}", "Ends its process", partial(self._stop, name)))
-                else:
-                    found.append(Command(f"Start {name}", "Serves it on a port of this machine", partial(self._start, name)))
-        found += [
-            Command(f"Open project {project.name}", f"{project.pictures} pictures", partial(app.open_project, project.name))
-            for project in await client.projects()
-        ]
-        found += [
-            Command(f"Install {package.ref}", one_line(package.tagline), partial(app.go, "hub", install=package.source))
-            for package in await client.hub_packages()
-            if package.installed is None
-        ]
-        return found
+def _places(app: CvflowApp) -> Iterator[Command]:
+    for key in PLACES:
+        yield Command("go to", key.title, partial(app.go, key.place), f"{key.function.upper()} g{key.letter}", "place")
 
-    def _start(self, name: str) -> None:
-        self.cvflow.attempt(self._started(name))
 
-    async def _started(self, name: str) -> None:
-        self.cvflow.notify(f"Starting {name} …", markup=False)
-        solver = await self.cvflow.client.start_solver(name)
-        self.cvflow.notify(f"{name} serves on port {solver.port}", markup=False)
+def _of_app(app: CvflowApp) -> Iterator[Command]:
+    yield Command("app", "Help: every key of this place", partial(app.call_later, app.run_action, "app.help"), "?", "keys explain")
+    for theme in THEMES:
+        name = theme.name.removeprefix("cvflow-")
+        now = " (as it is now)" if app.theme == theme.name else ""
+        yield Command("app", f"Theme: {name}{now}", partial(setattr, app, "theme", theme.name), words="colours")
+    yield Command("app", "Save the screen as a picture (SVG) in the working folder", app.action_picture, words="screenshot")
+    yield Command("app", "Quit; asks once when solvers run", app.action_leave, "q", "close leave exit")
 
-    def _stop(self, name: str) -> None:
-        self.cvflow.attempt(self._stopped(name))
 
-    async def _stopped(self, name: str) -> None:
-        await self.cvflow.client.stop_solver(name)
-        self.cvflow.notify(f"{name} stopped", markup=False)
+async def of_daemon(app: CvflowApp) -> list[Command]:
+    """What it has: solvers, projects, packages of the hub. Raises a CvflowError where it does not answer."""
+    client = app.client
+    running = {solver.name for solver in await client.solvers() if solver.state.is_live}
+    names = [f"{package.ref}/{solver}" for package in await client.packages() for solver in package.solvers]
+    found = [_solver(app, name, name in running) for name in names]
+    found += [
+        Command("projects", f"Annotate {project.name}", partial(app.open_project, project.name), words="open project")
+        for project in await client.projects()
+    ]
+    for package in await client.hub_packages():
+        if package.installed is None:
+            install = partial(app.go, "hub", install=package.source)
+            found.append(Command("hub", f"Install {package.ref}", install, words=one_line(package.tagline)))
+    return found
 
-    async def discover(self) -> Hits:
-        """Everything, before a letter is typed."""
-        for command in self._commands:
-            yield DiscoveryHit(command.title, command.run, help=command.help)
 
-    async def search(self, query: str) -> Hits:
-        """What matches the letters."""
-        matcher = self.matcher(query)
-        for command in self._commands:
-            score = matcher.match(command.title)
-            if score > 0:
-                yield Hit(score, matcher.highlight(command.title), command.run, help=command.help)
+def _solver(app: CvflowApp, name: str, runs: bool) -> Command:
+    work = partial(_stop if runs else _start, app, name)
+    return Command("solvers", f"{'Stop' if runs else 'Start'} {name}", lambda: app.attempt(work()))
+
+
+async def _start(app: CvflowApp, name: str) -> None:
+    app.notify(f"Starting {name} …", markup=False)
+    solver = await app.client.start_solver(name)
+    app.notify(f"{name} serves on port {solver.port}", markup=False)
+
+
+async def _stop(app: CvflowApp, name: str) -> None:
+    await app.client.stop_solver(name)
+    app.notify(f"{name} stopped", markup=False)
+
+
+def matching(commands: Iterable[Command], query: str) -> list[Command]:
+    """Those in which every word occurs, first the ones whose title begins with it; else those that have the letters in this order."""
+    words = query.casefold().split()
+    told = [(command, f"{command.title} {command.group} {command.words}".casefold()) for command in commands]
+    found = [command for command, text in told if all(word in text for word in words)]
+    if found or not words:
+        return sorted(found, key=lambda command: bool(words) and not command.title.casefold().startswith(words[0]))
+    return [command for command, _ in told if _in_order("".join(words), command.title.casefold())]
+
+
+def _in_order(letters: str, text: str) -> bool:
+    """Whether the letters occur in the text one after another: `stde` finds "Start …/detect"."""
+    rest = iter(text)
+    return all(letter in rest for letter in letters)

@@ -33,7 +33,7 @@ GLOBAL: list[BindingType] = [
         for key in PLACES
     ),
     Binding("g", "app.choose_place", "go to", show=False, tooltip="Then the letter of a place: h p m j a t", id="app.go"),
-    Binding("ctrl+p", "app.command_palette", "commands", show=False, tooltip="Find a command by its name", id="app.palette"),
+    Binding("ctrl+p", "app.palette", "commands", show=False, tooltip="Find a command by its name", id="app.palette"),
     Binding("q,ctrl+q", "app.leave", "quit", show=False, tooltip="Close the app; asks once when solvers run", id="app.quit"),
 ]
 """Bindings of the app itself."""

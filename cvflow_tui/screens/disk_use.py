@@ -49,7 +49,7 @@ COLUMNS: tuple[Column[Line], ...] = (
     Column("size", lambda line: bytes_of(line.entry.bytes), 8, "right", sort=lambda line: line.entry.bytes),
     Column("what", lambda line: Cell(line.entry.kind, "muted"), 12, sort=lambda line: line.entry.kind),
     Column("", lambda line: Cell(line.entry.name, "warn" if line.freed is not None else ""), 0, sort=lambda line: line.entry.name),
-    Column("used by", lambda line: Cell(", ".join(line.entry.used_by), "muted"), 24, hide_below=80),
+    Column("used by", lambda line: Cell(", ".join(line.entry.used_by), "muted"), 26, hide_below=80),
     Column("sha256", lambda line: Cell(line.entry.digest[:DIGITS], "muted"), 8, hide_below=90),
     Column("p frees", _frees, 8, "right", sort=lambda line: -1 if line.freed is None else line.freed),
 )
@@ -90,7 +90,7 @@ class DiskScreen(TableDialog[None]):
         self.query_one(".dialog-title", Static).update(one_line(titled(usage), 120))
         self.query_one(VirtualTable).show(lines_of(usage, self._prunable))
         unused = self._prunable.bytes
-        told = f"{bytes_of(unused)} of it nobody uses: p deletes what has a figure on the right, after asking"
+        told = f"{bytes_of(unused)} of it nobody uses: p deletes that, after asking"
         self.say(told if self._prunable.entries else "nothing of it is unused")
         self.query_one(KeyWords).say("p prune   Esc back" if self._prunable.entries else "Esc back")
 

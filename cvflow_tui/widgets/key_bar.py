@@ -30,12 +30,18 @@ def shown_bindings(screen: Screen[object]) -> list[Binding]:
     focused = screen.focused
     for active in screen.active_bindings.values():
         binding = active.binding
-        if focused is not None and focused.check_consume_key(binding.key, key_to_character(binding.key)):
+        if focused is not None and focused.check_consume_key(binding.key, _character(binding)):
             continue  # typed into a line, not pressed
         if binding.show and active.enabled and binding.description:
             seen.setdefault(binding.action, binding)
     ours = [binding for action, binding in seen.items() if action not in TAIL]
     return ours + [seen[action] for action in TAIL if action in seen]
+
+
+def _character(binding: Binding) -> str | None:
+    """What the key types. The toolkit does not know it of every name that it has itself: a slash is a solidus to it."""
+    spelled = spell(binding)
+    return key_to_character(binding.key) or (spelled if len(spelled) == 1 and spelled.isascii() else None)
 
 
 def fitting(bindings: list[Binding], width: int) -> list[Binding]:

@@ -14,16 +14,21 @@ from textual.widgets import Static
 
 from cvflow_tui import theme
 from cvflow_tui.app import CvflowApp
+from cvflow_tui.commands import Command, matching
 from cvflow_tui.keymap import PLACES, spell
 from cvflow_tui.model.errors import RefusedError, RemoteError
 from cvflow_tui.screens.dialogs import AskLine, Choice, Leave
+from cvflow_tui.screens.disk_use import DiskScreen
 from cvflow_tui.screens.goto import GoTo
 from cvflow_tui.screens.help import HelpScreen
+from cvflow_tui.screens.palette import Palette
 from cvflow_tui.screens.place import Place
 from cvflow_tui.widgets.cells import width_of
 from cvflow_tui.widgets.key_bar import KeyBar, fitting
+from cvflow_tui.widgets.line_input import LineInput
 from cvflow_tui.widgets.log_view import LogView
 from cvflow_tui.widgets.status_line import StatusLine
+from cvflow_tui.widgets.virtual_table import VirtualTable
 from tests.app.conftest import SIZES, OpenApp, app_with, screen_text, settle, wait_until
 from tests.app.fake_client import FakeClient
 
@@ -197,11 +202,59 @@ async def test_the_palette_knows_what_can_be_done_now(open_app: OpenApp, client:
     await client.start_solver("cvflow/nanodet/detect")
     async with open_app(client) as (app, pilot):
         await pilot.press("ctrl+p")
-        await wait_until(pilot, lambda: "Go to Hub" in screen_text(app))
+        await wait_until(pilot, lambda: "go to" in screen_text(app))
         await pilot.press(*"stop cvflow")
         await wait_until(pilot, lambda: "Stop cvflow/nanodet/detect" in screen_text(app))
         await pilot.press("enter")
         await wait_until(pilot, lambda: client.called("stop_solver") == [("cvflow/nanodet/detect",)])
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_palette_has_the_keys_of_the_place_and_does_what_they_do(
+    open_app: OpenApp, client: FakeClient, size: tuple[int, int]
+) -> None:
+    async with open_app(client, "packages", size) as (app, pilot):
+        await pilot.press("ctrl+p")
+        await wait_until(pilot, lambda: "Start the solver" in screen_text(app))
+        palette = app.screen
+        assert isinstance(palette, Palette)
+        first = next(line for line in screen_text(app).splitlines() if "Start the solver" in line)
+        assert first.split()[0].strip("▸") == "here" and first.split()[-1] == "s", "its group in front, its key at the end"
+        await wait_until(pilot, lambda: len({line.command.group for line in palette.table.items}) == 5)
+        assert [line.command.group for line in palette.table.items if line.heads] == [
+            *("here", "go to", "solvers", "hub", "app"),
+        ]
+        # whatever is typed finds; the mouse and the keys move in what was found, and the line keeps the keys
+        await pilot.press(*"remove")
+        await wait_until(pilot, lambda: palette.table.shown == 1)
+        await pilot.press(*["backspace"] * 6, "down", "down", "pagedown", "up")
+        assert palette.table.cursor > 3 and isinstance(app.focused, LineInput)
+        await pilot.press(*"xqzw")
+        await wait_until(pilot, lambda: "Nothing is called like this." in screen_text(app))
+        await pilot.press("enter", *["backspace"] * 4, *"disk")
+        await wait_until(pilot, lambda: palette.table.shown == 1)
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "Esc back" in screen_text(app) and isinstance(app.screen, DiskScreen))
+        await pilot.press("escape", "ctrl+p", "escape")
+        await wait_until(pilot, lambda: app.screen is app.screen_stack[0])
+        assert app.focused is app.screen.query_one(VirtualTable), "the list has the keys again"
+
+
+async def test_the_palette_needs_no_daemon(client: FakeClient) -> None:
+    client.fail["solvers"] = RemoteError("the daemon does not answer")
+    app = app_with(client, "hub")
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await app.when_ready()
+        await pilot.press("ctrl+p", *"theme: li")
+        await wait_until(pilot, lambda: "Theme: light" in screen_text(app))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: app.theme == "cvflow-light")
+
+
+def test_letters_in_order_find_where_no_word_does() -> None:
+    commands = [Command("solvers", title, lambda: None, words=words) for title, words in (("Start a/detect", ""), ("Quit", "leave"))]
+    found = {query: [command.title for command in matching(commands, query)] for query in ("", "leave", "stde", "zz", "quit")}
+    assert found == {"": ["Start a/detect", "Quit"], "leave": ["Quit"], "stde": ["Start a/detect"], "zz": [], "quit": ["Quit"]}
 
 
 async def test_leaving_asks_once_only_where_solvers_run_in_an_embedded_daemon(open_app: OpenApp) -> None:
@@ -345,3 +398,14 @@ def test_a_terminal_of_sixteen_colours_gets_its_own_unless_another_theme_is_aske
     monkeypatch.delenv("CVFLOW_THEME")
     monkeypatch.setenv("NO_COLOR", "1")
     assert theme.chosen("standard") == "cvflow-light", "without colours there is nothing to tell apart"
+
+
+@pytest.mark.parametrize("place", MINE)
+async def test_what_is_typed_into_a_line_is_not_told_as_a_key(open_app: OpenApp, client: FakeClient, place: str) -> None:
+    await client.start_solver("cvflow/nanodet/detect")
+    async with open_app(client, place) as (app, pilot):
+        bar = app.screen.query_one(KeyBar)
+        assert "/ " in bar.text
+        await pilot.press("slash")
+        await wait_until(pilot, lambda: "Esc clear" in bar.text)
+        assert "/ " not in bar.text and "? " not in bar.text
