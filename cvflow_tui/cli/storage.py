@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -74,15 +75,17 @@ def prune(session: Session, dry_run: bool, keep_versions: bool, yes: bool, quiet
 
 @click.command(epilog=examples("cvflow verify", "cvflow verify nanodet --repair", "cvflow verify --json | jq '.findings[]'"))
 @click.argument("ref", required=False)
-@click.option("--repair", is_flag=True, help="Bring back what is missing or damaged; what does not belong there is removed.")
+@click.option("--repair", is_flag=True, help="Bring back what is missing or damaged, file by file; solvers go on meanwhile.")
+@click.option("--remove-extra", is_flag=True, help="Delete files that are no part of what was installed, those that packages wrote too.")
 @offline_option
 @quiet_option
 @json_option
 @click.pass_context
-def verify(context: click.Context, ref: str | None, repair: bool, offline: bool, quiet: bool, as_json: bool) -> None:
+def verify(context: click.Context, /, ref: str | None, repair: bool, remove_extra: bool, offline: bool, quiet: bool, as_json: bool) -> None:
     """Compare every file with what was installed: the package's files and weights with its lock, its environment with its records.
 
-    Without REF, all packages. Exits with 6 where a file is missing, damaged, or not of the package (and was not repaired).
+    Without REF, all packages. Exits with 6 where a file is missing or damaged, or could be taken for the package's code and is not (and
+    was not repaired). What packages write into their folders (cache/, temp/, static/) is told, and no fault.
     """
     session: Session = context.obj
 
@@ -90,7 +93,7 @@ def verify(context: click.Context, ref: str | None, repair: bool, offline: bool,
         from cvflow_tui.cli.progress import Progress, follow
 
         with Progress(quiet or as_json) as progress:
-            return (await follow(client, client.verify(ref, repair=repair, offline=offline), progress)).result
+            return (await follow(client, client.verify(ref, repair=repair, remove_extra=remove_extra, offline=offline), progress)).result
 
     result = plain(session.run(work))
     findings = result["findings"]
@@ -108,9 +111,16 @@ def verify(context: click.Context, ref: str | None, repair: bool, offline: bool,
 def _say_verified(result: dict[str, Any]) -> None:
     for package in result["repaired"]:
         say(f"repaired {package}; a solver of it that runs goes on with what it loaded: cvflow restart")
+    if result["removed"]:
+        say(f"{result['removed']:,} files deleted that were no part of what was installed")
+    written = Counter((each["package"], each["path"].partition("/")[0]) for each in result["notes"])
+    for (package, place), number in sorted(written.items()):
+        say(f"{package} wrote {f'{number:,} files' if number > 1 else 'a file'} since: {place} (no fault; --remove-extra deletes)")
     count, files = len(result["packages"]), result["files"]
     looked = f"{files:,} files ({size(result['bytes'])}) of {count} package{'s' if count != 1 else ''}"
     findings = len(result["findings"])
+    if any(each["kind"] == "extra" for each in result["findings"]):
+        say("what is extra stays, with --repair too: --remove-extra deletes it")
     say(f"{looked}: {f'{findings} not as installed' if findings else 'all as installed'}")
 
 

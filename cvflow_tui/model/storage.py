@@ -67,7 +67,7 @@ class Finding:
     path: str
     """Relative to the package, or to the environment; a folder's in full."""
     kind: str
-    """`missing`, `damaged` or `extra`."""
+    """`missing`, `damaged`, `extra` (it does not belong there, and could be taken for a part), or `written`: no part, and no harm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,5 +79,9 @@ class Verification:
     """How many files were read."""
     bytes: int = 0
     findings: tuple[Finding, ...] = ()
+    notes: tuple[Finding, ...] = ()
+    """Files that packages wrote into their folders since: no fault."""
+    removed: int = 0
+    """How many files were deleted because they are no part of what was installed."""
     repaired: tuple[str, ...] = ()
     """Packages that were brought back; what was found in them stands no more."""

@@ -37,9 +37,11 @@ def storage(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         told["asked"].append("prune, keep versions" if keep_versions else "prune")
         return job("prune", replace(told["prunable"], done=True))
 
-    async def verify(_: FakeClient, ref: str | None = None, *, repair: bool = False, offline: bool = False) -> Job:
+    async def verify(
+        _: FakeClient, ref: str | None = None, *, repair: bool = False, remove_extra: bool = False, offline: bool = False
+    ) -> Job:
         told["asked"].append((ref, repair, offline) if offline else (ref, repair))
-        return job("verify", Verification(("acme/one",), 3, 1000, told["findings"]))
+        return job("verify", Verification(("acme/one",), 3, 1000, told["findings"], told.get("notes", ())))
 
     async def follow(_: FakeClient, job_id: str) -> Any:
         yield told["result"]
@@ -73,6 +75,9 @@ def test_prune_asks_first_and_prints_json_alone(cli: Cli, storage: dict[str, Any
 def test_verify_exits_with_6_where_something_is_not_as_installed(cli: Cli, storage: dict[str, Any]) -> None:
     done = cli("verify")
     assert done.code == 0 and "3 files (1.0 kB) of 1 package: all as installed" in done.out
+    storage["notes"] = tuple(Finding("acme/one", "file", f"ca\x1b[31mche/{number}", "written") for number in range(3))
+    done = cli("verify", "--remove-extra")
+    assert done.code == 0 and "acme/one wrote 3 files since: ca" in done.out and "\x1b" not in done.out
     storage["findings"] = (BROKEN,)
     done = cli("verify", "one", "--repair")
     assert done.code == 6 and storage["asked"][-1] == ("one", True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -253,8 +254,11 @@ def test_everything_that_is_not_as_installed_is_found_and_brought_back(filled: P
     assert shown(found) == expected and found.repaired == ()
     assert shown(filled.storage.verify("one", Progress())) == {each for each in expected if each[0] == "environment"}
     trusted.requests.clear()
+    extra = {each for each in expected if each[2] == "extra"}
     repaired = filled.storage.verify("two", Progress(), repair=True)
-    assert repaired.findings == () and repaired.repaired == ("local/two",)
+    assert shown(repaired) == extra and repaired.repaired == ("local/two",), "nothing is deleted unasked"
+    removed = filled.storage.verify("two", Progress(), repair=True, remove_extra=True)
+    assert (removed.findings, removed.removed, removed.repaired) == ((), 2, ())
     assert len(trusted.gets("own")) == 1 and trusted.gets("shared") == []
     assert filled.storage.verify(None, Progress()).findings == ()
     assert [each.version for each in filled.installed()] == ["1.0.0", "1.0.0"] and filled.storage.prunable().entries[1:] == ()
@@ -282,6 +286,36 @@ def test_a_repair_that_cannot_be_leaves_what_there_was(filled: PackageService, h
     still = {each for each in shown(filled.storage.verify("two", Progress())) if each[0] != "weight"}
     assert still == {each for each in expected if each[0] != "weight"}
     assert not [path for path in home.staging.iterdir() if path.name != "downloads"]
+
+
+def test_what_a_package_writes_is_a_note_and_stays(service: PackageService, home: Home, tmp_path: Path) -> None:
+    install(service, write_package(tmp_path / "p"))
+    root = home.packages / "local/p/1.0.0"
+    for name in ("cache/hub/model.py", "temp/x.jpg", "static/out.csv", "answers.json"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("written")
+    written = {("file", name, "written") for name in ("cache/hub/model.py", "temp/x.jpg", "static/out.csv", "answers.json")}
+    found = service.storage.verify(None, Progress())
+    assert found.findings == () and {(each.part, each.path, each.kind) for each in found.notes} == written
+    (root / "json.py").write_text("evil = True")  # what Python would import in place of its own
+    (root / "README.md").unlink()
+    (root / "parts/solver.py").write_text("damaged")
+    found = service.storage.verify(None, Progress(), repair=True)
+    assert shown(found) == {("file", "json.py", "extra")} and len(found.notes) == 4 and found.repaired == ("local/p",)
+    found = service.storage.verify(None, Progress(), remove_extra=True)
+    assert (found.findings, found.notes, found.removed, found.repaired) == ((), (), 5, ())
+    assert not (root / "cache").exists() and (root / "parts").is_dir()
+
+
+def test_a_repair_writes_into_no_other_folder(service: PackageService, home: Home, tmp_path: Path) -> None:
+    install(service, write_package(tmp_path / "p"))
+    root = home.packages / "local/p/1.0.0"
+    (tmp_path / "elsewhere").mkdir()
+    shutil.rmtree(root / "parts")
+    (root / "parts").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(PackageError, match=r"parts/.* cannot be mended: it leads out"):
+        service.storage.verify(None, Progress(), repair=True)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 def test_a_lock_that_is_gone_is_said(service: PackageService, home: Home, tmp_path: Path) -> None:

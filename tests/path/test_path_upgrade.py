@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.packages.parts import git
+from tests.packages.parts import git, write_wheel
 from tests.path.conftest import Cvflow
 
 pytestmark = pytest.mark.slow
@@ -221,3 +221,48 @@ def test_a_linked_folder_is_read_again_at_each_start(cvflow: Cvflow, tmp_path: P
     cvflow.ok("remove", "demo", "--yes")
     assert sorted(path.name for path in root.iterdir()) == before
     assert sorted(path.name for path in (root / "demo").iterdir()) == ["solver.py"]
+
+
+WRITES = """\
+import cvflow
+from pathlib import Path
+class Say(cvflow.Solver):
+    def infer(self, image):
+        path = Path("cache/asked.txt")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x")
+        import toylate
+        return {"classes": [{"label": f"{toylate.x} {Path('note.txt').read_text()}", "score": 1.0}]}
+"""
+
+
+def test_a_repair_leaves_a_solver_that_runs_its_folder_and_what_it_wrote(
+    cvflow: Cvflow, tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, wheels = tmp_path / "mine", tmp_path / "wheels"
+    (root / "demo").mkdir(parents=True)
+    wheels.mkdir()
+    write_wheel(wheels, "toylate", "1.0", {"toylate.py": b"x = 41\n"})
+    (root / "cvpm.toml").write_text(MANIFEST.format(version="1.0.0"))
+    (root / "demo/solver.py").write_text(WRITES)
+    (root / "note.txt").write_text("as installed")
+    (root / "requirements.txt").write_text("toylate\n")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
+    cvflow.ok("install", str(root), "--yes")
+    cvflow.ok("start", "demo")
+    (before,) = cvflow.json("ps")
+    package = cvflow.home / "packages/lab/demo/1.0.0"
+    (package / "cache").mkdir()
+    (package / "cache/own.txt").write_text("y")
+    assert "lab/demo wrote a file since: cache (no fault" in cvflow.ok("verify", "demo")
+    (package / "note.txt").write_text("damaged")
+    (module,) = (cvflow.home / "environments").glob("*/lib/python*/site-packages/toylate.py")
+    module.unlink()
+    assert cvflow.run("verify", "demo").returncode == 6
+    assert "repaired lab/demo" in cvflow.ok("verify", "demo", "--repair")
+    assert says(cvflow, photographs) == "41 as installed", "imported after the repair, read from where it has always stood"
+    (after,) = cvflow.json("ps")
+    assert (after["pid"], after["restarts"]) == (before["pid"], 0)
+    assert sorted(path.name for path in (package / "cache").iterdir()) == ["asked.txt", "own.txt"]
+    assert cvflow.json("verify", "demo")["findings"] == []

@@ -19,10 +19,12 @@ router = APIRouter(prefix="/storage", tags=["storage"])
 
 @dataclass(frozen=True, slots=True)
 class VerifyBody:
-    """Which package (None: all), and whether to bring back what is missing or damaged; `offline`: only from this machine."""
+    """Which package (None: all), whether to bring back what is missing or damaged, and whether to delete what is no part of what was
+    installed; `offline`: only from this machine."""
 
     ref: str | None = None
     repair: bool = False
+    remove_extra: bool = False
     offline: bool = False
 
 
@@ -55,6 +57,7 @@ def verify(rooms: Rooms, caller: Caller, body: Annotated[VerifyBody, AsJson()]) 
     ref = storage.known(body.ref) if body.ref is not None else None
 
     def work(progress: Progress) -> Verification:
-        return storage.verify(ref, progress, repair=body.repair, caller=caller.kept_offline(body.offline))
+        network = caller.kept_offline(body.offline)
+        return storage.verify(ref, progress, repair=body.repair, remove_extra=body.remove_extra, caller=network)
 
     return rooms.jobs.start("verify", ref or "all packages", work)

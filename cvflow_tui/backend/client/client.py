@@ -167,9 +167,11 @@ class DaemonClient:
         """Begin to delete what nobody uses; follow the job. Its result is the Pruning."""
         return await self._daemon.call(Job, "POST", "/storage/prune", keep_versions=keep_versions or None)
 
-    async def verify(self, ref: str | None = None, *, repair: bool = False, offline: bool = False) -> Job:
+    async def verify(self, ref: str | None = None, *, repair: bool = False, remove_extra: bool = False, offline: bool = False) -> Job:
         """Begin to compare every file of a package (None: of all) with its lock; follow the job. Its result is the Verification."""
-        return await self._daemon.call(Job, "POST", "/storage/verify", body={"ref": ref, "repair": repair, "offline": offline})
+        return await self._daemon.call(
+            Job, "POST", "/storage/verify", body={"ref": ref, "repair": repair, "remove_extra": remove_extra, "offline": offline}
+        )
 
     # -- for the authors of packages
 

@@ -128,9 +128,24 @@ class Environments:
             if path.name not in used:
                 shutil.rmtree(path)
 
+    def beside(self, resolution: Resolution, work: Path, progress: Progress, caller: Circumstances) -> Environment:
+        """The same once more in `work`, beside the one that there is: for comparison, and to mend that. Raises as `ensure` does."""
+        folder = self._build(resolution, work, progress, caller)
+        python = folder / self.python(resolution.key).relative_to(self.path(resolution.key))
+        return Environment(resolution.key, python, resolution.resolved, resolution.interpreter, resolution.pins)
+
     def _make(self, resolution: Resolution, work: Path, progress: Progress, caller: Circumstances) -> None:
+        aside, place = self._build(resolution, work, progress, caller), self.path(resolution.key)
+        progress.check()
+        if place.exists():
+            shutil.rmtree(place)  # one that was never finished
+        aside.rename(place)
+        sync_folder(self.folder)
+
+    def _build(self, resolution: Resolution, work: Path, progress: Progress, caller: Circumstances) -> Path:
+        """It, whole, in a folder below `work`."""
         progress.step("making the environment")
-        key, known = resolution.key, sum(pin.size or 0 for pin in resolution.pins)
+        known = sum(pin.size or 0 for pin in resolution.pins)
         require_space(self.folder, _ROOM + UNPACKED * known, "the environment")
         aside = work / "environment"
         shutil.rmtree(aside, ignore_errors=True)
@@ -147,11 +162,7 @@ class Environments:
             json.dump(note, file)
             file.flush()
             os.fsync(file.fileno())
-        progress.check()
-        if self.path(key).exists():
-            shutil.rmtree(self.path(key))  # one that was never finished
-        aside.rename(self.path(key))
-        sync_folder(self.folder)
+        return aside
 
     @contextmanager
     def _making(self, key: str, progress: Progress) -> Iterator[None]:

@@ -116,6 +116,23 @@ class Installer:
         downloads.forget_taken()
         return record
 
+    @contextmanager
+    def rebuilt(
+        self, request: InstallRequest, progress: Progress, caller: Circumstances, *, environment: bool
+    ) -> Iterator[tuple[Path, Path | None, Sequence[Weight]]]:
+        """An installed package made once more, beside the one that there is and gone afterwards.
+
+        Its folder, with `environment` that of its environment, its weights. Raises as `install` does; changes nothing but the store.
+        """
+        downloads = self._stores.downloads.of(caller.kept_offline(request.offline))
+        with self._workspace() as work:
+            job = self._fetch(request, work, progress, downloads)
+            aside = environment or any(script.allowed and script.when == AFTER for script in job.scripts)
+            ensure = self._stores.environments.beside if aside else self._stores.environments.ensure
+            with self.working_on(job.package.ref), self._made(job, progress, ensure) as (_, python, weights):
+                yield job.staged, work / python.relative_to(work).parts[0] if python.is_relative_to(work) else None, weights
+        downloads.forget_taken()
+
     def roll_back(self, record: Record) -> Record:
         """Make the version that was kept the installed one. Raises RefusedError where none was, PackageError where a part of it is gone.
 
@@ -219,6 +236,16 @@ class Installer:
         return replace(request, source=lock.source), lock
 
     def _install(self, job: Job, progress: Progress) -> Record:
+        with self._made(job, progress, self._stores.environments.ensure) as (record, _, weights):
+            self._commit(job.staged, record, weights)
+        return record
+
+    @contextmanager
+    def _made(self, job: Job, progress: Progress, ensure: Callable[..., Environment]) -> Iterator[tuple[Record, Path, list[Weight]]]:
+        """Everything but the commit: the package in its staged folder, its row, its interpreter, its weights.
+
+        What it needs of the store stays meanwhile.
+        """
         if problems := problems_of(job.package, job.wish):
             raise RefusedError(f"{job.package.ref} cannot be installed here: {'; '.join(problems)}")
         if job.lock is not None:
@@ -228,9 +255,7 @@ class Installer:
         digests = [model.sha256 for model in job.package.models if model.sha256]
         with self._holding([*([resolution.key] if resolution else []), *digests]):
             environment = (
-                host_environment(job.package.requirements)
-                if resolution is None
-                else self._stores.environments.ensure(resolution, job.work, progress, job.caller)
+                host_environment(job.package.requirements) if resolution is None else ensure(resolution, job.work, progress, job.caller)
             )
             job = self._run_scripts(job, AFTER, environment.python, progress)
             if job.lock is not None and any(script.allowed for script in job.scripts):
@@ -250,8 +275,7 @@ class Installer:
                 check_imports(job.package, environment.python, progress, source=job.request.source, work=job.work)
             progress.step("finishing")
             record = replace(record, size=files_size(job.staged))
-            self._commit(job.staged, record, weights)
-        return record
+            yield record, environment.python, weights
 
     def _imports_early(self, job: Job, environment: Environment, progress: Progress) -> bool:
         """Whether its classes can be imported already, before its weights are fetched.

@@ -14,9 +14,9 @@ from cvflow_tui.backend.packages.environment import site_folders
 _OF_VIRTUALENV = ("_virtualenv.py", "_virtualenv.pth")
 
 
-def environment_files(folder: Path) -> list[tuple[Path, str, str | None]]:
+def environment_files(folder: Path, distribution: str = "*.dist-info") -> list[tuple[Path, str, str | None]]:
     """(file, kind of hash, digest in hexadecimal) of every file of every distribution. No digest: it only has to be there."""
-    return [entry for site in site_folders(folder) for record in sorted(site.glob("*.dist-info/RECORD")) for entry in _read(record, site)]
+    return [entry for site in site_folders(folder) for info in sorted(site.glob(distribution)) for entry in _read(info / "RECORD", site)]
 
 
 def unknown_files(folder: Path, known: set[Path]) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""Bringing back what is missing or damaged: weights from where they came, everything else by installing the same version again."""
+"""Bringing back what is missing or damaged: weights from where they came, everything else of the same version, made once more beside it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from cvflow_tui.backend.packages.lock import LOCK
 from cvflow_tui.backend.packages.locked import asked, read_lock
 from cvflow_tui.backend.packages.package import Package, load_package
 from cvflow_tui.backend.packages.records import Record
+from cvflow_tui.backend.packages.storage.mending import MENDED, mend_environment, mend_files, mend_weights, remove_files
 from cvflow_tui.backend.packages.storage.verifying import Seen
 from cvflow_tui.backend.packages.supplied import as_asked
 from cvflow_tui.backend.packages.weights import FOLDER, WeightFetcher
@@ -42,10 +43,32 @@ class Repairer:
             load_linked(record)  # nobody but its author brings that folder back
         weights = read_lock(record.path / LOCK).weights
         self._clean_store(record, weights, progress)
-        if {finding.part for finding in findings} == {"weight"} and self._weights_again(record, weights, progress):
+        if {finding.part for finding in findings if finding.kind in MENDED} == {"weight"} and self._weights_again(
+            record, weights, progress
+        ):
             return
-        with self._aside(record, any(finding.part == "environment" for finding in findings)):
-            self._installer.install(self._request(record), progress, self._caller)
+        folder = None if record.environment is None else self._stores.environments.path(record.environment)
+        damaged = any(finding.part == "environment" and finding.kind in MENDED for finding in findings)
+        if record.editable is not None or (damaged and not (folder and self._stores.environments.has(folder.name))):
+            # What a linked folder asks for now may be another environment; and of one that is gone there is nothing to be mended.
+            with self._aside(record, damaged):
+                self._installer.install(self._request(record), progress, self._caller)
+            return
+        with self._installer.rebuilt(self._request(record), progress, self._caller, environment=damaged) as (new, environment, fresh):
+            progress.step(f"mending {record.ref}")
+            mend_files(record.path, new, findings)
+            mend_weights(record.path, new, fresh, self._stores.weights)
+            if folder is not None and environment is not None:
+                mend_environment(folder, environment, findings)
+
+    def remove_extra(self, record: Record, findings: Sequence[Finding]) -> int:
+        """Delete what is no part of what was installed; how many files it were."""
+        extra = [finding for finding in findings if finding.kind not in MENDED]
+        count = remove_files(record.path, [finding.path for finding in extra if finding.part == "file"])
+        if record.environment is not None:
+            of_environment = [finding.path for finding in extra if finding.part == "environment"]
+            count += remove_files(self._stores.environments.path(record.environment), of_environment)
+        return count
 
     def _clean_store(self, record: Record, weights: Mapping[str, str], progress: Progress) -> None:
         """Take damaged weights out of the store, so that nobody links to them; put good ones of the package into it."""

@@ -9,6 +9,7 @@ from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.installer import Installer, Stores
 from cvflow_tui.backend.packages.names import resolve_package
 from cvflow_tui.backend.packages.records import Record
+from cvflow_tui.backend.packages.storage.mending import MENDED
 from cvflow_tui.backend.packages.storage.pruning import InUse, Unused, delete, priced, unused
 from cvflow_tui.backend.packages.storage.repairing import Repairer
 from cvflow_tui.backend.packages.storage.usage import measure
@@ -47,24 +48,39 @@ class Storage:
                 delete(each.paths)
         return replace(told, done=True)
 
-    def verify(self, ref: str | None, progress: Progress, *, repair: bool = False, caller: Circumstances | None = None) -> Verification:
+    def verify(
+        self,
+        ref: str | None,
+        progress: Progress,
+        *,
+        repair: bool = False,
+        remove_extra: bool = False,
+        caller: Circumstances | None = None,
+    ) -> Verification:
         """Read every file of one package or of all, and compare. With `repair`, brings back what is missing or damaged,
-        by the network of the `caller` (None: of this process).
+        by the network of the `caller` (None: of this process); with `remove_extra`, deletes what is no part of what was installed.
 
         Raises NotFoundError for a package that is not installed, and where a repair fails the error of what it needed.
         """
         records = self._records(ref)
-        seen, findings, repaired = Seen(progress), list[Finding](), list[str]()
+        seen, findings, repaired, removed = Seen(progress), list[Finding](), list[str](), 0
         for record in records:
             progress.step(f"reading {record.ref} {record.version}", unit="bytes", done=seen.bytes)
             found = list(verify_package(record, self._stores.environments, self._stores.weights, seen))
-            if found and repair:
-                Repairer(self._stores, self._installer, caller or Circumstances.here()).repair(record, found, progress)
+            repairer = Repairer(self._stores, self._installer, caller or Circumstances.here())
+            mends = repair and any(finding.kind in MENDED for finding in found)
+            if mends:
+                repairer.repair(record, found, progress)
                 repaired.append(record.ref)
+            here = repairer.remove_extra(record, found) if remove_extra else 0
+            if mends or here:
+                removed += here
                 again = self._stores.records.get(record.vendor, record.name) or record
                 found = list(verify_package(again, self._stores.environments, self._stores.weights, Seen(progress)))
             findings += found
-        return Verification(tuple(record.ref for record in records), seen.files, seen.bytes, tuple(findings), tuple(repaired))
+        faults = tuple(finding for finding in findings if finding.kind != "written")
+        notes = tuple(finding for finding in findings if finding.kind == "written")
+        return Verification(tuple(record.ref for record in records), seen.files, seen.bytes, faults, notes, removed, tuple(repaired))
 
     def known(self, ref: str) -> str:
         """The full name of an installed package. Raises NotFoundError that says what is installed."""

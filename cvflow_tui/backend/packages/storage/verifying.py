@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.describe import SKIPPED
@@ -20,6 +20,10 @@ from cvflow_tui.model.errors import NotFoundError, PackageError
 from cvflow_tui.model.storage import Finding
 
 _CHUNK = 1 << 20
+
+_CODE = frozenset({".py", ".pyc", ".pyd", ".so", ".dylib", ".dll", ".pth", ".sh", ".toml"})
+_WRITTEN = frozenset({".cache", "cache", "data", "log", "logs", "output", "outputs", "public", "static", "temp", "tmp"})
+"""Folders of a package's that packages write into, code too (a hub's cache)."""
 
 
 class Seen:
@@ -91,7 +95,13 @@ def _files(record: Record, files: Mapping[str, str], weights: Collection[str], s
             continue
         runner = "/" not in name and name.startswith("runner_") and name.endswith((".py", ".json"))
         if not runner and not (name.startswith(f"{FOLDER}/") and path.lstat().st_ino in known):
-            yield Finding(record.ref, "file", name, "extra")
+            yield Finding(record.ref, "file", name, "extra" if _may_be_taken_for_its_code(name) else "written")
+
+
+def _may_be_taken_for_its_code(name: str) -> bool:
+    """Whether Python could import a file from the package's folder, or a program could start it, in place of what was installed."""
+    place = PurePosixPath(name)
+    return place.suffix in _CODE and place.parts[0] not in _WRITTEN
 
 
 def _environment(record: Record, folder: Path, seen: Seen) -> Iterator[Finding]:
