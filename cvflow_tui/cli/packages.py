@@ -8,7 +8,7 @@ import click
 
 from cvflow_tui.cli.lazy import examples
 from cvflow_tui.cli.options import agreed, json_option, quiet_option, yes_option
-from cvflow_tui.cli.output import plain, print_json, print_table, remark, say, size
+from cvflow_tui.cli.output import plain, print_json, print_table, remark, say, size, still_elsewhere
 from cvflow_tui.cli.session import Session
 from cvflow_tui.install_line import absolute, source_options
 
@@ -121,8 +121,8 @@ def remove(session: Session, ref: str, force: bool, yes: bool, quiet: bool, as_j
     if as_json:
         print_json(removal)
     elif not quiet:
-        freed = getattr(removal, "freed_bytes", None)
-        say(f"removed {getattr(removal, 'package', ref)}: {size(freed)} freed")
+        freed, shared = getattr(removal, "freed_bytes", None), getattr(removal, "shared_bytes", 0)
+        say(f"removed {getattr(removal, 'package', ref)}: {size(freed)} freed{still_elsewhere(shared)}")
 
 
 def _uses_lines(uses: PackageUses) -> list[str]:

@@ -9,7 +9,7 @@ import click
 
 from cvflow_tui.cli.lazy import examples
 from cvflow_tui.cli.options import agreed, json_option, quiet_option, yes_option
-from cvflow_tui.cli.output import plain, print_json, print_table, remark, say, size
+from cvflow_tui.cli.output import plain, print_json, print_table, remark, say, size, still_elsewhere
 from cvflow_tui.cli.session import Session
 from cvflow_tui.install_line import offline_option
 
@@ -26,26 +26,37 @@ EXTRA_SHOWN = 200
 @json_option
 @click.pass_obj
 def disk(session: Session, as_json: bool) -> None:
-    """Say what takes room in the home folder: packages, environments, weights, downloads, projects, logs. The sum is what du says."""
+    """Say what takes room in the home folder: packages, environments, weights, downloads, projects, logs. The sum is what du says.
+
+    What is shared is linked from outside too, from uv's cache mostly: whoever deletes it here alone frees nothing.
+    """
     usage = session.run(lambda client: client.disk())
     if as_json:
         print_json(usage)
         return
     print_table(
-        (">size", "what", "name", "~used by"),
-        [(size(entry.bytes), entry.kind, entry.name, ", ".join(entry.used_by)) for entry in usage.entries],
+        (">size", "what", "name", "~used by", ">shared"),
+        [
+            (size(entry.bytes), entry.kind, entry.name, ", ".join(entry.used_by), size(entry.shared) if entry.shared else "")
+            for entry in usage.entries
+        ],
     )
     remark(f"{size(usage.total_bytes)} in {usage.root}; {size(usage.free_bytes)} free")
+    if usage.shared:
+        remark(f"{size(usage.shared)} of it is shared: uv's cache or another folder has it too, and deleting it here frees nothing")
+    if usage.cache:
+        remark(f"outside, uv's cache: {size(usage.cache_bytes)} in {usage.cache} (cvflow prune --cache)")
 
 
 @click.command(epilog=examples("cvflow prune --dry-run", "cvflow prune --keep-versions --yes --json"))
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
 @click.option("--keep-versions", is_flag=True, help="Spare the versions that upgrades kept: the way back (cvflow rollback).")
+@click.option("--cache", is_flag=True, help="And all that uv keeps: other programs use it too, and what they need is fetched again.")
 @yes_option
 @quiet_option
 @json_option
 @click.pass_obj
-def prune(session: Session, dry_run: bool, keep_versions: bool, yes: bool, quiet: bool, as_json: bool) -> None:
+def prune(session: Session, /, dry_run: bool, keep_versions: bool, cache: bool, yes: bool, quiet: bool, as_json: bool) -> None:
     """Delete what nobody uses: weights and environments of no package, versions kept by upgrades, downloads that were cut off, old logs.
 
     After this there is no way back to the versions that upgrades replaced (cvflow rollback), unless they are spared: --keep-versions.
@@ -54,23 +65,25 @@ def prune(session: Session, dry_run: bool, keep_versions: bool, yes: bool, quiet
     async def work(client: DaemonClient) -> Any:
         from cvflow_tui.cli.progress import Progress, follow
 
-        found = await client.prunable(keep_versions=keep_versions)
+        found = await client.prunable(keep_versions=keep_versions, cache=cache)
         if dry_run or not found.entries:
             return found
         if not quiet:
             remark("\n".join(f"{size(entry.bytes):>9}  {entry.kind} {entry.shown}" for entry in found.entries))
-        agreed(f"Delete this? It frees {size(found.bytes)}.", yes)
+        agreed(f"Delete this? It frees {size(found.freed)}.", yes)
         with Progress(quiet) as progress:
-            return (await follow(client, client.prune(keep_versions=keep_versions), progress)).result
+            return (await follow(client, client.prune(keep_versions=keep_versions, cache=cache), progress)).result
 
     result = plain(session.run(work))
     if as_json:
         print_json(result)
     elif dry_run:
         _show(result["entries"])
-        say(f"{size(result['bytes'])} would be freed")
+        say(f"{size(result['bytes'] - result['shared'])} would be freed{still_elsewhere(result['shared'])}")
+    elif not quiet and result["done"]:
+        say(f"{size(result['bytes'] - result['shared'])} freed{still_elsewhere(result['shared'])}")
     elif not quiet:
-        say(f"{size(result['bytes'])} freed" if result["done"] else "there is nothing that nobody uses")
+        say("there is nothing that nobody uses")
 
 
 @click.command(epilog=examples("cvflow verify", "cvflow verify nanodet --repair", "cvflow verify --json | jq '.findings[]'"))

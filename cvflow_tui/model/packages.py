@@ -366,3 +366,5 @@ class Removal:
     package: str
     freed_bytes: int
     stopped: tuple[str, ...] = field(default=())
+    shared_bytes: int = 0
+    """What went from the home folder and was not freed: something outside, uv's cache mostly, is linked to it as well."""

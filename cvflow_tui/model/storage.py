@@ -13,7 +13,8 @@ class DiskEntry:
     """One thing that takes room."""
 
     kind: str
-    """`package`, `kept version`, `environment`, `weight`, `download`, `staging`, `project`, `log`, `run`, `state` or `other`."""
+    """`package`, `kept version`, `environment`, `weight`, `download`, `staging`, `project`, `log`, `run`, `state` or `other`; of what
+    can be deleted also `uv's cache`, which lies outside."""
     name: str
     bytes: int
     """As the disk counts them; a file that is linked from several places counts once, with the thing it belongs to first."""
@@ -21,6 +22,8 @@ class DiskEntry:
     """Which packages share it."""
     digest: str = ""
     """A weight's sha256: two of one name are two files."""
+    shared: int = 0
+    """Of these bytes: what something outside the home folder is linked to as well, uv's cache mostly. Deleting it here frees nothing."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -44,6 +47,15 @@ class DiskUsage:
     free_bytes: int
     entries: tuple[DiskEntry, ...] = ()
     """The largest first; their sum is `total_bytes`."""
+    cache: str = ""
+    """The folder of uv's cache, outside the home folder; empty where there is none."""
+    cache_bytes: int = 0
+    """What `du` says of that: what environments share with it is in both."""
+
+    @property
+    def shared(self) -> int:
+        """Bytes of the home folder that something outside is linked to as well."""
+        return sum(entry.shared for entry in self.entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +64,15 @@ class Pruning:
 
     entries: tuple[DiskEntry, ...] = ()
     bytes: int = 0
-    """By which the home folder becomes smaller."""
+    """By which the home folder becomes smaller, and uv's cache, where that goes along."""
     done: bool = False
+    shared: int = 0
+    """Of these: what the disk does not get back, for something outside the home folder (uv's cache mostly) is linked to it as well."""
+
+    @property
+    def freed(self) -> int:
+        """What the disk gets back."""
+        return self.bytes - self.shared
 
 
 @dataclass(frozen=True, slots=True)

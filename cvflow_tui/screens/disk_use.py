@@ -90,7 +90,7 @@ class DiskScreen(TableDialog[None]):
         self.query_one(".dialog-title", Static).update(one_line(titled(usage), 120))
         self.query_one(VirtualTable).show(lines_of(usage, self._prunable))
         unused = self._prunable.bytes
-        told = f"{bytes_of(unused)} of it nobody uses: p deletes that, after asking"
+        told = f"{bytes_of(unused)} of it nobody uses: p deletes that, after asking{_shared(self._prunable)}"
         self.say(told if self._prunable.entries else "nothing of it is unused")
         self.query_one(KeyWords).say("p prune   Esc back" if self._prunable.entries else "Esc back")
 
@@ -107,7 +107,7 @@ class DiskScreen(TableDialog[None]):
     async def _prune(self, unused: Pruning) -> None:
         named = "\n".join(f"{bytes_of(entry.bytes):>8}  {entry.kind}  {one_line(entry.shown, 50)}" for entry in unused.entries[:8])
         more = f"\nand {len(unused.entries) - 8} more" if len(unused.entries) > 8 else ""
-        if not await self.app.push_screen_wait(confirm(f"Free {bytes_of(unused.bytes)}?", named + more, "delete them", "keep them")):
+        if not await self.app.push_screen_wait(confirm(f"Free {bytes_of(unused.freed)}?", named + more, "delete them", "keep them")):
             return
         job = await self._client.prune()
         async for step in self._client.follow(job.id):
@@ -115,9 +115,14 @@ class DiskScreen(TableDialog[None]):
             self.say(job.step or "deleting …")
         await self._count()
         if job.state is JobState.DONE:
-            self.say(f"{bytes_of(unused.bytes)} freed")
+            self.say(f"{bytes_of(unused.freed)} freed{_shared(unused)}")
         else:
             self.say(job.error or "it did not end well", bad=True)
+
+
+def _shared(unused: Pruning) -> str:
+    """What the disk does not get back, and why."""
+    return f" · {bytes_of(unused.shared)} stays linked from uv's cache (cvflow prune --cache)" if unused.shared else ""
 
 
 def described(line: Line) -> str:

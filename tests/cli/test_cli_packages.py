@@ -123,4 +123,9 @@ def test_remove(cli: Cli, client: FakeClient) -> None:
     assert cli("remove", "nanodet").code == 4
     assert not any(call.startswith("remove") for call in client.calls)
     assert cli("remove", "nanodet", "--yes").out == "removed cvflow/nanodet: 7.6 MB freed\n"
-    assert cli("remove", "nanodet", "--yes", "--json").json == {"package": "cvflow/nanodet", "freed_bytes": 7_600_000, "stopped": []}
+    assert cli("remove", "nanodet", "--yes", "--json").json == {
+        "package": "cvflow/nanodet",
+        "freed_bytes": 7_600_000,
+        "stopped": [],
+        "shared_bytes": 0,
+    }

@@ -14,7 +14,7 @@ from cvflow_tui.model.storage import DiskEntry, DiskUsage, Finding, Pruning, Ver
 from .conftest import Cli
 from .fake_client import FakeClient
 
-ENTRIES = (DiskEntry("weight", "a.onnx", 3_000_000, ("acme/one 1.0",)), DiskEntry("log", "old.log", 1000))
+ENTRIES = (DiskEntry("weight", "a.onnx", 3_000_000, ("acme/one 1.0",), shared=2_000_000), DiskEntry("log", "old.log", 1000))
 BROKEN = Finding("acme/one", "file", "x\x1b[31m.py", "damaged")
 
 
@@ -28,13 +28,13 @@ def storage(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         return replace(told["result"], state=JobState.RUNNING, result=None)
 
     async def disk(_: FakeClient) -> DiskUsage:
-        return DiskUsage("/home", 3_001_000, 5_000_000, ENTRIES)
+        return DiskUsage("/home", 3_001_000, 5_000_000, ENTRIES, "/cache", 9_000_000)
 
-    async def prunable(_: FakeClient, *, keep_versions: bool = False) -> Pruning:
+    async def prunable(_: FakeClient, *, keep_versions: bool = False, cache: bool = False) -> Pruning:
         return told["prunable"]
 
-    async def prune(_: FakeClient, *, keep_versions: bool = False) -> Job:
-        told["asked"].append("prune, keep versions" if keep_versions else "prune")
+    async def prune(_: FakeClient, *, keep_versions: bool = False, cache: bool = False) -> Job:
+        told["asked"].append("prune" + ", keep versions" * keep_versions + ", cache" * cache)
         return job("prune", replace(told["prunable"], done=True))
 
     async def verify(
@@ -54,7 +54,8 @@ def storage(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 @pytest.mark.usefixtures("storage")
 def test_disk_lists_what_takes_room(cli: Cli) -> None:
     done = cli("disk")
-    assert done.code == 0 and done.out.splitlines()[0].split("\t") == ["3.0 MB", "weight", "a.onnx", "acme/one 1.0"]
+    assert done.code == 0 and done.out.splitlines()[0].split("\t") == ["3.0 MB", "weight", "a.onnx", "acme/one 1.0", "2.0 MB"]
+    assert "2.0 MB of it is shared" in done.err and "uv's cache: 9.0 MB in /cache" in done.err
     assert "3.0 MB in /home; 5.0 MB free" in done.err
     assert json.loads(cli("disk", "--json").out)["entries"][1]["name"] == "old.log"
 
@@ -68,6 +69,8 @@ def test_prune_asks_first_and_prints_json_alone(cli: Cli, storage: dict[str, Any
     assert "old.log" in done.err
     assert cli("prune", "--yes", "--quiet").out == ""
     assert cli("prune", "--yes", "--keep-versions").code == 0 and storage["asked"][-1] == "prune, keep versions"
+    storage["prunable"] = Pruning(ENTRIES, 3_001_000, shared=2_000_000)
+    assert "1.0 MB freed; 2.0 MB more went" in cli("prune", "--yes", "--cache").out and storage["asked"][-1] == "prune, cache"
     storage["prunable"] = Pruning()
     assert "there is nothing that nobody uses" in cli("prune").out
 

@@ -199,6 +199,56 @@ def test_a_download_in_progress_and_what_an_install_is_about_to_use_stay(filled:
     assert {entry.kind for entry in filled.storage.prune(Progress()).entries} == {"environment", "download"}
 
 
+# -- uv's cache
+
+
+def real(*folders: Path) -> int:
+    """What folders take on the disk together, a file that lies in several once."""
+    return int(subprocess.run(["du", "-s", "-c", "-B1", *folders], capture_output=True, text=True, check=True).stdout.split()[-2])
+
+
+@pytest.fixture
+def linking(service: PackageService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PackageService:
+    """A package whose environment is linked to a cache of its own."""
+    (tmp_path / "cache").mkdir()
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("UV_LINK_MODE", "hardlink")
+    write_wheel(tmp_path / "wheels", "toy", "1.0", {"toy.py": b"x = 41\n" * 50_000})
+    install(service, write_package(tmp_path / "p", requirements="toy\n", source="import toy\nclass Solver: ...\n"))
+    return service
+
+
+def test_what_is_shared_with_uvs_cache_is_told_and_freed_with_it_only(linking: PackageService, home: Home, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    usage = linking.storage.usage()
+    (environment,) = [entry for entry in usage.entries if entry.kind == "environment"]
+    assert 350_000 <= environment.shared <= environment.bytes and usage.shared == environment.shared
+    assert (usage.cache, usage.cache_bytes) == (str(cache), du(cache))
+
+    before, alone = real(home.root, cache), du(home.root)
+    removal = linking.remove("p")
+    lost = alone - du(home.root)
+    assert removal.shared_bytes >= 350_000 and before - real(home.root, cache) <= lost - 350_000, "the cache has it still"
+
+    assert linking.storage.prunable().entries == ()
+    found = linking.storage.prunable(cache=True)
+    assert [(entry.kind, entry.name) for entry in found.entries] == [("uv's cache", str(cache))] and found.freed >= 350_000
+    before = real(home.root, cache)
+    assert linking.storage.prune(Progress(), cache=True).freed == found.freed
+    cache.mkdir(exist_ok=True)  # uv takes the folder itself too
+    assert found.freed - 100_000 < before - real(home.root, cache) <= found.freed
+
+
+def test_pruning_says_what_the_disk_gets_back(linking: PackageService, home: Home, tmp_path: Path) -> None:
+    (environment,) = home.environments.iterdir()
+    environment.rename(home.environments / "nobodys")
+    alone, both = linking.storage.prunable(), linking.storage.prunable(cache=True)
+    assert alone.shared >= 350_000 and alone.freed == alone.bytes - alone.shared
+    assert both.shared == 0 and both.freed >= alone.freed + alone.shared
+    before = real(home.root, tmp_path / "cache")
+    assert linking.storage.prune(Progress()).freed == before - real(home.root, tmp_path / "cache")
+
+
 # -- verify
 
 

@@ -35,17 +35,17 @@ def usage(rooms: Rooms) -> DiskUsage:
 
 
 @router.get("/prunable")
-def prunable(rooms: Rooms, keep_versions: bool = False) -> Pruning:
-    """What nobody uses; with `keep_versions`, but for the versions that upgrades kept."""
-    return rooms.packages.storage.prunable(keep_versions=keep_versions)
+def prunable(rooms: Rooms, keep_versions: bool = False, cache: bool = False) -> Pruning:
+    """What nobody uses; with `keep_versions`, but for the versions that upgrades kept; with `cache`, and uv's."""
+    return rooms.packages.storage.prunable(keep_versions=keep_versions, cache=cache)
 
 
 @router.post("/prune", status_code=202)
-def prune(rooms: Rooms, keep_versions: bool = False) -> Job:
-    """Begin to delete what nobody uses."""
+def prune(rooms: Rooms, keep_versions: bool = False, cache: bool = False) -> Job:
+    """Begin to delete what nobody uses; with `cache`, all that uv keeps too."""
 
     def work(progress: Progress) -> Pruning:
-        return rooms.packages.storage.prune(progress, keep_versions=keep_versions)
+        return rooms.packages.storage.prune(progress, keep_versions=keep_versions, cache=cache)
 
     return rooms.jobs.start("prune", "what nobody uses", work)
 

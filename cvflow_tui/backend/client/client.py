@@ -159,13 +159,14 @@ class DaemonClient:
         """Every byte of the home folder, by what it is."""
         return await self._daemon.call(DiskUsage, "GET", "/storage", timeout=300.0)
 
-    async def prunable(self, *, keep_versions: bool = False) -> Pruning:
-        """What nobody uses; with `keep_versions`, but for the versions that upgrades kept. Changes nothing."""
-        return await self._daemon.call(Pruning, "GET", "/storage/prunable", timeout=300.0, keep_versions=keep_versions or None)
+    async def prunable(self, *, keep_versions: bool = False, cache: bool = False) -> Pruning:
+        """What nobody uses; with `keep_versions`, but for the versions that upgrades kept; with `cache`, and uv's. Changes nothing."""
+        wanted = {"keep_versions": keep_versions or None, "cache": cache or None}
+        return await self._daemon.call(Pruning, "GET", "/storage/prunable", timeout=300.0, **wanted)
 
-    async def prune(self, *, keep_versions: bool = False) -> Job:
+    async def prune(self, *, keep_versions: bool = False, cache: bool = False) -> Job:
         """Begin to delete what nobody uses; follow the job. Its result is the Pruning."""
-        return await self._daemon.call(Job, "POST", "/storage/prune", keep_versions=keep_versions or None)
+        return await self._daemon.call(Job, "POST", "/storage/prune", keep_versions=keep_versions or None, cache=cache or None)
 
     async def verify(self, ref: str | None = None, *, repair: bool = False, remove_extra: bool = False, offline: bool = False) -> Job:
         """Begin to compare every file of a package (None: of all) with its lock; follow the job. Its result is the Verification."""

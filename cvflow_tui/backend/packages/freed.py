@@ -11,9 +11,11 @@ from cvflow_tui.home import Home
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Bytes that packages, environments and weights of a home folder hold alone (not shared with, say, the installer's cache)."""
+    """Bytes that packages, environments and weights of a home folder hold, alone or shared with, say, the installer's cache."""
 
     bytes: int
+    shared: int
+    """What they share with something outside."""
 
     @classmethod
     def of(cls, home: Home) -> Usage:
@@ -28,4 +30,5 @@ class Usage:
                         continue
                     entry = links.setdefault((found.st_dev, found.st_ino), [0, found.st_nlink, found.st_size])
                     entry[0] += 1
-        return cls(sum(size for seen, linked, size in links.values() if seen >= linked))
+        alone = sum(size for seen, linked, size in links.values() if seen >= linked)
+        return cls(alone, sum(size for _, _, size in links.values()) - alone)

@@ -223,7 +223,9 @@ class PackageService:
         with self._installer.working_on(record.ref), self._ballast.room():
             before = Usage.of(self._stores.home)
             self._installer.remove(record)
-            return Removal(package=record.ref, freed_bytes=max(0, before.bytes - Usage.of(self._stores.home).bytes))
+            after = Usage.of(self._stores.home)
+            freed, shared = max(0, before.bytes - after.bytes), max(0, before.shared - after.shared)
+            return Removal(package=record.ref, freed_bytes=freed, shared_bytes=shared)
 
     def recover(self) -> None:
         """Bring folders and database back into agreement after a daemon that died. Call once, before anything else."""

@@ -13,8 +13,11 @@ BLOCK = 512
 class Ledger:
     """What was counted already. The first walk that meets a file has its bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, outside: Collection[tuple[int, int]] = ()) -> None:
+        """`outside` are files that something else is linked to as well: `shared` are their bytes among what was counted."""
         self._seen: set[tuple[int, int]] = set()
+        self._outside = outside
+        self.shared = 0
 
     def count(self, path: Path, *, without: Collection[Path] = ()) -> int:
         """Bytes of a file, or of a folder with all below it, that were not counted yet. Follows no link; what vanishes counts nothing."""
@@ -41,4 +44,6 @@ class Ledger:
         if (found.st_dev, found.st_ino) in self._seen:
             return 0
         self._seen.add((found.st_dev, found.st_ino))
+        if (found.st_dev, found.st_ino) in self._outside:
+            self.shared += found.st_blocks * BLOCK
         return found.st_blocks * BLOCK

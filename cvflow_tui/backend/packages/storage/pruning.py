@@ -10,10 +10,14 @@ from pathlib import Path
 
 from cvflow_tui.backend.packages.records import Record, Records
 from cvflow_tui.backend.packages.storage.ledger import Ledger
+from cvflow_tui.backend.packages.storage.links import Links, only_in, still_linked
 from cvflow_tui.backend.packages.storage.usage import weight_name
 from cvflow_tui.home import Home
 from cvflow_tui.model.file_names import SEPARATOR, file_stem
 from cvflow_tui.model.storage import DiskEntry, Pruning
+
+CACHE = "uv's cache"
+"""The kind of an entry that lies outside the home folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +69,19 @@ def unused(home: Home, records: Records, downloads: Path, in_use: InUse) -> list
     return found
 
 
-def priced(home: Home, found: Collection[Unused]) -> Pruning:
-    """How much room the home folder has more without each of them: what something else links to is not freed."""
+def priced(home: Home, found: Collection[Unused], cache: Path | None = None) -> Pruning:
+    """How much room the home folder has more without each of them: what something else of it links to stays.
+
+    And without uv's cache, where that is to go along.
+    """
     ledger = Ledger()
     ledger.count(home.root, without={path for each in found for path in each.paths})
     entries = [DiskEntry(each.kind, each.name, sum(ledger.count(path) for path in each.paths), digest=each.digest) for each in found]
-    return Pruning(tuple(entries), sum(entry.bytes for entry in entries))
+    gone, cached = Links.below(path for each in found for path in each.paths), Links.below([cache]) if cache else None
+    shared = still_linked(gone, Links.below([home.root]), cached) if found else 0
+    if cache is not None and cached is not None:
+        entries.append(DiskEntry(CACHE, str(cache), only_in(cached, gone)))
+    return Pruning(tuple(entries), sum(entry.bytes for entry in entries), shared=shared)
 
 
 def delete(paths: Collection[Path]) -> None:

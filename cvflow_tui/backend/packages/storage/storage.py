@@ -13,6 +13,7 @@ from cvflow_tui.backend.packages.storage.mending import MENDED
 from cvflow_tui.backend.packages.storage.pruning import InUse, Unused, delete, priced, unused
 from cvflow_tui.backend.packages.storage.repairing import Repairer
 from cvflow_tui.backend.packages.storage.usage import measure
+from cvflow_tui.backend.packages.storage.uv_cache import cache_folder, empty_cache
 from cvflow_tui.backend.packages.storage.verifying import Seen, verify_package
 from cvflow_tui.backend.store import Ballast
 from cvflow_tui.model.circumstances import Circumstances
@@ -31,21 +32,27 @@ class Storage:
         """Every byte of the home folder, by what it is."""
         return measure(self._stores.home, self._stores.records, self._stores.downloads.folder)
 
-    def prunable(self, *, keep_versions: bool = False) -> Pruning:
-        """What nobody uses, and how much smaller the home folder would be without it. Changes nothing."""
+    def prunable(self, *, keep_versions: bool = False, cache: bool = False) -> Pruning:
+        """What nobody uses (and uv's `cache`), and how much smaller the home folder would be without it. Changes nothing."""
         with self._installer.held() as held:
-            return priced(self._stores.home, self._unused(held, keep_versions))
+            return priced(self._stores.home, self._unused(held, keep_versions), cache_folder() if cache else None)
 
-    def prune(self, progress: Progress, *, keep_versions: bool = False) -> Pruning:
-        """Delete what nobody uses: unless `keep_versions`, the versions that upgrades kept among it, the way back."""
+    def prune(self, progress: Progress, *, keep_versions: bool = False, cache: bool = False) -> Pruning:
+        """Delete what nobody uses: unless `keep_versions`, the versions that upgrades kept among it, the way back.
+
+        With `cache`, uv's too. Raises CvflowError where that fails; the rest is deleted then.
+        """
+        folder = cache_folder() if cache else None
         with self._ballast.room(), self._installer.held() as held:
             found = self._unused(held, keep_versions)
-            told = priced(self._stores.home, found)
+            told = priced(self._stores.home, found, folder)
             for each in found:
                 progress.step(f"deleting {each.kind} {each.name}")
                 if each.record is not None:
                     self._stores.records.drop_kept(each.record.vendor, each.record.name, each.record.version)
                 delete(each.paths)
+        if folder is not None:
+            empty_cache(progress)
         return replace(told, done=True)
 
     def verify(

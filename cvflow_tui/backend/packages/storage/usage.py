@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from cvflow_tui.backend.packages.disk import free_bytes
 from cvflow_tui.backend.packages.records import Record, Records
 from cvflow_tui.backend.packages.storage.ledger import Ledger
+from cvflow_tui.backend.packages.storage.links import Links
+from cvflow_tui.backend.packages.storage.uv_cache import cache_folder
 from cvflow_tui.home import Home
 from cvflow_tui.model.storage import DiskEntry, DiskUsage
 
@@ -19,11 +22,17 @@ _STATE = ("state.db", "token", "daemon.", "ballast")
 
 def measure(home: Home, records: Records, downloads: Path) -> DiskUsage:
     """Walk the home folder. The entries add up to what `du` says of it."""
-    ledger = Ledger()
-    entries = [entry for entry in _entries(ledger, home, records, downloads) if entry.bytes]
+    ledger = Ledger(Links.below([home.root]).outside)
+    entries, before = [], 0
+    for entry in _entries(ledger, home, records, downloads):
+        if entry.bytes:
+            entries.append(replace(entry, shared=ledger.shared - before))
+        before = ledger.shared
     total = sum(entry.bytes for entry in entries)
     entries.sort(key=lambda entry: (-entry.bytes, entry.kind, entry.name))
-    return DiskUsage(str(home.root), total, free_bytes(home.root), tuple(entries))
+    cache = cache_folder()
+    cached = Links.below([cache]).bytes if cache is not None else 0
+    return DiskUsage(str(home.root), total, free_bytes(home.root), tuple(entries), str(cache or ""), cached)
 
 
 def users(records: Records) -> tuple[dict[str, list[str]], dict[str, list[str]], dict[str, str]]:
