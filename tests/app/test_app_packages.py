@@ -157,6 +157,10 @@ async def test_an_upgrade_whose_solver_does_not_start_says_so(open_app: OpenApp,
         await wait_until(pilot, lambda: "by 1.4.0" in screen_text(app))
         await pilot.press("enter")
         await wait_until(pilot, lambda: "it has no weights" in screen_text(app))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: isinstance(app.screen, Place))
+        await wait_until(pilot, lambda: "it has no weights; cvflow/nanodet is at " in screen_text(app))
+        assert "is upgraded" not in screen_text(app)
 
 
 async def test_going_back_asks(open_app: OpenApp, client: FakeClient) -> None:
