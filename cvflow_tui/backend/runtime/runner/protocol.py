@@ -28,7 +28,8 @@ READ_BYTES = 512 * 1024
 class BoundedProtocol(HttpToolsProtocol):
     """Ends a connection whose request line and headers grow beyond the limit. What `direct` takes, it answers without a task."""
 
-    direct: Direct
+    direct: Direct | None = None
+    """None in the daemon, which has no short way."""
     _limit = Limits().header
     _patience = Limits().header_seconds
     _in_headers = True
@@ -165,7 +166,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return True
 
     def _take(self, cycle: Any, body: Any) -> bool:
-        if cycle.waiting_for_100_continue or self.flow.write_paused or self.transport.is_closing():
+        if self.direct is None or cycle.waiting_for_100_continue or self.flow.write_paused or self.transport.is_closing():
             return False  # who does not read what was answered, waits: only the long way can
         return self.direct.take(cycle.scope, body, partial(self._answer, cycle), partial(super()._start_asgi_task, cycle))
 
