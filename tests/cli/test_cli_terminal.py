@@ -18,7 +18,7 @@ from cvflow_tui.cli.main import main
 from tests.cli.fake_client import *
 
 client = FakeClient()
-client.installed, client.running = [SUMMARY], [RUNNING]
+client.installed, client.running = ([] if "install" in sys.argv else [SUMMARY]), [RUNNING]
 sys.exit(main(sys.argv[1:], session_of(client, Path(os.environ["CVFLOW_HOME"]))))
 """
 

@@ -152,6 +152,40 @@ def test_csv_is_answered_in_the_kind_that_is_accepted(echo: Client, picture: byt
     assert b"dog" in reply.body
 
 
+def test_rows_may_be_the_whole_body(echo: Client, picture: bytes) -> None:
+    url = "data:image/jpeg;base64," + base64.b64encode(picture).decode()
+    rows = [
+        {"image": url, "name": "dog", "threshold": 0.25},
+        {"image": url, "name": None},
+        {"image": "a.jpg"},
+        {"name": "\ud800", "image": url},
+    ]
+    body = "\n\n".join(map(json.dumps, rows)).encode()
+    told = lines_of(echo.send("POST", "/batch?name=bird", body, {"Content-Type": "application/x-ndjson"}))
+    assert [line["result"]["objects"][0]["label"] for line in told[:2]] == ["dog", "bird"]
+    assert "no part whose file name is 'a.jpg'" in told[2]["error"]
+    assert len(told) == 4
+    table = f'image,name\r\n"{url}",dog\r\n'
+    reply = echo.send("POST", "/batch", table.encode(), {"Content-Type": "text/csv; charset=utf-8"})
+    assert (reply.status, reply.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    (row,) = csv.DictReader(io.StringIO(reply.body.decode()))
+    assert json.loads(row["objects"])[0]["label"] == "dog"
+    headers = {"Content-Type": "text/csv", "Accept": "application/x-ndjson", "Prefer": "respond-async"}
+    reply = echo.send("POST", "/batch", table.encode(), headers)
+    assert reply.status == 202
+    until(lambda: echo.send("GET", f"/jobs/{reply.json['id']}").json["state"] == "done")
+    assert len(lines_of(echo.send("GET", f"/jobs/{reply.json['id']}/result"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [(b"{}\n{", "line 2 is no JSON"), (b"[]", "line 1 is no object"), (b"\xff", "line 1 is no JSON"), (b"[" * 100_000, "line 1")],
+)
+def test_lines_that_are_none_are_a_400(echo: Client, body: bytes, said: str) -> None:
+    reply = echo.send("POST", "/batch", body, {"Content-Type": "application/x-ndjson"})
+    assert (reply.status, said in reply.json["error"]) == (400, True), reply.body
+
+
 @pytest.mark.parametrize("path", ["/etc/hostname", "../a.jpg", "file:///etc/hostname"])
 def test_a_cell_never_names_a_file_of_this_machine(echo: Client, path: str) -> None:
     reply = send(echo, ("file", "rows.csv", f"image\n{path}\n"), Accept="application/x-ndjson")

@@ -105,12 +105,12 @@ class _Infer:
         batch = {
             **_operation(
                 "batch",
-                "Many pictures, answered line by line; or a CSV of rows",
+                "Many pictures, answered line by line; or rows, as CSV or lines of JSON",
                 {"200": {"description": "lines of JSON, or where the CSV is", "content": told}, "202": later},
                 _ASKING,
             ),
             "parameters": [_header("X-CVFlow-Variant", "A fine-tuned variant"), _timeout(), _prefer()],
-            "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": files}}},
+            "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": files}, **lines}},
         }
         table = {"description": "the CSV", "content": {"text/csv": {"schema": _TEXT}}}
         static = _operation("batch_csv", "The CSV that a batch made", {"200": table}, _ALWAYS)

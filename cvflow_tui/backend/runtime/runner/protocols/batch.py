@@ -3,6 +3,7 @@
 A form of pictures (each a part with a file name, after the text fields that hold for all): lines of JSON in the order of the parts, while
 the rest is still being sent. A form whose first file is a CSV: each row is one question, its cells the parameters, its picture the part of
 the form that the cell `image` (or `file`, `input_file_path`) names, or a data: URL there. A cell never names a file of this machine.
+A body that is a CSV, or lines of JSON, is such a table without its form: answered in its own kind unless `Accept` names the other.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from cvflow_tui.backend.runtime.runner.faults import Fault, bad_input, not_found
 from cvflow_tui.backend.runtime.runner.forms import feed
 from cvflow_tui.backend.runtime.runner.guard import answering, fault_reply
 from cvflow_tui.backend.runtime.runner.incoming import Incoming
-from cvflow_tui.backend.runtime.runner.protocols.batch_form import BatchForm
+from cvflow_tui.backend.runtime.runner.protocols.batch_form import CSV_TYPES, LINE_TYPES, BatchForm
 from cvflow_tui.backend.runtime.runner.protocols.cells import write_rows
 from cvflow_tui.backend.runtime.runner.protocols.jobs import Job, Jobs, job_reply
 from cvflow_tui.backend.runtime.runner.protocols.lines import Line, Pictures
@@ -61,8 +62,8 @@ class Batch:
         status = 200
         try:
             incoming = Incoming(request.scope, request.receive)
-            if incoming.content_type != "multipart/form-data":
-                raise Fault(415, "send the pictures, or a CSV, as parts of a multipart form", "usage")
+            if incoming.content_type not in ("multipart/form-data", *CSV_TYPES, *LINE_TYPES):
+                raise Fault(415, "send the pictures as parts of a multipart form, or rows as CSV or lines of JSON", "usage")
             wished = wishes(incoming)
             admit(service, service.lane(variant))
             run = _Run(service, self._jobs, incoming, variant, wished.timeout)
@@ -100,7 +101,7 @@ class _Run:
         self._service = service
         self._jobs = jobs
         self._incoming = incoming
-        self._accept = incoming.header(b"accept") or ""
+        self._kind = _kind_of_answer(incoming)
         self._job: Job | None = None
         self._pictures = Pictures(service, variant, self._told, timeout)
         self._form = BatchForm(service, self._pictures)
@@ -115,7 +116,7 @@ class _Run:
         except BaseException:
             receiving.cancel()
             raise
-        if not self._form.is_csv and self._form.started:
+        if not self._form.has_rows and self._form.started:
             self._incoming.when_gone(self._pictures.abandon)
             return Stream(self._stream(receiving), NDJSON)
         try:
@@ -123,16 +124,12 @@ class _Run:
         except BaseException:
             self._form.files.close()
             raise
-        if not self._form.is_csv:
+        if not self._form.has_rows:
             return Response(b"", media_type=NDJSON)
-        with self._form.files:
-            if NDJSON in self._accept:
-                body = b"".join([line.encode() async for line, _ in self._rows()])
-                return Response(body, media_type=NDJSON)
-            table = write_rows([_joined(line, row) async for line, row in self._rows()])
-        if CSV in self._accept:
-            return Response(table, media_type=CSV)
-        return JSONResponse({"filename": f"{self._jobs.finished('batch', table, CSV).id}.csv"})
+        body, kind = await self._table()
+        if self._kind is not None:
+            return Response(body, media_type=kind)
+        return JSONResponse({"filename": f"{self._jobs.finished('batch', body, kind).id}.csv"})
 
     async def later(self) -> Response:
         """Receive all of it, then answer with a job."""
@@ -151,10 +148,9 @@ class _Run:
         async def work(job: Job) -> None:
             try:
                 job.total = max(len(self._form.rows), self._pictures.count)
-                if self._form.is_csv:
+                if self._form.has_rows:
                     reading.cancel()
-                    with self._form.files:
-                        job.body, job.media = write_rows([_joined(line, row) async for line, row in self._rows()]), CSV
+                    job.body, job.media = await self._table()
                 else:
                     job.body, job.media = await reading, NDJSON
             except asyncio.CancelledError:
@@ -173,14 +169,18 @@ class _Run:
     async def _receive(self) -> None:
         try:
             async with asyncio.timeout(self._service.limits.batch_seconds):
-                await feed(self._incoming, self._form, self._form.drain)
+                if self._incoming.content_type == "multipart/form-data":
+                    await feed(self._incoming, self._form, self._form.drain)
+                else:
+                    await self._form.take(self._incoming)
+                    return
             await self._form.whole()
         except TimeoutError:
             raise Fault(408, "the body did not arrive in time", "usage") from None
         finally:
             self._form.give_up()
             self._form.decided.set()
-            if not self._form.is_csv:
+            if not self._form.has_rows:
                 self._pictures.close()
 
     async def _collect(self) -> bytes:
@@ -215,6 +215,13 @@ class _Run:
             receiving.cancel()
             gathering.cancel()
             await asyncio.gather(receiving, gathering, return_exceptions=True)
+
+    async def _table(self) -> tuple[bytes, str]:
+        """What the rows were answered, and its kind."""
+        with self._form.files:
+            if self._kind == NDJSON:
+                return b"".join([line.encode() async for line, _ in self._rows()]), NDJSON
+            return write_rows([_joined(line, row) async for line, row in self._rows()]), CSV
 
     async def _rows(self) -> AsyncIterator[tuple[Line, dict[str, str]]]:
         """Each row's answer, in order."""
@@ -256,6 +263,16 @@ class _Run:
             await self._pictures.add(None, await _decoded(self._service, row[name]), parameters)
         except Fault as fault:
             await self._pictures.refuse(None, fault)
+
+
+def _kind_of_answer(incoming: Incoming) -> str | None:
+    """CSV or lines, as `Accept` says, or as the rows came; None for the original's form, whose CSV is fetched."""
+    accept = incoming.header(b"accept") or ""
+    if NDJSON in accept or CSV in accept:
+        return NDJSON if NDJSON in accept else CSV
+    if incoming.content_type in LINE_TYPES:
+        return NDJSON
+    return CSV if incoming.content_type in CSV_TYPES else None
 
 
 def _joined(line: Line, row: dict[str, str]) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""The form of a batch as it comes in: fields, then pictures that are handed on at once, or a CSV and the pictures that its rows name."""
+"""The form of a batch as it comes in: fields, then pictures that are handed on at once, or a CSV and the pictures that its rows name.
+
+Or no form, but the table alone.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,16 @@ from contextlib import ExitStack
 
 from cvflow_tui.backend.runtime.runner.faults import Fault, bad_input, too_large
 from cvflow_tui.backend.runtime.runner.forms import Fields
+from cvflow_tui.backend.runtime.runner.incoming import Incoming
 from cvflow_tui.backend.runtime.runner.limits import Limits
-from cvflow_tui.backend.runtime.runner.protocols.cells import read_rows
+from cvflow_tui.backend.runtime.runner.protocols.cells import read_lines, read_rows
 from cvflow_tui.backend.runtime.runner.protocols.lines import Pictures
 from cvflow_tui.backend.runtime.runner.scratch import Upload
 from cvflow_tui.backend.runtime.runner.service import Service
 
-_CSV_BYTES = 64 * 1024 * 1024
-_CSV_TYPES = ("text/csv", "application/csv", "application/vnd.ms-excel")
+_TABLE_BYTES = 64 * 1024 * 1024
+CSV_TYPES = ("text/csv", "application/csv", "application/vnd.ms-excel")
+LINE_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
 
 
 class BatchForm(Fields):
@@ -27,7 +32,8 @@ class BatchForm(Fields):
         super().__init__(limits, limits.batch + limits.fields)
         self.decided = asyncio.Event()
         """Set once the first file's kind is known, or the form is over."""
-        self.is_csv = False
+        self.has_rows = False
+        """Whether it is a table: its rows are the questions."""
         self.started = False
         self.rows: list[dict[str, str]] = []
         self.uploads: dict[str, Upload] = {}
@@ -44,16 +50,16 @@ class BatchForm(Fields):
     def began(self) -> None:
         """A field, the CSV, or a picture."""
         if self.filename is None and self.name != "file":
-            if self.started or self.is_csv:
+            if self.started or self.has_rows:
                 raise bad_input(f"field {self.name[:60]!r} comes after a file: fields come first, they hold for every picture")
             if len(self.fields) >= self.limits.fields:
                 raise too_large(f"the form has more than {self.limits.fields} fields")
             self._state = "field"
             self.fields[self.name] = b""
             return
-        table = self.content_type in _CSV_TYPES or (self.filename or "").lower().endswith(".csv")
-        if table and not self.started and not self.is_csv:
-            self.is_csv, self._state = True, "table"
+        table = self.content_type in CSV_TYPES or (self.filename or "").lower().endswith(".csv")
+        if table and not self.started and not self.has_rows:
+            self.has_rows, self._state = True, "table"
         else:
             self._state = "picture"
             self.started = True
@@ -65,9 +71,7 @@ class BatchForm(Fields):
         if self._state == "field":
             self.text(data, start, end)
         elif self._state == "table":
-            self._table += data[start:end]
-            if len(self._table) > _CSV_BYTES:
-                raise too_large(f"the CSV is larger than {_CSV_BYTES} bytes")
+            self._more_table(data[start:end])
         else:
             self._events.append(("data", data[start:end]))
 
@@ -98,10 +102,10 @@ class BatchForm(Fields):
         upload.complete()
         if self._fault is not None:
             self._service.scratch.retire(upload)
-            if self.is_csv:
+            if self.has_rows:
                 raise self._fault
             await self._pictures.refuse(name, self._fault)
-        elif not self.is_csv:
+        elif not self.has_rows:
             await self._pictures.add(name, upload, self.parameters)
         else:
             self.files.enter_context(upload)
@@ -113,10 +117,26 @@ class BatchForm(Fields):
 
     async def whole(self) -> None:
         """The form has come to its end."""
-        if not self.is_csv and not self.started:
+        if not self.has_rows and not self.started:
             raise bad_input("no file part!")
-        if self.is_csv:
+        if self.has_rows:
             self.rows = await asyncio.to_thread(read_rows, bytes(self._table), self.limits.batch)
+
+    async def take(self, incoming: Incoming) -> None:
+        """Instead of a form: the body itself is the table, its kind told by its type; the query's fields hold for every row."""
+        self.has_rows = True
+        read = read_lines if incoming.content_type in LINE_TYPES else read_rows
+        self.fields = {name: value.encode() for name, value in incoming.query().items()}
+        more = True
+        while more:
+            piece, more = await incoming.piece()
+            self._more_table(piece)
+        self.rows = await asyncio.to_thread(read, bytes(self._table), self.limits.batch)
+
+    def _more_table(self, data: bytes) -> None:
+        self._table += data
+        if len(self._table) > _TABLE_BYTES:
+            raise too_large(f"the table is larger than {_TABLE_BYTES} bytes")
 
     def give_up(self) -> None:
         """Remove a picture that did not come to its end."""

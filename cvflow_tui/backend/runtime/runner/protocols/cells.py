@@ -1,4 +1,4 @@
-"""CSV in and out. What comes out is safe to open in a spreadsheet: no cell that we write begins a formula (CWE-1236)."""
+"""CSV and lines of JSON in, CSV out. What comes out is safe to open in a spreadsheet: no cell that we write begins a formula (CWE-1236)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cvflow_tui.backend.runtime.runner.faults import bad_input, too_large
+from cvflow_tui.model.text import one_line
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -40,6 +41,33 @@ def read_rows(data: bytes, most: int) -> list[dict[str, str]]:
     return rows
 
 
+def read_lines(data: bytes, most: int) -> list[dict[str, str]]:
+    """The rows of lines of JSON: an object each; what is no text stands as JSON, null as nothing.
+
+    Raises Fault 400 for a line that is no such object, naming it; 413 beyond `most` rows.
+    """
+    rows: list[dict[str, str]] = []
+    for number, line in enumerate(data.splitlines(), 1):
+        if not line.strip():
+            continue
+        if len(rows) >= most:
+            raise too_large(f"there are more than {most} lines")
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise bad_input(f"line {number} is no JSON: {one_line(str(error))}") from error
+        if not isinstance(row, dict) or len(row) > _COLUMNS:
+            raise bad_input(f"line {number} is no object of at most {_COLUMNS} names")
+        rows.append({name: _as_text(value) for name, value in row.items()})
+    return rows
+
+
+def _as_text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def write_rows(rows: Iterable[Mapping[str, Any]]) -> bytes:
     """Rows as CSV; the header is every name that a row has, in the order of their first appearance."""
     rows = list(rows)
@@ -54,9 +82,7 @@ def write_rows(rows: Iterable[Mapping[str, Any]]) -> bytes:
 
 def cell(value: Any) -> str:
     """A value as a cell: text as it is, anything else as JSON; what a spreadsheet would calculate gets a `'` before it."""
-    if value is None:
-        return ""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = _as_text(value)
     if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text):
         return "'" + text
     return text
