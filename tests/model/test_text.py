@@ -39,3 +39,8 @@ def test_one_line_is_one_line(text: str, limit: int) -> None:
     line = one_line(text, limit)
     assert "\n" not in line
     assert len(line) <= limit
+
+
+@pytest.mark.parametrize("begun", ["\x1b]", "\x1b]0;title", "\x1bP", "\x1b_x", "\x1b^", "\x1bX"])
+def test_a_sequence_without_an_end_hides_no_further_line(begun: str) -> None:
+    assert clean(f"before\n{begun}rest\nafter\n").splitlines()[::2] == ["before", "after"]
