@@ -78,6 +78,8 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         self._live = True
         self._words = ""
         self._here: int | None = None
+        self._stays = False
+        """Whether the line that was gone to stays in view when the room changes: until somebody scrolls."""
 
     # -- text
 
@@ -162,13 +164,16 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         self.scroll_to(y=max(0, self._log.height - self.scrollable_content_region.height), animate=False, immediate=True, force=True)
 
     def on_resize(self) -> None:
-        """Lay out anew."""
+        """Lay out anew; the line that was gone to stays in view."""
         self._resize_text()
+        if self._stays and self._here is not None and not self._following:
+            self._go_to(self._here)
 
     # -- moving
 
     def _scrolled(self) -> None:
         """Work out, after a move, whether it follows."""
+        self._stays = False
         at_bottom = round(self.scroll_offset.y) + self.scrollable_content_region.height >= self._log.height
         at_end = at_bottom and self._live
         if at_bottom and not self._live:
@@ -234,7 +239,7 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _go_to(self, line: int) -> None:
         """Show a line in the middle, and of a long one the part with the words."""
-        self._here = line
+        self._here, self._stays = line, True
         row, height = self._log.row_of(line), self.scrollable_content_region.height
         left, width = 0, self.scrollable_content_region.width
         if not self._wrap and self._words and line >= 0:

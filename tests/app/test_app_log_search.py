@@ -74,7 +74,9 @@ async def test_what_is_in_an_older_file_is_found_and_shown_with_what_lies_around
         assert [line.time is not None for line in hits.items] == [True, True]
         await pilot.press("N")
         await wait_until(pilot, lambda: "1 of 2" in screen_text(app) and "entry 00008" in screen_text(app))
-        await pilot.press("n", "n")
+        await pilot.press("n")
+        await wait_until(pilot, lambda: "2 of 2" in screen_text(app) and "entry 02501" in screen_text(app))
+        await pilot.press("n")
         await wait_until(pilot, lambda: "1 of 2" in screen_text(app) and "entry 00008" in screen_text(app))
         await pilot.press("tab", "end")
         await wait_until(pilot, lambda: "entry 05999" in screen_text(app) and "following" in screen_text(app))
@@ -128,6 +130,21 @@ async def test_behind_the_last_hit_is_what_came_since(open_app: OpenApp, logged:
         turned_over(logged.file, ["a third NEEDLE77"], ROTATE)
         await pilot.press("n")
         await wait_until(pilot, lambda: "3 of 3" in screen_text(app) and screen_text(app).count("a third NEEDLE77") == 2)
+
+
+async def test_a_hit_stays_in_view_when_the_room_shrinks_until_somebody_scrolls(open_app: OpenApp, logged: WithLogs) -> None:
+    async with open_app(logged, "monitor", (80, 40)) as (app, pilot):
+        view = app.screen.query_one(LogView)
+        await pilot.press("slash", *"entry 05999", "enter")
+        await wait_until(pilot, lambda: screen_text(app).count("entry 05999 goes") == 2 and not view.following)
+        await pilot.resize_terminal(80, 30)
+        await wait_until(pilot, lambda: screen_text(app).count("entry 05999 goes") == 2)
+        view.focus()
+        await pilot.press("home")
+        await wait_until(pilot, lambda: screen_text(app).count("entry 05999 goes") == 1)
+        await pilot.resize_terminal(80, 24)
+        await settle(pilot)
+        assert screen_text(app).count("entry 05999 goes") == 1
 
 
 async def test_a_search_that_takes_long_holds_up_nothing(open_app: OpenApp, logged: WithLogs) -> None:
