@@ -41,7 +41,9 @@ def holder(port: int) -> Iterator[None]:
 
 def goes_down(site: Site) -> None:
     """The machine loses power: every process is gone, and the next boot has another id."""
-    for solver in site.supervisor.solvers():
+    running = site.supervisor.solvers()
+    site.supervisor.close()
+    for solver in running:
         assert solver.pid is not None
         everyone = [solver.pid, *workers(solver.pid)]
         os.kill(solver.pid, signal.SIGKILL)
@@ -50,7 +52,6 @@ def goes_down(site: Site) -> None:
     with state.write() as connection:
         connection.execute("UPDATE runs SET boot_id = 'an earlier boot', error = NULL")
     state.close()
-    site.supervisor.close()
     site.supervisor = Supervisor(site.home, open_state(site.home))
 
 

@@ -422,12 +422,12 @@ class Supervisor:
 
     def _give_up(self, run: Run, why: str) -> None:
         self._say(run.name, why)
-        self._keeper.forget(run.name)
         Path(run.spec).unlink(missing_ok=True)
         if self._runs.get(run.name) is None:
             self.failed(run.name, run.version, why)
         else:
             self._runs.fail(run.name, run.pid, why)
+        self._keeper.forget(run.name)  # last: who looks meanwhile must not take it for one that nobody knows anything of
         self._forget_seen()
 
     def _say(self, name: str, what: str) -> None:
@@ -553,7 +553,8 @@ class Supervisor:
             return replace(without_process(run, SolverState.BACKOFF, self._keeper.why(run.name) or DIED), restarts=restarts)
         if run.error is None:
             self._end(run)
-            self._runs.fail(run.name, run.pid, DIED)
+            self._runs.fail(run.name, run.pid, DIED)  # nothing, where a reason was written meanwhile
+            run = self._runs.get(run.name) or run
         return without_process(run, SolverState.FAILED, run.error or DIED)
 
     def _stop_into(self, name: str, stopped: list[RunningSolver]) -> None:
