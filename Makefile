@@ -7,6 +7,9 @@ STAMP := $(VENV)/.installed
 # Real processes on a machine that others use too: what failed is asked once more, with no test beside it, and said to have been.
 AGAIN = [ $$? -eq 1 ] && echo 'FAILED ONCE (above): the same tests again, one after the other' && $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
+# Where it is set, every process that a test or a benchmark starts compiles all of cvflow anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run test quick lint format bench-canvas bench-serving bench-install bench-detector bench-finetune bench-labelling bench-start bench-memory clean
 

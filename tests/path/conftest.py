@@ -25,7 +25,7 @@ class Cvflow:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "CVFLOW_HOME": str(self.home), "PYTHONDONTWRITEBYTECODE": "1"}
+        return {**os.environ, "CVFLOW_HOME": str(self.home)}
 
     def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "cvflow_tui", *arguments]
