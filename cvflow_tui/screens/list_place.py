@@ -10,15 +10,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
-from cvflow_tui.screens.looking_place import LookingPlace
+from cvflow_tui.screens.looking_place import BEFORE_ITS_ANSWER, LookingPlace
 from cvflow_tui.widgets.filter_line import FilterLine
 from cvflow_tui.widgets.virtual_table import VirtualTable
 
 T = TypeVar("T")
-
-STARTING = "The daemon is starting …"
-"""What a list says before the daemon answers."""
-
 
 class ListPlace(LookingPlace, Generic[T]):
     """A place whose work is a `VirtualTable`. Subclasses compose it with `compose_list` and look with `look`.
@@ -34,7 +30,7 @@ class ListPlace(LookingPlace, Generic[T]):
     def compose_list(self, table: VirtualTable[T], pane: Widget) -> Iterator[Widget]:
         """The list with its filter, and the pane at its side."""
         table.id = "list"
-        table.empty = STARTING
+        table.empty = BEFORE_ITS_ANSWER
         with Horizontal():
             with Vertical(classes="list"):
                 yield table

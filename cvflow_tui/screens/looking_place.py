@@ -8,6 +8,9 @@ from textual.timer import Timer
 
 from cvflow_tui.screens.place import Place
 
+BEFORE_ITS_ANSWER = "Waiting for the daemon …"
+"""What a list says before the daemon's first answer."""
+
 
 class LookingPlace(Place):
     """A place whose subclass says in `look` how it fetches what it shows.

@@ -15,7 +15,7 @@ from cvflow_tui.keymap import DIGITS
 from cvflow_tui.model.errors import NotFoundError, RefusedError
 from cvflow_tui.model.solvers import RunningSolver
 from cvflow_tui.screens.annotate.words import plural
-from cvflow_tui.screens.looking_place import LookingPlace
+from cvflow_tui.screens.looking_place import BEFORE_ITS_ANSWER, LookingPlace
 from cvflow_tui.screens.monitor_log import LogPanel
 from cvflow_tui.widgets.figures import bytes_of, millis_of, seconds_of
 from cvflow_tui.widgets.solver_chart import LANES, SolverChart
@@ -91,7 +91,7 @@ class MonitorScreen(LookingPlace):
                 (name, *COLUMNS),
                 search=lambda solver: solver.name,
                 key=lambda solver: solver.name,
-                empty="The daemon is starting …",
+                empty=BEFORE_ITS_ANSWER,
                 id="solvers",
             )
             yield SolverChart(id="chart")

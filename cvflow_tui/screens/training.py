@@ -18,7 +18,7 @@ from cvflow_tui.model.text import one_line
 from cvflow_tui.screens.annotate.rounds import RoundWatch
 from cvflow_tui.screens.annotate.words import accuracy, ap50, change, fraction, plural, round_ended, round_progress, spell_time
 from cvflow_tui.screens.dialogs import AskLine
-from cvflow_tui.screens.looking_place import LookingPlace
+from cvflow_tui.screens.looking_place import BEFORE_ITS_ANSWER, LookingPlace
 from cvflow_tui.screens.projects_new import FormError, read_threshold
 from cvflow_tui.screens.training_curve import curve
 from cvflow_tui.widgets.virtual_table import Cell, Column, VirtualTable
@@ -67,7 +67,7 @@ class TrainingScreen(LookingPlace):
         with Vertical():
             yield Static("", id="summary", markup=False)
             yield Static("", id="progress", markup=False)
-            yield VirtualTable[Round](columns, key=lambda each: each.number, empty="The daemon is starting …", id="rounds")
+            yield VirtualTable[Round](columns, key=lambda each: each.number, empty=BEFORE_ITS_ANSWER, id="rounds")
 
     @property
     def table(self) -> VirtualTable[Round]:

@@ -45,7 +45,7 @@ async def test_the_first_paint_does_not_wait_for_the_daemon() -> None:
     app = CvflowApp(slow)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        assert "The daemon is starting" in screen_text(app)
+        assert "Waiting for the daemon" in screen_text(app)
         assert not app.client_ready
         with pytest.raises(RefusedError, match="still starting"):
             _ = app.client

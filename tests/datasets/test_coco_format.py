@@ -89,6 +89,17 @@ def test_wrong_requests_are_named(tmp_path: Path) -> None:
         export_project(Shown(tmp_path), "p", "coco", tmp_path / "no" / "out.json")
 
 
+def test_an_older_export_is_replaced_and_a_picture_is_not(tmp_path: Path) -> None:
+    out, picture = tmp_path / "out.json", tmp_path / "1.png"
+    out.write_text("{}")
+    assert export_project(Shown(tmp_path), "p", "coco", out).pictures == 3
+    assert json.loads(out.read_text())["images"]
+    picture.write_bytes(held := b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
+    with pytest.raises(UsageError, match="is no text file: it is not written over"):
+        export_project(Shown(tmp_path), "p", "coco", picture)
+    assert picture.read_bytes() == held
+
+
 _coordinates = st.floats(0, 400, allow_nan=False).map(lambda value: round(value, 3))
 
 

@@ -54,6 +54,9 @@ def test_find_says_what_there_is(hub_folder: Path) -> None:
     assert hub.find("Acme/Boxes").name == hub.find("boxes").name == "boxes"
     with pytest.raises(NotFoundError, match="the hub has no 'x'; it has acme/boxes, cvflow/words"):
         hub.find("x")
+    for name in ("x" * 5000, "../x", "a\0b"):
+        with pytest.raises(NotFoundError, match="the hub has no"):
+            hub.find(name)
     write_package(hub_folder / "boxes2", name="boxes", vendor="other")
     with pytest.raises(UsageError, match="'boxes' is the name of several packages: acme/boxes, other/boxes"):
         hub.find("boxes")

@@ -16,13 +16,18 @@ from cvflow_tui.model.projects import ExportReport
 def export_project(source: Source, name: str, format: str, out: Path) -> ExportReport:
     """Write what a person stands behind, confirmed empty pictures included.
 
-    Raises NotFoundError for an unknown project or a missing folder, UsageError for an unknown format or a relative path.
+    An older export at `out` is replaced; what is no text (a picture, a weight) is not.
+
+    Raises NotFoundError for an unknown project or a missing folder, UsageError for an unknown format, a relative path, or an `out` that
+    is something else already.
     """
     kind, project = format_named(format), source.project(name)
     if not out.is_absolute():
         raise UsageError(f"out: {out} is not an absolute path")
     if out.is_dir():
         raise UsageError(f"out: {out} is a folder: name a file in it, such as {out / (name + kind.ending)}")
+    if not _may_be_replaced(out):
+        raise UsageError(f"out: {out} is there already and is no text file: it is not written over")
     unread: list[str] = []
     info = {
         "description": f"cvflow project {name}",
@@ -43,3 +48,11 @@ def _pictures(source: Source, name: str, unread: list[str]) -> Iterator[Labelled
             continue
         objects = tuple(LabelledBox(annotation.label, annotation.box) for annotation in held)
         yield LabelledPicture(picture.name, picture.width, picture.height, objects)
+
+
+def _may_be_replaced(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return b"\0" not in file.read(4096)
+    except FileNotFoundError:
+        return True

@@ -106,8 +106,9 @@ class FolderHub:
             raise UsageError(f"{one_line(ref, 60)!r} is the name of several packages: {', '.join(matches)}")
         if matches:
             return sorted(found[matches[0]], key=lambda package: Version(package.version), reverse=True)
-        broken = self.folder / wanted.rpartition("/")[2]
-        if find_manifest(broken) is not None:
+        name = wanted.rpartition("/")[2]
+        broken = next((folder for folder in _folders(self.folder) if folder.name == name), None)
+        if broken is not None and find_manifest(broken) is not None:
             load_package(broken, vendor=VENDOR, bundled=True)  # raises what is wrong with it
         names = ", ".join(sorted(found)) or f"no package at all (a package is a folder with a {MANIFESTS[0]})"
         raise NotFoundError(f"the hub has no {one_line(ref, 60)!r}; it has {names}")
