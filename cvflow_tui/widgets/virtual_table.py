@@ -360,13 +360,14 @@ class VirtualTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=Fals
         return Strip(segments)
 
     def _row(self, item: T | None, style: Style, here: bool) -> Strip:
-        # The mark keeps the cursor visible where colours are not.
+        # The mark keeps the cursor visible where colours are not. Sixteen colours have none that all the others can be read upon.
+        plain = here and self.app.current_theme.ansi
         segments = [Segment("▸" if here else " ", style)]
         for number, width in self._widths():
             column = self.columns[number]
             cell = column.cell(item) if item is not None else "…"
             text, look = (cell.text, cell.look) if isinstance(cell, Cell) else (cell, "")
-            cell_style = style + self.get_component_rich_style(f"table--{look}", partial=True) if look else style
+            cell_style = style + self.get_component_rich_style(f"table--{look}", partial=True) if look and not plain else style
             segments += [Segment(fit(_clean(text), width, column.align, column.shorten), cell_style), Segment(" " * GAP, style)]
         return Strip(segments)
 

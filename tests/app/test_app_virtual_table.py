@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from textual.app import App, ComposeResult
 
+from cvflow_tui.theme import THEMES
 from cvflow_tui.widgets.virtual_table import Cell, Column, VirtualTable
 from tests.app.conftest import screen_text, settle
 
@@ -26,7 +28,7 @@ class Rows(App[None]):
 
         columns: list[Column[int]] = [
             Column("name", number, 14, sort=lambda row: -row),
-            Column("odd", lambda row: Cell("odd" if row % 2 else "even", "muted"), 0),
+            Column("odd", lambda row: Cell("odd" if row % 2 else "even", "good"), 0),
             Column("far", lambda row: "wide", 10, hide_below=100),
         ]
         yield VirtualTable[int](columns, search=lambda row: f"row {row}", key=lambda row: row, empty="Nothing.\nDo something.")
@@ -66,6 +68,19 @@ async def test_a_move_inside_the_view_redraws_two_rows() -> None:
         await pilot.press("down")
         await settle(pilot)
         assert app.made == 2
+
+
+@pytest.mark.parametrize(("theme", "colours"), [("cvflow-ansi", 1), ("cvflow-dark", 2)])
+async def test_the_cursors_row_can_be_read_where_there_are_sixteen_colours(theme: str, colours: int) -> None:
+    app = Rows(3)
+    for each in THEMES:
+        app.register_theme(each)
+    app.theme = theme
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        here = table_of(app).render_line(1)
+        assert "even" in here.text
+        assert len({segment.style.color for segment in here if segment.style and segment.text.strip()}) == colours
 
 
 async def test_filter_sort_and_the_cursor() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cvflow_tui.backend.api import Services, build_api
+from cvflow_tui.backend.api import Services, build_api, guard
 from cvflow_tui.backend.api.errors import ErrorResponse
 from cvflow_tui.backend.api.guard import BODY_LIMIT
 from cvflow_tui.backend.client import DaemonClient
@@ -113,6 +113,31 @@ def test_web_pages_are_refused_with_every_method(ask: Ask, method: str, headers:
 
 def test_a_page_of_the_daemons_own_address_is_none_of_another_site(ask: Ask) -> None:
     assert ask(headers={"Origin": "http://127.0.0.1:9", "Sec-Fetch-Site": "same-origin"}).status_code == 200
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(app: httpx.ASGITransport, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "BODY_SECONDS", 0.05)
+    sent: list[Any] = []
+    told = iter([{"type": "http.request", "body": b"{", "more_body": True}])
+
+    async def receive() -> Any:
+        return next(told, None) or await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = {"host": "127.0.0.1", "authorization": f"Bearer {TOKEN}", "content-type": "application/json", "content-length": "9"}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/v1/shutdown",
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    asyncio.run(asyncio.wait_for(app.app(scope, receive, send), 10))
+    assert sent[0]["status"] == 408
+    assert (b"connection", b"close") in sent[0]["headers"]
+    assert json.loads(sent[1]["body"])["error"] == "the body did not come in 0.05 s"
 
 
 def test_forms_are_no_json(ask: Ask) -> None:

@@ -6,15 +6,20 @@ loopback (Origin, Sec-Fetch-Site, forms that are no JSON), other users of the ma
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cvflow_tui.backend.api.errors import ErrorResponse
 
 BODY_LIMIT = 8 * 1024 * 1024
 """Bytes of a request's body; nothing the daemon takes comes near it."""
+
+BODY_SECONDS = 30.0
+"""How long a body may take to come."""
 
 
 class Guard:
@@ -36,7 +41,7 @@ class Guard:
             door = {"WWW-Authenticate": "Bearer"} if status == 401 else None
             await ErrorResponse(message, "refused", status, headers=door)(scope, receive, send)
             return
-        await self._app(scope, receive, send)
+        await self._app(scope, _in_time(receive), send)
 
     def _refusal(self, path: str, headers: Headers) -> tuple[int, str] | None:
         named = headers.getlist("host")
@@ -62,6 +67,23 @@ class Guard:
         if int(length) and headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             return 415, "the body must be application/json"
         return None
+
+
+def _in_time(receive: Receive) -> Receive:
+    """`receive` whose body must have come in `BODY_SECONDS`; after it, whoever waits for the client to leave may wait."""
+    deadline, whole = asyncio.get_running_loop().time() + BODY_SECONDS, False
+
+    async def receive_in_time() -> Message:
+        nonlocal whole
+        try:
+            async with asyncio.timeout_at(None if whole else deadline):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, f"the body did not come in {BODY_SECONDS:g} s", {"Connection": "close"}) from None
+        whole = whole or not message.get("more_body", False)
+        return message
+
+    return receive_in_time
 
 
 def host_name(host: str) -> str:
