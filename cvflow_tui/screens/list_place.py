@@ -16,6 +16,7 @@ from cvflow_tui.widgets.virtual_table import VirtualTable
 
 T = TypeVar("T")
 
+
 class ListPlace(LookingPlace, Generic[T]):
     """A place whose work is a `VirtualTable`. Subclasses compose it with `compose_list` and look with `look`.
 

@@ -20,7 +20,7 @@ README = Path(__file__).resolve().parents[2] / "README.md"
 
 def test_the_path_without_the_app_works_as_printed(cvflow: Cvflow, tmp_path: Path) -> None:
     blocks = re.findall(r"```console\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
-    (path,) = [block for block in blocks if "cvflow install" in block]
+    (path,) = [block for block in blocks if "cvflow demo --pictures" in block]
     lines = [line for line in path.splitlines() if not line.startswith("export PATH")]
     environment = {**cvflow.environment, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     script = "\n".join(["set -euxo pipefail", *lines])
