@@ -7,6 +7,9 @@ STAMP := $(VENV)/.installed
 # Real processes on a machine that others use too: what failed is asked once more, with no test beside it, and said to have been.
 AGAIN = [ $$? -eq 1 ] && echo 'FAILED ONCE (above): the same tests again, one after the other' && $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
+# Half of a test is waiting for processes that it started.
+WORKERS := $(shell echo $$(( $$(nproc) < 3 ? 3 : 4 )))
+
 # Where it is set, every process that a test or a benchmark starts compiles all of cvflow anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -27,7 +30,7 @@ run: $(STAMP) ## Install into .venv and open the workstation on the demo project
 test: $(STAMP) ## Lint, types, import contracts, and every test
 	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -m alone || { $(AGAIN) -m alone; }
-	$(BIN)/python -m pytest -m 'not alone' -n auto --maxprocesses 4 --dist loadfile || { $(AGAIN) -m 'not alone'; }
+	$(BIN)/python -m pytest -m 'not alone' -n $(WORKERS) --dist loadfile || { $(AGAIN) -m 'not alone'; }
 
 quick: $(STAMP) ## The tests that take a second or less
 	$(BIN)/python -m pytest -m 'not slow'

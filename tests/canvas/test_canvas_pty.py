@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.terminal import Terminal
 
+pytestmark = pytest.mark.alone
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 RIGHT, DOWN, LEFT, BIG_RIGHT, BIG_DOWN = "\x1b[C", "\x1b[B", "\x1b[D", "\x1b[1;2C", "\x1b[1;2B"
 BIG_UP, BIG_LEFT = "\x1b[1;2A", "\x1b[1;2D"

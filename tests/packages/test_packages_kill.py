@@ -20,8 +20,6 @@ from cvflow_tui.home import Home
 
 from .parts import FileServer, packed, payload, sha256, tree, weight, write_package, write_wheel
 
-pytestmark = pytest.mark.alone
-
 KILLED = """
 import os, signal, sys
 from pathlib import Path

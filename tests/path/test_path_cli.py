@@ -17,7 +17,7 @@ from pycocotools.coco import COCO
 from tests.path.conftest import Cvflow
 from tests.support.processes import is_alive
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+pytestmark = pytest.mark.slow
 
 
 def free_port() -> int:

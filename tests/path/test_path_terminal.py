@@ -13,7 +13,7 @@ import pytest
 from tests.path.conftest import Cvflow
 from tests.support.terminal import Terminal
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 APP = [sys.executable, "-m", "cvflow_tui", "app"]
 RESTORED = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1003l")
