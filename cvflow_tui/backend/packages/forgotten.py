@@ -13,6 +13,7 @@ from pathlib import Path
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.distributions import distribution_of, is_known, known_mend
 from cvflow_tui.backend.packages.own_code import import_environment, run_own_code
+from cvflow_tui.backend.packages.source_tree import parse
 from cvflow_tui.model.mending import Mend
 
 _ABSENT = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
@@ -113,11 +114,8 @@ def _not_there(root: Path, class_paths: Sequence[str], python: Path, sdk: Path, 
 
 def _imports(file: Path) -> Iterator[tuple[str, int]]:
     """(module, level) of the imports of a file that run when it is imported."""
-    try:
-        body: list[ast.stmt] = ast.parse(file.read_bytes()).body
-    except (OSError, SyntaxError, ValueError, RecursionError):
-        return
-    waiting = list(body)
+    tree = parse(file)
+    waiting = list(tree.body) if tree is not None else []
     while waiting:
         statement = waiting.pop()
         if isinstance(statement, ast.Import):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 
+from cvflow_tui.backend.packages.source_tree import spelled
 from cvflow_tui.model.packages import Parameter
 from cvflow_tui.model.text import one_line
 
@@ -71,7 +72,7 @@ def _is_fields(argument: ast.arg, names: frozenset[str]) -> bool:
     """Whether an argument is meant for the form's fields: its hint says dict, or without one its name does."""
     if argument.annotation is None:
         return argument.arg in names
-    hint = ast.unparse(argument.annotation).lower()
+    hint = spelled(argument.annotation).lower()
     return "dict" in hint or "mapping" in hint
 
 

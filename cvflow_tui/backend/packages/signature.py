@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from cvflow_tui.backend.packages.originals import Method, fields_of, generation_of, shape_of
+from cvflow_tui.backend.packages.source_tree import parse, spelled
 from cvflow_tui.model.packages import Parameter
 from cvflow_tui.model.text import one_line
-
-SOURCE_LIMIT = 4 << 20
-"""Bytes of a source file that is worth parsing."""
 
 _DEPTH = 8
 """How many base classes are followed."""
@@ -64,18 +62,8 @@ def solver_classes(file: Path) -> list[str]:
     tree = parse(file)
     classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)] if tree else []
     answering = [node for node in classes if any(isinstance(each, Method) and each.name == "infer" for each in node.body)]
-    derived = [node for node in answering if any(ast.unparse(base).endswith("Solver") for base in node.bases)]
+    derived = [node for node in answering if any(spelled(base).endswith("Solver") for base in node.bases)]
     return [node.name for node in derived or answering]
-
-
-def parse(file: Path) -> ast.Module | None:
-    """A source file's tree; None for what is none."""
-    try:
-        if file.stat().st_size > SOURCE_LIMIT:
-            return None
-        return ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def _class(root: Path, module: Path, name: str, depth: int) -> _Class | None:
@@ -92,7 +80,7 @@ def _class(root: Path, module: Path, name: str, depth: int) -> _Class | None:
             found.methods |= parent.methods
             found.generation = parent.generation or found.generation
         elif isinstance(base, ast.Attribute):
-            found.generation = generation_of(ast.unparse(base)) or found.generation
+            found.generation = generation_of(spelled(base)) or found.generation
     found.methods |= {node.name: node for node in definition.body if isinstance(node, Method)}
     return found
 
@@ -133,7 +121,7 @@ def _parameter(argument: ast.arg, default: ast.expr | None) -> Parameter:
 
 def _annotation(node: ast.expr) -> str:
     """A type hint as text; one that is written as text already, without its quotes."""
-    return one_line(node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ast.unparse(node), 80)
+    return one_line(node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else spelled(node), 80)
 
 
 def _literal(node: ast.expr) -> Any:
@@ -141,5 +129,5 @@ def _literal(node: ast.expr) -> Any:
     try:
         value = ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return one_line(ast.unparse(node), 80)
+        return one_line(spelled(node), 80)
     return value if value is None or isinstance(value, bool | int | float | str | list) else one_line(repr(value), 80)

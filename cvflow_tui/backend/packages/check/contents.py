@@ -10,6 +10,7 @@ from pathlib import Path
 from cvflow_tui.backend.packages.describe import SKIPPED, is_relative
 from cvflow_tui.backend.packages.package import Package
 from cvflow_tui.backend.packages.scripts import DIGITS, find_scripts
+from cvflow_tui.backend.packages.source_tree import parse, spelled
 from cvflow_tui.backend.packages.trust import RISK, risk_of
 from cvflow_tui.backend.packages.weights import FOLDER, Weight
 from cvflow_tui.model.authoring import Finding, Level
@@ -20,7 +21,6 @@ WEIGHTS = frozenset({".onnx", ".safetensors", ".tflite", ".pb", ".caffemodel", "
 """What weights are called that nobody can load as code; for the others `trust.risk_of` knows the names."""
 
 _LABELLED = ("object-detection", "instance-segmentation", "keypoint-detection", "image-classification")
-_SOURCE_LIMIT = 4 << 20
 
 
 def label_findings(package: Package) -> Iterator[Finding]:
@@ -71,11 +71,7 @@ def script_findings(package: Package) -> Iterator[Finding]:
 def code_findings(package: Package) -> Iterator[Finding]:
     """Calls that run whatever a file says: unpickling without a guard."""
     for file in _files(package.root):
-        if file.suffix != ".py" or file.stat().st_size > _SOURCE_LIMIT:
-            continue
-        try:
-            tree = ast.parse(file.read_bytes())
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
+        if file.suffix != ".py" or (tree := parse(file)) is None:
             continue  # the import says so, if the file matters
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and (told := _unsafe(node)):
@@ -85,8 +81,8 @@ def code_findings(package: Package) -> Iterator[Finding]:
 
 def _unsafe(call: ast.Call) -> tuple[str, str] | None:
     """What is called and the mend, where a call unpickles without a guard."""
-    name = ast.unparse(call.func)
-    keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+    name = spelled(call.func)
+    keywords = {keyword.arg: spelled(keyword.value) for keyword in call.keywords}
     if name == "torch.load" and keywords.get("weights_only") != "True":
         return name, "add weights_only=True"
     if name in ("np.load", "numpy.load") and keywords.get("allow_pickle") == "True":
