@@ -181,6 +181,7 @@ def test_one_whose_port_was_taken_meanwhile_moves_unless_it_must_not(site: Site,
         taken.listen()
         second = again(site, first)
         assert second.port != first.port
+        assert f"it had port {first.port}, which somebody else has now" in site.supervisor.log(NAME).text
     site.supervisor.settings.change(NAME, {"port": str(second.port)})
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -191,6 +192,25 @@ def test_one_whose_port_was_taken_meanwhile_moves_unless_it_must_not(site: Site,
         assert f"port {second.port} is in use by" in (failed.error or "")
         with pytest.raises(RefusedError):
             site.supervisor.start(habit("Sleeper"))
+
+
+@pytest.mark.slow
+def test_a_restart_at_a_port_that_is_taken_leaves_what_serves(site: Site, habit: Habit, picture: bytes) -> None:
+    first = site.supervisor.start(habit("Sleeper"))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        site.supervisor.settings.change(NAME, {"port": str(port)})
+        (warning,) = site.supervisor.report(NAME, "tests/demo").warnings
+        with pytest.raises(RefusedError, match=rf"is set to have a port of its own, but port {port} is in use by .*port=NUMBER") as refused:
+            site.supervisor.restart(habit("Sleeper"))
+        assert warning == refused.value.message
+        assert site.supervisor.solvers()[0].pid == first.pid
+        assert site.client(NAME).infer(picture).status == 200
+    assert site.supervisor.report(NAME, "tests/demo").warnings == ()
+    assert site.supervisor.restart(habit("Sleeper")).port == port
+    assert site.supervisor.report(NAME, "tests/demo").warnings == ()
 
 
 @pytest.mark.slow

@@ -45,6 +45,7 @@ log = logging.getLogger(__name__)
 
 CACHED_SECONDS = 0.5
 _PACKAGE_ROOT = Path(__file__).resolve().parents[3]
+MOVED = "it had port {port}, which somebody else has now: it gets another one (cvflow set SOLVER port={port} has it wait for that one)"
 DIED = "its runner ended unexpectedly (see the log)"
 
 
@@ -144,12 +145,27 @@ class Supervisor:
         return self._look(run)
 
     def restart(self, spec: RunSpec) -> RunningSolver:
-        """Stop a solver that runs, and start it with its settings as they are now, at its old port if that is still free."""
+        """Stop a solver that runs, and start it with its settings as they are now, at its old port if that is still free.
+
+        Raises RefusedError where it is set to have a port that somebody else has: it serves on then as it did.
+        """
         with self._lock(spec.name):
             run = self._runs.get(spec.name)
+            self._check_port(spec.name, run)
             if run is not None:
                 self._clean(run)
             return self.start_near(spec, run.port if run is not None else None)
+
+    def _check_port(self, name: str, run: Run | None) -> None:
+        wanted = self.settings.get(name).port
+        if wanted is not None and (run is None or run.port != wanted or not run.lives()):
+            try:
+                ports.listen(wanted).close()
+            except RefusedError as error:
+                taken = error.message.partition(";")[0]
+                raise RefusedError(
+                    f"{name} is set to have a port of its own, but {taken}; another: cvflow set {name} port=NUMBER"
+                ) from error
 
     def exchange(self, spec: RunSpec, port: int | None = None) -> RunningSolver:
         """Have a solver serve by another specification (another version) with its settings as they are now, at the port it has.
@@ -162,6 +178,7 @@ class Supervisor:
             serves = run is not None and run.lives() and self._look(run).state in (SolverState.READY, SolverState.BUSY)
             if run is not None and serves and self._exchange(run, spec):
                 return self._wait(self._runs.get(spec.name) or run)
+            self._check_port(spec.name, run)
             if run is not None:
                 self._clean(run)
                 port = run.port or port
@@ -194,7 +211,7 @@ class Supervisor:
             except RefusedError:
                 if port is None or self.settings.get(spec.name).port is not None or self._runs.get(spec.name) is not None:
                     raise
-                log.warning("%s had port %d, which somebody else has now", spec.name, port)
+                self._say(spec.name, MOVED.format(port=port))
                 return self.start(spec, None, wait)
 
     def settle(self, name: str) -> None:
@@ -235,6 +252,10 @@ class Supervisor:
             check_devices(settings.gpu)
         except NoDevice as error:  # it may be plugged in later; until then the solver does not start
             warnings = (f"{error}: until it is there, {name} does not start",)
+        try:
+            self._check_port(name, run)
+        except CvflowError as error:
+            warnings += (error.message,)
         return SettingsReport(name, settings, chosen, tuple(variables), run is not None and run.lives(), pending, warnings)
 
     def stop(self, name: str) -> RunningSolver:
@@ -417,7 +438,7 @@ class Supervisor:
         try:
             return self._spawn(spec, port)
         except RefusedError:
-            log.warning("%s had port %d, which somebody else has now", spec.name, port)
+            self._say(spec.name, MOVED.format(port=port))
             return self._spawn(spec, None)
 
     def _give_up(self, run: Run, why: str) -> None:
