@@ -260,7 +260,9 @@ class PackagesScreen(ListPlace[Line]):
         if await self.cvflow.run_dialog(confirm(title, text, "return" if newer else "go back", "stay")):
             done = await self.cvflow.client.rollback(package.ref, restart=bool(serving))
             await self.look()
-            self.note(done.failure or f"{package.ref} {now} → {done.package.summary.version}")
+            if done.failure is not None:
+                self.notify(done.failure, title="Not done" if done.rolled_back else "", severity="error", markup=False, timeout=15)
+            self.note(f"{package.ref} {now} → {done.package.summary.version}" if not done.rolled_back else f"{package.ref} stays at {now}")
 
     # -- room
 

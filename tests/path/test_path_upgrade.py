@@ -119,6 +119,9 @@ def test_a_version_that_does_not_start_is_told_with_the_way_back(cvflow: Cvflow,
     cvflow.ok("rollback", "demo")
     cvflow.ok("start", "demo")
     assert says(cvflow, photographs) == "1.0.0"
+    forward = cvflow.run("rollback", "demo", "--restart")  # to 2.0.0, which is as broken as before
+    assert forward.returncode == 6 and forward.stderr.splitlines()[-1].endswith("lab/demo is at 1.0.0 again")
+    assert says(cvflow, photographs) == "1.0.0" and cvflow.json("list")[0]["version"] == "1.0.0"
 
 
 def test_where_neither_version_starts_both_reasons_are_told_and_who_is_not_served(

@@ -38,20 +38,28 @@ class Upgrader:
             return self._told(detail, serving, ())
         restarted, error = self._restart(serving, progress)
         if error is not None and request.rollback_on_failure and self._packages.kept(ref) is not None:
-            before, *_ = self._packages.roll_back(ref)
-            there = {solver.name for solver in self._serving(ref)} - set(restarted)
-            back, not_back = self._restart([each for each in serving if each.name not in there], progress, all_of_them=True)
-            told = self._told(before, serving, (*sorted(there), *back))
-            return replace(told, rolled_back=True, error=error, not_back=not_back)
+            return self._undo(ref, serving, restarted, error, progress)
         return replace(self._told(detail, serving, restarted), error=error)
 
     def roll_back(self, ref: str, restart: bool) -> Upgrade:
-        """Go to the version that was kept: back, or forward where a rollback was there before. Raises RefusedError where none is kept."""
+        """Go to the version that was kept: back, or forward where a rollback was there before. Raises RefusedError where none is kept.
+
+        Where a solver that serves is to be restarted and does not start with it, nothing changes (`Upgrade.rolled_back`).
+        """
         detail, before, forward = self._packages.roll_back(ref)
         serving = self._serving(detail.summary.ref)
         restarted, error = self._restart(serving, Progress()) if restart else ((), None)
-        told = self._told(detail, serving, restarted)
-        return replace(told, error=error, before=before, direction="forward" if forward else "back")
+        if error is not None:
+            return replace(self._undo(detail.summary.ref, serving, restarted, error, Progress()), before=before)
+        return replace(self._told(detail, serving, restarted), before=before, direction="forward" if forward else "back")
+
+    def _undo(self, ref: str, serving: list[RunningSolver], restarted: tuple[str, ...], error: str, progress: Progress) -> Upgrade:
+        """Return to the version before, which is kept: who does not serve it (any more) is restarted with it."""
+        before, *_ = self._packages.roll_back(ref)
+        there = {solver.name for solver in self._serving(ref)} - set(restarted)
+        back, not_back = self._restart([each for each in serving if each.name not in there], progress, all_of_them=True)
+        told = self._told(before, serving, (*sorted(there), *back))
+        return replace(told, rolled_back=True, error=error, not_back=not_back)
 
     def start(self, solver: SolverName, port: int | None, wait: bool) -> RunningSolver:
         """Start a solver; a version that starts is proven, of one that fails the first time the way back is named."""
