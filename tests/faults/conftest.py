@@ -125,6 +125,23 @@ class Bomb:
         return {"caption": "lit"}
 
 
+class Hider:
+    """Starts a process that nobody can tell from a stranger's: no parent, no session of ours, no variable, no open file."""
+
+    def infer(self, image, seconds: float = 600.0):
+        reading, writing = os.pipe()
+        if os.fork() == 0:
+            os.setsid()
+            pid = os.fork()
+            if pid:
+                os.write(writing, str(pid).encode())
+                os._exit(0)
+            os.closerange(0, 100)
+            os.execve("/bin/sleep", ["sleep", str(seconds)], {})
+        os.wait()
+        return {"caption": os.read(reading, 20).decode()}
+
+
 class Talker:
     """Writes numbered lines for as long as it lives."""
 

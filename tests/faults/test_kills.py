@@ -150,3 +150,28 @@ def test_a_fork_bomb_ends_with_its_solver(site: Site, habit: Habit, picture: byt
     site.supervisor.stop("tests/demo/bomb")
     assert [pid for pid in bomb if alive(pid)] == []
     assert not [child for child in psutil.Process().children(recursive=True) if child.pid in bomb and alive(child.pid)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["the worker is killed", "the solver is stopped"])
+def test_what_hides_from_everybody_ends_with_its_worker(site: Site, habit: Habit, picture: bytes, how: str) -> None:
+    client = site.start(habit("Hider"))
+    hidden = [int(client.infer(picture).json["caption"]) for _ in range(2)]
+    runner = psutil.Process(site.supervisor.solvers()[0].pid)
+    assert [psutil.Process(pid).ppid() for pid in hidden] == [runner.pid] * 2
+    if how == "the solver is stopped":
+        site.supervisor.stop("tests/demo/hider")
+    else:
+        workers = [child for child in runner.children() if child.pid not in hidden]
+        for worker in workers:
+            worker.kill()
+        until(lambda: client.infer(picture).status == 200, 15)
+    until(lambda: not any(map(psutil.pid_exists, hidden)), 15)
+
+
+@pytest.mark.slow
+def test_what_was_left_behind_and_ended_is_no_zombie(site: Site, habit: Habit, picture: bytes) -> None:
+    client = site.start(habit("Hider"))
+    hidden = [int(client.infer(picture, "?seconds=0").json["caption"]) for _ in range(3)]
+    until(lambda: not any(map(psutil.pid_exists, hidden)), 15)
+    assert client.infer(picture, "?seconds=0").status == 200

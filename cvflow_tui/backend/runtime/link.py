@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from cvflow_tui.backend.runtime.marks import kill_bearers
+from cvflow_tui.backend.runtime.orphans import ORPHANS
 from cvflow_tui.backend.runtime.outlet import Outlet
 from cvflow_tui.backend.runtime.worker import WORKER_MARK, Spawned
 from cvflow_tui.model.packages import Parameter
@@ -180,6 +181,7 @@ class WorkerLink(asyncio.Protocol):
         self._signal(signal.SIGKILL)
         status = self.process.wait()
         kill_bearers(WORKER_MARK, self._mark)  # what it started in sessions of their own
+        ORPHANS.worker_ended(self.process.pid)
         return status
 
     # -- asyncio.Protocol

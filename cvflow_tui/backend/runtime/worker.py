@@ -13,6 +13,7 @@ from typing import Any
 
 from cvflow_tui.backend.runtime.confine import confine
 from cvflow_tui.backend.runtime.devices import devices_of
+from cvflow_tui.backend.runtime.orphans import ORPHANS
 from cvflow_tui.backend.runtime.redaction import Redactor
 from cvflow_tui.backend.runtime.spec import RunSpec
 
@@ -121,6 +122,7 @@ def spawn(spec: RunSpec, niceness: int = 0, devices: Mapping[str, str] | None = 
     finally:
         theirs.close()
         os.close(writing)
+    ORPHANS.worker_began(process.pid)
     confine(process.pid, spec.settings)
     ours.setblocking(False)
     return Spawned(process, ours, reading, mark, Redactor(spec.environment.values()))

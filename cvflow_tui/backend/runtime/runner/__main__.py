@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cvflow_tui.backend.runtime.confine import no_new_privileges
 from cvflow_tui.backend.runtime.devices import NoDevice
+from cvflow_tui.backend.runtime.orphans import ORPHANS
 from cvflow_tui.backend.runtime.ports import agreed_address, is_loopback, listen
 from cvflow_tui.backend.runtime.spec import RunSpec
 from cvflow_tui.backend.runtime.worker import Spawned, spawn
@@ -61,6 +62,7 @@ def run(
     listening = _inherited(fd) if fd is not None else listen(port, host)
     os.umask(0o077)
     no_new_privileges()
+    ORPHANS.adopt()
     if fd is not None and os.getsid(0) != os.getpid():
         os.setsid()
     spawned: Spawned | None

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import uvicorn
 
+from cvflow_tui.backend.runtime.orphans import ORPHANS
 from cvflow_tui.backend.runtime.runner.app import make_app
 from cvflow_tui.backend.runtime.runner.direct import Direct
 from cvflow_tui.backend.runtime.runner.protocol import Intake
@@ -60,7 +61,7 @@ async def serve(service: Service, listening: socket.socket, *, by_hand: bool) ->
         loop.add_signal_handler(signal.SIGHUP, service.stop.set)
     service.main.open()
     watching = [asyncio.create_task(_stop(service, server)), asyncio.create_task(_announce(service, listening, by_hand))]
-    watching.append(asyncio.create_task(service.history.run()))
+    watching += [asyncio.create_task(service.history.run()), asyncio.create_task(ORPHANS.reap())]
     try:
         await server.serve(sockets=[listening])
     finally:
@@ -69,6 +70,7 @@ async def serve(service: Service, listening: socket.socket, *, by_hand: bool) ->
         await asyncio.gather(*watching, return_exceptions=True)
         failed = service.main.state is SolverState.FAILED
         await service.close()
+        ORPHANS.end()
         log.info("%s has ended", service.spec.name)
     return 6 if failed and by_hand else 0
 
