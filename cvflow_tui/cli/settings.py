@@ -87,7 +87,8 @@ def restart(session: Session, solver: str, quiet: bool, as_json: bool) -> None:
 def env() -> None:
     """Environment variables of workers: of a package's, or of one solver's.
 
-    Values can be set and not read: nothing shows them again, and they are taken out of logs and replies.
+    Values can be set and not read: nothing of cvflow shows them again, and they are taken out of logs and
+    errors. What a package answers with is its own: one that you give a secret to could tell it.
     """
 
 

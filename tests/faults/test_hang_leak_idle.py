@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
-from typing import Any
+import time
+from typing import Any, cast
 
 import pytest
 
+from cvflow_tui.backend.runtime.link import WorkerLink
+from cvflow_tui.backend.runtime.runner.watch import Watch
 from cvflow_tui.model.errors import PackageError
+from cvflow_tui.model.settings import SolverSettings
 from tests.faults.conftest import Habit
 from tests.runtime.helpers import Client, Reply, Site, alive, until, workers
 
@@ -120,6 +125,28 @@ def test_an_idle_solver_gives_its_memory_back_and_the_next_request_waits_for_it(
     assert len({reply.json["caption"] for reply in replies}) == 1
     until(lambda: client.status()["asleep"])
     assert site.supervisor.solvers()[0].asleep
+
+
+class Ready:
+    """A replica that has just become ready, and its link."""
+
+    active = 0
+    pid = os.getpid()
+
+    def overdue(self, seconds: float) -> list[asyncio.Future[list[Any]]]:
+        return []
+
+    def in_vain(self, seconds: float) -> bool:
+        return False
+
+    async def ping(self) -> None:
+        return
+
+
+async def test_who_has_only_just_loaded_is_not_idle_for_as_long_as_that_took() -> None:
+    began = time.monotonic()
+    verdict = await Watch(Ready(), cast(WorkerLink, Ready()), SolverSettings(keep_alive=0.4), lambda: 100.0).verdict()
+    assert verdict.sleep and time.monotonic() - began >= 0.4
 
 
 def test_a_solver_that_sleeps_can_be_stopped(site: Site, habit: Habit) -> None:

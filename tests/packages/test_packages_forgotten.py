@@ -123,3 +123,12 @@ def test_what_brings_the_same_modules_takes_the_place() -> None:
     )
     assert (stand_in("Dlib"), stand_in("dlib_bin"), stand_in("numpy")) == ("dlib-bin", None, None)
     assert Wish(("dlib",), added=("dlib-bin",)).lines == ("dlib-bin",)
+
+
+def test_what_a_module_of_ours_needs_of_others_counts_as_imported(tmp_path: Path) -> None:
+    """The published cvpm required pillow; whoever loads pictures with its utility went by that."""
+    file = tmp_path / "solver.py"
+    file.write_text(f"import cvpm\nfrom cvpm.utility import load_image_file\n{CLASS}")
+    assert imported(tmp_path, ["solver/Solver"]) == ["PIL", "cvpm"]
+    file.write_text(f"from cvpm.solver import Solver as Base\n{CLASS}")
+    assert imported(tmp_path, ["solver/Solver"]) == ["cvpm"]

@@ -21,6 +21,9 @@ _SECONDS = 60.0
 _FILES = 500
 """Files of a package that are read at most."""
 
+_NEED = {"cvpm.utility": "PIL.Image"}
+"""Modules that cvflow brings itself, and what they import of others': the published ones required it, and their users went by that."""
+
 _CODE = """\
 import sys
 del sys.path[0]
@@ -91,7 +94,7 @@ def imports_of(root: Path, class_paths: Sequence[str]) -> list[Imported]:
         if file in seen or not file.is_file() or not file.resolve().is_relative_to(root.resolve()):
             continue
         seen.add(file)
-        for name, level in _imports(file):
+        for name, level in _with_needs(_imports(file)):
             own = _own_files(root, file, name, level)
             waiting += own
             if not own and not level:
@@ -125,6 +128,13 @@ def _imports(file: Path) -> Iterator[tuple[str, int]]:
             yield from ((f"{statement.module or ''}.{alias.name}".strip("."), statement.level) for alias in statement.names)
         elif isinstance(statement, ast.ClassDef | ast.With):
             waiting += statement.body
+
+
+def _with_needs(names: Iterator[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+    for name, level in names:
+        yield name, level
+        if not level and name in _NEED:
+            yield _NEED[name], 0
 
 
 def _own_files(root: Path, file: Path, module: str, level: int) -> list[Path]:

@@ -54,7 +54,7 @@ class Watch:
         self._link = link
         self._settings = settings
         self._idle_for = idle_for
-        self._pinged = time.monotonic()
+        self._since = self._pinged = time.monotonic()
         self._ping: asyncio.Task[None] | None = None
 
     async def verdict(self) -> Verdict:
@@ -108,7 +108,8 @@ class Watch:
 
     def _idleness(self) -> Verdict | None:
         limit = self._settings.keep_alive
-        if limit is None or self._replica.active or self._idle_for() < limit:
+        # While it loaded, it could not be asked.
+        if limit is None or self._replica.active or min(self._idle_for(), time.monotonic() - self._since) < limit:
             return None
         return Verdict(f"nothing was asked for {limit:g} s", sleep=True)
 
