@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cvflow_tui.backend.packages.manifest import check_name, read_manifest
+from cvflow_tui.backend.packages.manifest import MOST_SOLVERS, check_name, read_manifest
 from cvflow_tui.backend.packages.package import load_package
 from cvflow_tui.backend.packages.requirements import read_requirements
 from cvflow_tui.model.errors import PackageError
@@ -130,6 +130,12 @@ def test_labels_from_a_list_and_from_a_file(tmp_path: Path) -> None:
         load_package(root)
     (root / "parts/l.txt").write_text("cat\n\n dog \r\n")
     assert load_package(root).solvers[0].labels == ("cat", "dog")
+
+
+def test_a_package_has_so_many_solvers_at_most(tmp_path: Path) -> None:
+    solvers = "".join(f'[[solvers]]\nname = "s{number}"\nclass = "a/b/C"\n' for number in range(MOST_SOLVERS + 1))
+    with pytest.raises(PackageError, match=rf"solvers: has more than {MOST_SOLVERS} entries"):
+        read_manifest(manifest(tmp_path, f'[package]\nname = "a"\n{solvers}'))
 
 
 @pytest.mark.parametrize("path", ["../outside.txt", "/etc/hostname", "link.txt"])

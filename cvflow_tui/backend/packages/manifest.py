@@ -19,6 +19,9 @@ from cvflow_tui.model.text import one_line
 MANIFESTS = ("cvpm.toml", "aid.toml")
 """File names of a manifest, the preferred one first."""
 
+MOST_SOLVERS = 256
+"""Of one package; each is read, shown and imported."""
+
 NO_VERSION = "0"
 """The version of a package that names none (the original ones never did)."""
 
@@ -163,7 +166,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     package: PackageTable
-    solvers: list[SolverTable] = Field(min_length=1)
+    solvers: list[SolverTable] = Field(min_length=1, max_length=MOST_SOLVERS)
     models: list[ModelTable] = []
 
     @model_validator(mode="after")
@@ -255,4 +258,6 @@ def _reason(told: Any, leaf: str) -> str:
         return f"is {one_line(repr(told['input']), 40)}: it must be {_KINDS[kind]}"
     if kind == "too_short":
         return f"is empty: add {_EXAMPLES.get(leaf, 'an entry')}"
+    if kind == "too_long":
+        return f"has more than {told['ctx']['max_length']} entries"
     return f"is {one_line(repr(told['input']), 40)}: {message[:1].lower()}{message[1:]}"

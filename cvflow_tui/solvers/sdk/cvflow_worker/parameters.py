@@ -134,9 +134,9 @@ def _convert(hint: Any, value: Any) -> Any:
     if hint is int:
         if isinstance(value, (bool, float)):
             raise ValueError
-        return int(value)
+        return int(_number(value))
     if hint is float:
-        number = float(value)
+        number = float(_number(value))
         if isinstance(value, bool) or not math.isfinite(number):
             raise ValueError
         return number
@@ -149,6 +149,13 @@ def _convert(hint: Any, value: Any) -> Any:
     if hint is str:
         return value if isinstance(value, str) else str(value)
     return _other(value)
+
+
+def _number(value: Any) -> Any:
+    """Python reads `1_0` and digits of every script; a request's numbers are written in plain ones."""
+    if isinstance(value, str) and ("_" in value or not value.isascii()):
+        raise ValueError
+    return value
 
 
 def _list(hint: Any, value: Any) -> Any:
