@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from cvflow_tui.app import CvflowApp
 
-_OTHERWISE = ("app.go", "app.palette", "app.leave", "app.help")
-"""Actions that stand in groups of their own, whatever keys of a place call them."""
+_OTHERWISE = ("app.go", "app.palette", "app.leave", "app.help", "digit(")
+"""Actions that stand in groups of their own, whatever keys of a place call them, or that mean nothing without their key: nine classes, of
+which `c` chooses one by its name."""
 _COMMON = ("filter", "toggle_side", "clear")
 """Actions that every place has."""
 

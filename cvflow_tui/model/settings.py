@@ -10,6 +10,8 @@ from typing import Any
 from cvflow_tui.model.errors import UsageError
 from cvflow_tui.model.packages import NAME
 
+NOTHING = "-"
+"""How a setting is written of which nothing is said."""
 START_SECONDS = 290.0
 LONGEST_START = 3600.0
 MOST_REPLICAS = 64
@@ -119,7 +121,7 @@ def read_size(text: str) -> int:
 def write_setting(name: str, value: object) -> str:
     """A setting's value as a person would write it."""
     if value is None or value == ():
-        return "-"
+        return NOTHING
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, tuple):

@@ -15,7 +15,7 @@ from cvflow_tui.widgets.figures import bytes_of, task_of
 from cvflow_tui.widgets.package_pane import PackagePane
 from cvflow_tui.widgets.virtual_table import Cell, Column, VirtualTable
 
-EMPTY = "The hub offers nothing.\n\ns installs from another source: a folder, file:, git+https:, git+file:"
+EMPTY = "The hub offers nothing.\n\ns installs from another source: a folder, https: (an archive), git+https:, git+ssh:, git+file:"
 
 
 def _name(package: PackageSummary) -> Cell:

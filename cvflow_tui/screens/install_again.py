@@ -32,7 +32,7 @@ def wrong(line: str) -> str | None:
 
 async def ask_request(app: App[Any]) -> InstallRequest | None:
     """Ask for a source, with options if need be."""
-    text = f"A folder, or file:, git+https: or git+file: (with @TAG or @COMMIT at the end, if you like), then options: {OPTIONS}."
+    text = f"NAME==VERSION of the hub, a folder, an archive (https:), or git+https:, git+ssh:, git+file: (@TAG or @COMMIT), then options: {OPTIONS}."
     line = await app.push_screen_wait(AskLine("Install from", text, suggester=PathSuggester(folders_only=True), check=wrong))
     return read_line(line) if line else None
 

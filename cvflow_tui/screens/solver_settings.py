@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from cvflow_tui.model.errors import UsageError
 from cvflow_tui.model.setting_words import MEANINGS
-from cvflow_tui.model.settings import SettingsReport, Variable, read_setting, setting_names, write_setting
+from cvflow_tui.model.settings import NOTHING, SettingsReport, Variable, read_setting, setting_names, write_setting
 from cvflow_tui.model.text import one_line
 from cvflow_tui.screens.dialogs import AskLine
 from cvflow_tui.screens.table_dialog import TableDialog
@@ -116,8 +116,8 @@ class SettingsScreen(TableDialog[bool]):
         example, meaning = MEANINGS[row.name]
         ask = AskLine(
             row.name,
-            f"{meaning[:1].upper()}{meaning[1:]}. Such as {example}; - for nothing said.",
-            row.value,
+            f"{meaning[:1].upper()}{meaning[1:]}. Such as {example}; empty: nothing is said.",
+            "" if row.value == NOTHING else row.value,
             check=partial(_wrong, row.name),
         )
         typed = await self.app.push_screen_wait(ask)
@@ -170,6 +170,8 @@ class SettingsScreen(TableDialog[bool]):
 
 
 def _wrong(name: str, line: str) -> str | None:
+    if not line:
+        return None
     try:
         read_setting(name, line)
     except UsageError as error:

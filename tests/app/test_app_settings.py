@@ -46,6 +46,22 @@ async def test_a_setting_is_taken_back(open_app: OpenApp, serving: FakeClient) -
         await wait_until(pilot, lambda: serving.chosen[SERVED] == {})
 
 
+async def test_what_is_not_set_begins_empty_and_empty_takes_back(open_app: OpenApp, serving: FakeClient) -> None:
+    async with open_app(serving, "monitor") as (app, pilot):
+        await wait_until(pilot, lambda: "nanodet" in screen_text(app))
+        await pilot.press("up", "e")
+        await wait_until(pilot, lambda: isinstance(app.screen, SettingsScreen) and "memory" in screen_text(app))
+        await pilot.press("down", "down", "enter")
+        await wait_until(pilot, lambda: isinstance(app.screen, AskLine))
+        await pilot.press(*"2G", "enter")
+        await wait_until(pilot, lambda: serving.chosen[SERVED] == {"memory": "2G"})
+        await wait_until(pilot, lambda: isinstance(app.screen, SettingsScreen))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: isinstance(app.screen, AskLine))
+        await pilot.press("ctrl+u", "enter")
+        await wait_until(pilot, lambda: serving.chosen[SERVED] in ({}, {"memory": ""}))
+
+
 async def test_a_variables_value_is_never_on_the_screen(open_app: OpenApp, serving: FakeClient) -> None:
     seen = ""
     async with open_app(serving, "monitor", (120, 40)) as (app, pilot):

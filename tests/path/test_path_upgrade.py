@@ -76,6 +76,9 @@ def test_a_running_solver_serves_the_old_version_until_it_is_restarted(cvflow: C
     publish(origin, "1.1.0")
     [plan] = cvflow.json("upgrade", "--dry-run")
     assert (plan["replaces"], plan["changes"]["distributions"], plan["findings"]) == ("1.0.0", [], [])
+    assert not any("go over" in step for step in plan["steps"])
+    [restarting] = cvflow.json("upgrade", "--dry-run", "--restart")
+    assert restarting["steps"][-1] == "have lab/demo/say go over to it, at its port"
     assert cvflow.json("list")[0]["version"] == "1.0.0"
     (done,) = cvflow.json("upgrade", "--yes")
     assert done["package"]["summary"]["version"] == "1.1.0" and done["previous"] == "1.0.0" and done["serving_old"] == ["lab/demo/say"]

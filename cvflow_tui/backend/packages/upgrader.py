@@ -23,7 +23,11 @@ class Upgrader:
 
     def plan(self, request: UpgradeRequest, caller: Circumstances | None = None) -> InstallPlan:
         """What an upgrade would change; changes nothing."""
-        return self._packages.plan(self._wanted(request), caller)
+        plan = self._packages.plan(self._wanted(request), caller)
+        if not (request.restart or request.rollback_on_failure):
+            return plan
+        serving = self._serving(plan.package.summary.ref)
+        return replace(plan, steps=(*plan.steps, *(f"have {solver.name} go over to it, at its port" for solver in serving)))
 
     def upgrade(self, request: UpgradeRequest, progress: Progress, caller: Circumstances | None = None) -> Upgrade:
         """Install another version over the one that is there, which is kept, and restart its solvers where that is asked.
