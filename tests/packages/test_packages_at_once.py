@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,6 +98,21 @@ def test_what_one_takes_away_while_another_comes(
         whole(service, home)
         service.remove("two")
         assert tree(home) == set() and state.rows("SELECT * FROM kept_versions") == []
+
+
+def test_what_is_removed_the_moment_it_is_installed_is_told_so(
+    service: PackageService, folders: dict[tuple[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install = service._installer.install
+
+    def install_and_lose_it(*given: Any) -> Any:
+        record = install(*given)
+        service.remove("one")
+        return record
+
+    monkeypatch.setattr(service._installer, "install", install_and_lose_it)
+    with pytest.raises(NotFoundError, match=r"one 1\.0\.0 was removed or replaced by somebody else meanwhile"):
+        service.install(str(folders["one", "1.0.0"]), Progress())
 
 
 @pytest.mark.slow

@@ -273,7 +273,13 @@ class PackageService:
         return replace(summary, vendor=record.vendor, name=record.name, version=record.version, size=record.size)
 
     def _detail(self, record: Record) -> PackageDetail:
-        package = self._package(record)
+        try:
+            package = self._package(record)
+        except PackageError as error:
+            now = self._stores.records.get(record.vendor, record.name)
+            if now is not None and now.path == record.path:
+                raise
+            raise NotFoundError(f"{record.ref} {record.version} was removed or replaced by somebody else meanwhile") from error
         summary = self._summary(record)
         found = detail_of(package, summary, path=str(record.path), commit=record.commit, more_warnings=record.warnings)
         back = way_back(self._stores.records.kept_of(record.vendor, record.name))
