@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from cvflow_tui.install_line import read_line, write_line
+from cvflow_tui.install_line import read_line
 from cvflow_tui.model.diagnosis import Finding
 from cvflow_tui.model.errors import UsageError
+from cvflow_tui.model.install_words import write_line
 from cvflow_tui.model.mending import Mend
 from cvflow_tui.model.packages import InstallRequest
 from cvflow_tui.screens.dialogs import AskLine
@@ -32,7 +33,8 @@ def wrong(line: str) -> str | None:
 
 async def ask_request(app: App[Any]) -> InstallRequest | None:
     """Ask for a source, with options if need be."""
-    text = f"NAME==VERSION of the hub, a folder, an archive (https:), or git+https:, git+ssh:, git+file: (@TAG or @COMMIT), then options: {OPTIONS}."
+    places = "NAME==VERSION of the hub, a folder, an archive (https:), or git+https:, git+ssh:, git+file: (@TAG or @COMMIT)"
+    text = f"{places}, then options: {OPTIONS}."
     line = await app.push_screen_wait(AskLine("Install from", text, suggester=PathSuggester(folders_only=True), check=wrong))
     return read_line(line) if line else None
 

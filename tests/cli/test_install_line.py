@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cvflow_tui.install_line import read_line, write_line
+from cvflow_tui.install_line import read_line
 from cvflow_tui.model.errors import UsageError
+from cvflow_tui.model.install_words import write_line
 from cvflow_tui.model.mending import Mend
 from cvflow_tui.model.packages import InstallRequest
 

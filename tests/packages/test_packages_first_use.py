@@ -10,8 +10,9 @@ import pytest
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.home import Home
-from cvflow_tui.install_line import read_line, write_line
+from cvflow_tui.install_line import read_line
 from cvflow_tui.model.errors import RefusedError
+from cvflow_tui.model.install_words import write_line
 from cvflow_tui.model.mending import Mend
 from cvflow_tui.model.packages import InstallRequest
 

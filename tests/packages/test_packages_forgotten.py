@@ -132,3 +132,11 @@ def test_what_a_module_of_ours_needs_of_others_counts_as_imported(tmp_path: Path
     assert imported(tmp_path, ["solver/Solver"]) == ["PIL", "cvpm"]
     file.write_text(f"from cvpm.solver import Solver as Base\n{CLASS}")
     assert imported(tmp_path, ["solver/Solver"]) == ["cvpm"]
+
+
+def test_the_command_has_all_that_was_typed(service: PackageService, tmp_path: Path, pip_of_the_test: Path) -> None:
+    write_wheel(pip_of_the_test, "opencv_python_headless", "1.0", {"cv2.py": b""})
+    write_wheel(pip_of_the_test, "six", "1.0", {"six.py": b""})
+    root = write_package(tmp_path / "p", source=f"import cv2{CLASS}")
+    with pytest.raises(PackageError, match=r"cvflow install \S+ --editable --with six --with opencv-python-headless --relax"):
+        service.install(InstallRequest(str(root), editable=True, requirements=("six",), relax=True), Progress())

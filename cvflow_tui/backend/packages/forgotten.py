@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import os
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,9 @@ from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.distributions import distribution_of, is_known, known_mend
 from cvflow_tui.backend.packages.own_code import import_environment, run_own_code
 from cvflow_tui.backend.packages.source_tree import parse
+from cvflow_tui.model.install_words import write_line
 from cvflow_tui.model.mending import Mend
+from cvflow_tui.model.packages import InstallRequest
 
 _ABSENT = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 _SECONDS = 60.0
@@ -41,15 +42,22 @@ for name in sys.argv[3:]:
 
 
 def mend(
-    error: str, root: Path, class_paths: Sequence[str], python: Path, sdk: Path, progress: Progress, source: str | None, work: Path
+    error: str,
+    root: Path,
+    class_paths: Sequence[str],
+    python: Path,
+    sdk: Path,
+    progress: Progress,
+    request: InstallRequest | None,
+    work: Path,
 ) -> tuple[str, Mend | None] | None:
     """What a user can do about an import that failed, as a sentence with the command, and as options; None where nothing is known.
 
-    `error` is the whole traceback, `source` what the user installs, `work` the folder of the install.
+    `error` is the whole traceback, `request` what the user installs and how, `work` the folder of the install.
     """
     absent = _ABSENT.search(error.rstrip().rpartition("\n")[2])
     if (option := known_mend(error)) is not None:
-        return f"try: {_command(source, option)}", option
+        return f"try: {_command(request, option)}", option
     if absent is None:
         return None
     named = absent[1].partition(".")[0]
@@ -58,7 +66,7 @@ def mend(
     if absent[1] not in found:
         return f"{named} is no part of the package, and no distribution that is known: ask its author", None
     option = Mend(tuple(dict.fromkeys(found.values())))
-    told = f"try: {_command(source, option)}"
+    told = f"try: {_command(request, option)}"
     guessed = [distribution for module, distribution in found.items() if not is_known(module)]
     return told + (f" ({', '.join(guessed)} is a guess by its name: look at it first)" if guessed else ""), option
 
@@ -152,5 +160,6 @@ def _own_files(root: Path, file: Path, module: str, level: int) -> list[Path]:
     return own
 
 
-def _command(source: str | None, option: Mend) -> str:
-    return f"cvflow install {shlex.quote(source) if source else 'SOURCE'} {option.words}"
+def _command(request: InstallRequest | None, option: Mend) -> str:
+    """The whole of it: whoever types that has lost nothing of what was typed before."""
+    return f"cvflow install {write_line(request, option) if request is not None else f'SOURCE {option.words}'}"

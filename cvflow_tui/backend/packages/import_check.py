@@ -9,6 +9,7 @@ from cvflow_tui.backend.packages.forgotten import mend
 from cvflow_tui.backend.packages.own_code import import_environment, run_own_code
 from cvflow_tui.backend.packages.package import Package
 from cvflow_tui.model.errors import PackageError
+from cvflow_tui.model.packages import InstallRequest
 from cvflow_tui.model.text import one_line
 
 SDK = Path(__file__).resolve().parents[2] / "solvers" / "sdk"
@@ -56,11 +57,11 @@ def imports_never(error: PackageError) -> bool:
 
 
 def check_imports(
-    package: Package, python: Path, progress: Progress, seconds: float = SECONDS, source: str | None = None, *, work: Path
+    package: Package, python: Path, progress: Progress, seconds: float = SECONDS, request: InstallRequest | None = None, *, work: Path
 ) -> None:
     """Import every solver's class with the package's own interpreter, in one process that is as confined as a worker.
 
-    `source` is what the user typed, `work` the folder of the install or check. Raises PackageError with the traceback's last line and,
+    `request` is what the user typed, `work` the folder of the install or check. Raises PackageError with the traceback's last line and,
     where something is known, the command that mends it; its `detail` is the whole traceback.
     """
     progress.step("checking that it imports")
@@ -77,7 +78,7 @@ def check_imports(
     who = f"{package.ref}: solver {failed.name!r} (class {failed.class_path})" if failed else f"{package.ref}: its solvers"
     lines = [line for line in output.splitlines() if line.strip()]
     if failed and lines:
-        known = mend(output, package.root, paths, python, SDK, progress, source, work)
+        known = mend(output, package.root, paths, python, SDK, progress, request, work)
         told, option = known or ("", None)
         message = f"{who} cannot be imported: {one_line(lines[-1], 300)}" + (f"; {told}" if told else "")
         raise PackageError(message, detail=output, mends=[option] if option else ())

@@ -272,7 +272,7 @@ class Installer:
             for solver in job.package.solvers:
                 write_runner(job.staged, installed_spec(record, job.package, solver, environment.python, [each.name for each in weights]))
             if not imports:
-                check_imports(job.package, environment.python, progress, source=job.request.source, work=job.work)
+                check_imports(job.package, environment.python, progress, request=job.request, work=job.work)
             progress.step("finishing")
             record = replace(record, size=files_size(job.staged))
             yield record, environment.python, weights
@@ -283,7 +283,7 @@ class Installer:
         Raises PackageError where weights are not what is missing: no module is to be looked for after gigabytes have come.
         """
         try:
-            check_imports(job.package, environment.python, progress, source=job.request.source, work=job.work)
+            check_imports(job.package, environment.python, progress, request=job.request, work=job.work)
         except PackageError as error:
             if not job.package.models or imports_never(error):
                 raise
