@@ -70,9 +70,9 @@ def _where(line: Line) -> Cell:
 
 
 COLUMNS: tuple[Column[Line], ...] = (
-    Column("package, solver", _name, 24),
+    Column("package, solver", _name, 24, least=12),
     Column("state", _state, 12),
-    Column("", _where, 0),
+    Column("", _where, 0, least=len("port 65535")),
     Column("task", lambda line: Cell(task_of(line.package.tasks) if line.solver is None else "", "muted"), 17, hide_below=90),
     Column("size", lambda line: bytes_of(line.package.size) if line.solver is None else "", 7, "right"),
 )
