@@ -139,7 +139,9 @@ def described(line: Line) -> str:
     entry = line.entry
     if entry.used_by:
         return f"{entry.shown}: of {', '.join(entry.used_by)}"
-    return f"{entry.shown}: nobody uses it" if line.freed is not None else entry.shown
+    if line.freed is not None:
+        return f"{entry.shown}: nobody uses it"
+    return f"{entry.shown}: its own files, in whole blocks of the disk, without its weights" if entry.kind == "package" else entry.shown
 
 
 def told_of_outside(usage: DiskUsage) -> str:

@@ -81,7 +81,9 @@ def _head(detail: PackageDetail) -> Iterable[Content]:
     if summary.tagline:
         yield _plain(summary.tagline)
     environment = "runs on the app's own Python" if detail.environment == "host" else "in an environment of its own"
-    facts = [summary.license or "no licence named", *([bytes_of(summary.size)] if summary.size is not None else []), environment]
+    with_weights = " with its weights" if detail.weights else ""
+    size = [f"{bytes_of(summary.size)}{with_weights}"] if summary.size is not None else []
+    facts = [summary.license or "no licence named", *size, environment]
     yield Content.styled(one_line(" · ".join(facts)), MUTED)
     for warning in detail.warnings:
         yield Content.styled(one_line(f"note: {warning}"), "$warning")

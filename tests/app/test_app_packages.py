@@ -158,6 +158,13 @@ async def test_what_uvs_cache_has_too_is_told(open_app: OpenApp, client: FakeCli
         assert "475 MB of it is shared: uv's cache or another folder has it too" in text
         assert "outside, uv's cache: 2.0 GB in /home/me/.cache/uv (cvflow prune --cache)" in text
         assert "8.0 MB of it nobody uses: p deletes it, after asking, freeing 3.0 MB" in text
+        await pilot.press("end")
+        await wait_until(pilot, lambda: "me/net 1.0: its own files, in whole blocks of the disk" in screen_text(app))
+
+
+async def test_the_size_of_a_package_says_what_is_in_it(open_app: OpenApp, client: FakeClient) -> None:
+    async with open_app(client, "packages", (160, 45)) as (app, pilot):
+        await wait_until(pilot, lambda: "3.7 MB with its weights" in screen_text(app))
 
 
 async def test_nothing_installed_says_what_to_do(open_app: OpenApp) -> None:
