@@ -15,6 +15,7 @@ from cvflow_tui.model.jobs import JobState
 from cvflow_tui.model.storage import DIGITS, DiskEntry, DiskUsage, Pruning
 from cvflow_tui.model.text import one_line
 from cvflow_tui.screens.dialogs import confirm
+from cvflow_tui.screens.freed import still_linked
 from cvflow_tui.screens.table_dialog import TableDialog
 from cvflow_tui.widgets.figures import bytes_of
 from cvflow_tui.widgets.key_words import KeyWords
@@ -40,18 +41,25 @@ def lines_of(usage: DiskUsage, prunable: Pruning) -> list[Line]:
     return [Line(entry, left.pop(entry.key, 0) if entry.key in unused else None) for entry in usage.entries]
 
 
-def _frees(line: Line) -> Cell:
-    """What pruning frees of it. A download's journal goes with its file, whose bytes are told there."""
+def _unused(line: Line) -> Cell:
+    """What pruning deletes of it. A download's journal goes with its file, whose bytes are told there."""
     return Cell("" if line.freed is None else bytes_of(line.freed) if line.freed else "goes too", "warn")
+
+
+def _shared_of(line: Line) -> Cell:
+    return Cell(bytes_of(line.entry.shared) if line.entry.shared else "", "muted")
 
 
 COLUMNS: tuple[Column[Line], ...] = (
     Column("size", lambda line: bytes_of(line.entry.bytes), 8, "right", sort=lambda line: line.entry.bytes),
     Column("what", lambda line: Cell(line.entry.kind, "muted"), 12, sort=lambda line: line.entry.kind),
-    Column("", lambda line: Cell(line.entry.name, "warn" if line.freed is not None else ""), 0, sort=lambda line: line.entry.name),
-    Column("used by", lambda line: Cell(", ".join(line.entry.used_by), "muted"), 26, hide_below=80),
+    Column(
+        "", lambda line: Cell(line.entry.name, "warn" if line.freed is not None else ""), 0, sort=lambda line: line.entry.name, least=22
+    ),
+    Column("used by", lambda line: Cell(", ".join(line.entry.used_by), "muted"), 26, hide_below=80, least=14),
     Column("sha256", lambda line: Cell(line.entry.digest[:DIGITS], "muted"), 8, hide_below=90),
-    Column("p frees", _frees, 8, "right", sort=lambda line: -1 if line.freed is None else line.freed),
+    Column("unused", _unused, 8, "right", sort=lambda line: -1 if line.freed is None else line.freed),
+    Column("shared", _shared_of, 8, "right", sort=lambda line: line.entry.shared),
 )
 
 
@@ -77,6 +85,7 @@ class DiskScreen(TableDialog[None]):
                 COLUMNS, key=lambda line: (line.entry.kind, line.entry.name, line.entry.digest), empty="Counting …", id="entries"
             )
             yield Static("", id="meaning", markup=False)
+            yield Static("", id="outside", markup=False)
             yield Static("", id="told", markup=False)
             yield KeyWords("Esc back", classes="dialog-keys")
 
@@ -88,9 +97,14 @@ class DiskScreen(TableDialog[None]):
     async def _count(self) -> None:
         usage, self._prunable = await self._client.disk(), await self._client.prunable()
         self.query_one(".dialog-title", Static).update(one_line(titled(usage), 120))
+        outside = self.query_one("#outside", Static)
+        outside.update(told_of_outside(usage))
+        outside.display = bool(usage.shared or usage.cache)
         self.query_one(VirtualTable).show(lines_of(usage, self._prunable))
         unused = self._prunable.bytes
-        told = f"{bytes_of(unused)} of it nobody uses: p deletes that, after asking{_shared(self._prunable)}"
+        told = f"{bytes_of(unused)} of it nobody uses: p deletes it, after asking"
+        if self._prunable.shared:
+            told += f", freeing {bytes_of(self._prunable.freed)}"
         self.say(told if self._prunable.entries else "nothing of it is unused")
         self.query_one(KeyWords).say("p prune   Esc back" if self._prunable.entries else "Esc back")
 
@@ -115,14 +129,9 @@ class DiskScreen(TableDialog[None]):
             self.say(job.step or "deleting …")
         await self._count()
         if job.state is JobState.DONE:
-            self.say(f"{bytes_of(unused.freed)} freed{_shared(unused)}")
+            self.say(f"{bytes_of(unused.freed)} freed{still_linked(unused.shared)}")
         else:
             self.say(job.error or "it did not end well", bad=True)
-
-
-def _shared(unused: Pruning) -> str:
-    """What the disk does not get back, and why."""
-    return f" · {bytes_of(unused.shared)} stays linked from uv's cache (cvflow prune --cache)" if unused.shared else ""
 
 
 def described(line: Line) -> str:
@@ -130,7 +139,20 @@ def described(line: Line) -> str:
     entry = line.entry
     if entry.used_by:
         return f"{entry.shown}: of {', '.join(entry.used_by)}"
-    return f"{entry.shown}: nobody uses it" if line.freed is not None else entry.shown
+    if line.freed is not None:
+        return f"{entry.shown}: nobody uses it"
+    return f"{entry.shown}: its own files, in whole blocks of the disk, without its weights" if entry.kind == "package" else entry.shown
+
+
+def told_of_outside(usage: DiskUsage) -> str:
+    """What deleting does not free, and what lies outside the home folder."""
+    lines = []
+    if usage.shared:
+        what = f"{bytes_of(usage.shared)} of it is shared"
+        lines.append(f"{what}: uv's cache or another folder has it too, and deleting it here frees nothing")
+    if usage.cache:
+        lines.append(one_line(f"outside, uv's cache: {bytes_of(usage.cache_bytes)} in {usage.cache} (cvflow prune --cache)", 200))
+    return "\n".join(lines)
 
 
 def titled(usage: DiskUsage) -> str:

@@ -13,6 +13,7 @@ from cvflow_tui.keymap import DIGITS
 from cvflow_tui.model.errors import CvflowError
 from cvflow_tui.model.packages import PackageSummary, UpgradeRequest
 from cvflow_tui.model.solvers import RunningSolver, SolverState
+from cvflow_tui.screens.freed import freed_by_removal, still_linked
 from cvflow_tui.screens.list_place import ListPlace
 from cvflow_tui.widgets.figures import bytes_of, task_of
 from cvflow_tui.widgets.package_pane import PackagePane
@@ -70,9 +71,9 @@ def _where(line: Line) -> Cell:
 
 
 COLUMNS: tuple[Column[Line], ...] = (
-    Column("package, solver", _name, 24),
+    Column("package, solver", _name, 24, least=12),
     Column("state", _state, 12),
-    Column("", _where, 0),
+    Column("", _where, 0, least=len("port 65535")),
     Column("task", lambda line: Cell(task_of(line.package.tasks) if line.solver is None else "", "muted"), 17, hide_below=90),
     Column("size", lambda line: bytes_of(line.package.size) if line.solver is None else "", 7, "right"),
 )
@@ -86,7 +87,8 @@ class PackagesScreen(ListPlace[Line]):
     ABOUT = (
         "What is installed. A solver serves its answers over HTTP on a port of this machine and goes on when the app is closed, "
         "unless you stop it. ● ready (2/3: two of its three workers), ◉ busy, ◌ starting, or asleep until it is asked, ◐ waits before it "
-        "tries again, ✗ failed, ○ stopped."
+        "tries again, ✗ failed, ○ stopped. Size: the length of the package's files and weights, without its environment; d tells what "
+        "the disk gives for each."
     )
     CSS_PATH = "hub.tcss"
     LOOK_EVERY = 2.0
@@ -107,6 +109,10 @@ class PackagesScreen(ListPlace[Line]):
         Binding("o", "toggle_side", "details", tooltip="Bring the package's details over, or put them away", id="packages.side"),
         *DIGITS,
     ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._weighing = False
 
     def compose_place(self) -> ComposeResult:
         """The list with its filter, and the pane."""
@@ -280,14 +286,25 @@ class PackagesScreen(ListPlace[Line]):
 
     def action_remove(self) -> None:
         """Ask, then remove."""
-        if line := self.table.current:
+        if (line := self.table.current) and not self._weighing:
             self.attempt(self._remove(line.package))
 
     async def _remove(self, package: PackageSummary) -> None:
         from cvflow_tui.screens.dialogs import confirm
 
-        uses = await self.cvflow.client.package_uses(package.ref)
-        text = f"Frees about {bytes_of(package.size)}, and its environment where no other package uses it."
+        self.status(f"counting what {package.ref} takes …")
+        # A large home folder takes a while: a second press meanwhile asks nothing more.
+        self._weighing = True
+        try:
+            uses, usage = await self.cvflow.client.package_uses(package.ref), await self.cvflow.client.disk()
+        finally:
+            self._weighing = False
+        self._count()
+        text = freed_by_removal(usage.going_with(package.ref))
+        if uses.environment:
+            text += f"\nIts environment stays for {', '.join(uses.environment)}"
+        if uses.weights:
+            text += f"\nSome of its weights stay for {', '.join(uses.weights)}"
         if uses.running:
             text += f"\nStops first: {', '.join(uses.running)}"
         if uses.projects:
@@ -296,4 +313,4 @@ class PackagesScreen(ListPlace[Line]):
             self.note(f"removing {package.ref} …")
             removal = await self.cvflow.client.remove(package.ref, force=bool(uses.projects))
             await self.look()
-            self.note(f"{removal.package} removed, {bytes_of(removal.freed_bytes)} freed")
+            self.note(f"{removal.package} removed, {bytes_of(removal.freed_bytes)} freed{still_linked(removal.shared_bytes)}")

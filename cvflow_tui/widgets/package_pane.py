@@ -81,7 +81,9 @@ def _head(detail: PackageDetail) -> Iterable[Content]:
     if summary.tagline:
         yield _plain(summary.tagline)
     environment = "runs on the app's own Python" if detail.environment == "host" else "in an environment of its own"
-    facts = [summary.license or "no licence named", *([bytes_of(summary.size)] if summary.size is not None else []), environment]
+    with_weights = " with weights" if detail.weights else ""
+    size = [f"{bytes_of(summary.size)}{with_weights}"] if summary.size is not None else []
+    facts = [summary.license or "no licence named", *size, environment]
     yield Content.styled(one_line(" · ".join(facts)), MUTED)
     for warning in detail.warnings:
         yield Content.styled(one_line(f"note: {warning}"), "$warning")
@@ -131,7 +133,9 @@ def _weights(detail: PackageDetail) -> Iterable[Content]:
     for weight in detail.weights:
         checked = "checked by sha256" if weight.sha256 else "no sha256: cannot be checked"
         size = f"{bytes_of(weight.size)} · " if weight.size is not None else ""
-        yield Content("  ") + _plain(weight.name) + Content.styled(one_line(f"{size}{checked}"), MUTED).pad_left(1)
+        # On a line of its own: beside the name it wraps to the pane's edge.
+        yield Content("  ") + _plain(weight.name)
+        yield Content("    ") + Content.styled(one_line(f"{size}{checked}"), MUTED)
 
 
 def _needs(detail: PackageDetail) -> Iterable[Content]:

@@ -34,6 +34,8 @@ class _Writer:
         self._bullet = ""
         self._style = ""
         self._cells: list[Content] | None = None
+        self._titles: list[Content] | None = None
+        self._rows = 0
 
     def write(self, tokens: list[Token]) -> Content:
         """All tokens, joined into one text."""
@@ -56,13 +58,27 @@ class _Writer:
             self._bullet = self._next_bullet()
         elif kind in ("blockquote_open", "blockquote_close"):
             self._quotes += 1 if kind.endswith("open") else -1
+        elif kind == "table_open":
+            self._titles, self._rows = None, 0
         elif kind == "tr_open":
             self._cells = []
         elif kind == "tr_close":
-            self._add(Content("   ").join(self._cells or []))
+            self._row(self._cells or [])
             self._cells = None
         else:
             self._leaf(token)
+
+    def _row(self, cells: list[Content]) -> None:
+        """A row as a few lines, each cell after its column's title: side by side they find no room in a pane."""
+        if self._titles is None:
+            self._titles = cells
+            return
+        self._rows += 1
+        for number, (title, cell) in enumerate(zip(self._titles, cells, strict=False)):
+            if number == 0:
+                self._add(Content.styled("• ", FAINT) + cell)
+            elif cell.plain:
+                self._add(Content("  ") + (Content.styled(f"{title.plain}: ", FAINT) if title.plain else Content("")) + cell)
 
     def _leaf(self, token: Token) -> None:
         kind = token.type
@@ -78,6 +94,8 @@ class _Writer:
         elif kind == "hr":
             self._add(Content.styled("─" * 24, FAINT))
         elif kind in ("heading_close", "paragraph_close", "table_close"):
+            if kind == "table_close" and not self._rows:
+                self._add(Content(" · ").join(self._titles or []))
             self._style = ""
             if not self._lists:
                 self._gap()

@@ -22,6 +22,8 @@ from cvflow_tui.widgets.table_order import Order
 T = TypeVar("T")
 GAP = 2
 """Blank cells between two columns."""
+NARROWEST = 4
+"""Cells that a column which takes what is left has at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,10 @@ class Cell:
 class Column(Generic[T]):
     """A column: how a row becomes a cell, how wide it is, how it sorts.
 
-    `width` in cells; 0 takes what is left (shared between all such columns). `hide_below`: the table's width under which the
-    column is not shown. `shorten`: what becomes of text that is too long. Text from outside needs no cleaning: the table does it.
+    `width` in cells; 0 takes what is left (shared between all such columns). `least`: down to how many cells it gives way where the
+    others have no room, the first column before the next; of a column that takes what is left: what the others give way for; 0 says
+    that it gives nothing. `hide_below`: the table's width under which the column is not shown. `shorten`: what becomes of text that
+    is too long. Text from outside needs no cleaning: the table does it.
     """
 
     title: str
@@ -47,6 +51,7 @@ class Column(Generic[T]):
     sort: Callable[[T], Any] | None = None
     hide_below: int = 0
     shorten: Callable[[str, int], str] = cut
+    least: int = 0
 
 
 def _clean(text: str) -> str:
@@ -322,16 +327,18 @@ class VirtualTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=Fals
         """(column, cells) of the columns that are shown."""
         total = self.scrollable_content_region.width
         able = [number for number, column in enumerate(self.columns) if column.hide_below <= total]
-        fixed = sum(self.columns[number].width for number in able) + GAP * (len(able) - 1) + 2
-        free = [number for number in able if self.columns[number].width == 0]
-        share, rest = divmod(max(0, total - fixed), len(free)) if free else (0, 0)
-        widths = []
+        width = {number: self.columns[number].width for number in able}
+        free = [number for number in able if width[number] == 0]
+        room = total - GAP * (len(able) - 1) - 2 - sum(width.values())
+        short = sum(max(NARROWEST, self.columns[number].least) for number in free) - room
         for number in able:
-            width = self.columns[number].width
-            if width == 0:
-                width, rest = max(4, share + (1 if rest > 0 else 0)), rest - 1
-            widths.append((number, width))
-        return widths
+            if short > 0 and width[number] > (least := self.columns[number].least) > 0:
+                given = min(short, width[number] - least)
+                width[number], short, room = width[number] - given, short - given, room + given
+        share, rest = divmod(max(0, room), len(free)) if free else (0, 0)
+        for place, number in enumerate(free):
+            width[number] = max(NARROWEST, share + (1 if place < rest else 0))
+        return list(width.items())
 
     def render_line(self, y: int) -> Strip:
         """One line: the titles, a row, or what an empty table says."""

@@ -154,6 +154,8 @@ class FakeClient(DaemonClient):
         self.chosen: dict[str, dict[str, str]] = {}
         self.secrets: dict[Variable, str] = {}
         self.disk_entries: tuple[DiskEntry, ...] = ()
+        self.cache_bytes = 0
+        self.removal_shares = 0
         self.newest = ""
         self.older: tuple[HubVersion, ...] = ()
         """Versions of every package of the hub beside its newest."""
@@ -296,7 +298,7 @@ class FakeClient(DaemonClient):
         stopped = tuple(name for name in self.running if name.startswith(f"{ref}/"))
         for name in stopped:
             del self.running[name]
-        return Removal(ref, detail.summary.size or 0, stopped)
+        return Removal(ref, detail.summary.size or 0, stopped, self.removal_shares)
 
     # -- jobs
 
@@ -454,12 +456,14 @@ class FakeClient(DaemonClient):
 
     async def disk(self) -> DiskUsage:
         """What was put there."""
-        return DiskUsage("/home/me/cvflow", sum(entry.bytes for entry in self.disk_entries), 52_000_000_000, self.disk_entries)
+        total = sum(entry.bytes for entry in self.disk_entries)
+        cache = ("/home/me/.cache/uv", self.cache_bytes) if self.cache_bytes else ("", 0)
+        return DiskUsage("/home/me/cvflow", total, 52_000_000_000, self.disk_entries, *cache)
 
     async def prunable(self) -> Pruning:
         """The entries that no package shares."""
         unused = tuple(entry for entry in self.disk_entries if entry.kind in ("kept version", "download"))
-        return Pruning(unused, sum(entry.bytes for entry in unused))
+        return Pruning(unused, sum(entry.bytes for entry in unused), shared=sum(entry.shared for entry in unused))
 
     async def prune(self) -> Job:
         """Gone at once."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from cvflow_tui.app import CvflowApp
 from cvflow_tui.model.errors import PackageError
 from cvflow_tui.model.packages import UpgradeRequest
 from cvflow_tui.model.solvers import SolverState
@@ -17,6 +18,12 @@ from tests.app.conftest import SIZES, OpenApp, screen_text, settle, wait_until
 from tests.app.fake_client import FakeClient, default_hub
 
 
+def dialog_text(app: CvflowApp) -> str:
+    """What stands in the dialog, without the screen around it."""
+    at = app.screen.query_one(".dialog").region
+    return "\n".join(line[at.x : at.right] for line in screen_text(app).splitlines()[at.y : at.bottom])
+
+
 async def test_packages_with_their_solvers(open_app: OpenApp, client: FakeClient) -> None:
     for size in SIZES:
         async with open_app(client, "packages", size) as (app, _):
@@ -25,6 +32,18 @@ async def test_packages_with_their_solvers(open_app: OpenApp, client: FakeClient
             assert "   detect" in text
             assert "○ stopped" in text
             assert "2 packages · no solvers running" in text
+
+
+@pytest.mark.parametrize("columns", [80, 100, 110, 120, 130])
+async def test_port_version_and_size_can_be_read_beside_the_details(open_app: OpenApp, client: FakeClient, columns: int) -> None:
+    await client.start_solver("cvflow/nanodet/detect")
+    async with open_app(client, "packages", (columns, 30)) as (app, pilot):
+        await wait_until(pilot, lambda: "● ready" in screen_text(app))
+        title, first, second, third = [line.partition("│")[0].split() for line in screen_text(app).splitlines()[1:5]]
+        assert title[-1] == "size"
+        assert first[:2] == ["▸cvflow/nanodet", "1.0.0"] and first[-2:] == ["3.7", "MB"]
+        assert second == ["detect", "●", "ready", "port", "41000"]
+        assert third[:2] == ["cvflow/mobilenet", "0.9.1"] and third[-2:] == ["14.2", "MB"]
 
 
 async def test_one_key_starts_and_stops(open_app: OpenApp, client: FakeClient) -> None:
@@ -89,7 +108,6 @@ async def test_removing_asks_and_names_what_is_freed_and_stopped(open_app: OpenA
         await pilot.press("x")
         await wait_until(pilot, lambda: isinstance(app.screen, Choice))
         assert "Remove cvflow/nanodet 1.0.0?" in screen_text(app)
-        assert "3.7 MB" in screen_text(app)
         assert "Stops first: cvflow/nanodet/detect" in screen_text(app)
         await pilot.press("enter")  # the cursor stands on "keep"
         await wait_until(pilot, lambda: isinstance(app.screen, Place))
@@ -100,6 +118,59 @@ async def test_removing_asks_and_names_what_is_freed_and_stopped(open_app: OpenA
         await wait_until(pilot, lambda: "cvflow/nanodet removed, 3.7 MB freed" in screen_text(app))
         assert client.called("remove") == [("cvflow/nanodet", False)]
         assert app.screen.query_one(VirtualTable).shown == 2
+
+
+async def test_removing_tells_what_the_disk_gets_back(open_app: OpenApp, client: FakeClient) -> None:
+    client.disk_entries = (
+        DiskEntry("environment", "3f", 400_000_000, ("cvflow/nanodet 1.0.0", "cvflow/nanodet 0.9.0"), shared=390_000_000),
+        DiskEntry("environment", "4a", 70_000_000, ("cvflow/nanodet 1.0.0", "cvflow/mobilenet 0.9.1"), shared=70_000_000),
+        DiskEntry("weight", "nanodet.onnx", 3_700_000, ("cvflow/nanodet 1.0.0",), digest="a1" * 32),
+        DiskEntry("package", "cvflow/nanodet 1.0.0", 65_536),
+        DiskEntry("package", "cvflow/nanodet_plus 1.0.0", 900_000_000),
+        DiskEntry("kept version", "cvflow/nanodet 0.9.0", 40_000),
+    )
+    client.removal_shares = 390_000_000
+    async with open_app(client, "packages") as (app, pilot):
+        await pilot.press("x")
+        await wait_until(pilot, lambda: isinstance(app.screen, Choice))
+        told = " ".join(screen_text(app).split())
+        assert "Frees about 13.8 MB." in told
+        assert "its environment 400 MB, weights 3.7 MB, its own files 65.5 kB, kept versions 40.0 kB." in told
+        assert "390 MB of that is shared: uv's cache or another folder has it too, and deleting it here frees nothing." in told
+        await pilot.press("y")
+        await wait_until(pilot, lambda: "390 MB stays linked from uv's cache" in screen_text(app))
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_what_uvs_cache_has_too_is_told(open_app: OpenApp, client: FakeClient, size: tuple[int, int]) -> None:
+    client.disk_entries = (
+        DiskEntry("environment", "3f", 482_000_000, ("me/net 1.0",), shared=470_000_000),
+        DiskEntry("kept version", "cvflow/nanodet 0.9.0", 8_000_000, shared=5_000_000),
+        DiskEntry("package", "me/net 1.0", 65_536),
+    )
+    client.cache_bytes = 2_000_000_000
+    async with open_app(client, "packages", size) as (app, pilot):
+        await pilot.press("d")
+        await wait_until(pilot, lambda: "p prune" in screen_text(app))
+        text = " ".join(dialog_text(app).replace("▸", " ").split())
+        assert "environment 3f" in text and "482 MB" in text and "470 MB" in text
+        assert "8.0 MB kept version cvflow/nanodet 0.9.0 8.0 MB 5.0 MB" in text
+        assert "475 MB of it is shared: uv's cache or another folder has it too" in text
+        assert "outside, uv's cache: 2.0 GB in /home/me/.cache/uv (cvflow prune --cache)" in text
+        assert "8.0 MB of it nobody uses: p deletes it, after asking, freeing 3.0 MB" in text
+        await pilot.press("end")
+        await wait_until(pilot, lambda: "me/net 1.0: its own files, in whole blocks of the disk" in screen_text(app))
+
+
+async def test_the_size_of_a_package_says_what_is_in_it(open_app: OpenApp, client: FakeClient) -> None:
+    async with open_app(client, "packages", (160, 45)) as (app, pilot):
+        await wait_until(pilot, lambda: "3.7 MB with weights" in screen_text(app))
+
+
+async def test_what_is_told_of_a_weight_stands_under_its_name(open_app: OpenApp, client: FakeClient) -> None:
+    async with open_app(client, "packages", (100, 40)) as (app, pilot):
+        await wait_until(pilot, lambda: "│   nanodet.onnx\n" in screen_text(app))
+        assert "│     3.7 MB · checked by sha256\n" in screen_text(app)
 
 
 async def test_nothing_installed_says_what_to_do(open_app: OpenApp) -> None:
@@ -196,7 +267,7 @@ async def test_what_takes_room_and_what_could_go(open_app: OpenApp, client: Fake
     async with open_app(client, "packages", size) as (app, pilot):
         await pilot.press("d")
         await wait_until(pilot, lambda: "117 MB in /home/me/cvflow · 52.0 GB free" in screen_text(app))
-        rows = [" ".join(line.replace("▸", " ").split()) for line in screen_text(app).splitlines() if "MB" in line]
+        rows = [" ".join(line.replace("▸", " ").split()) for line in dialog_text(app).splitlines() if "MB" in line]
         wide = size[0] > 100
         assert [row for row in rows if "net.onnx" in row] == [
             f"5.0 MB weight net.onnx{' me/net 1.0 a1a1a1a1' if wide else ''}",

@@ -24,6 +24,15 @@ def test_markdown_becomes_calm_text() -> None:
     ]
 
 
+def test_a_tables_cells_are_told_under_their_titles() -> None:
+    text = readme("Before\n\n| solver | **task** | |\n|---|---|---|\n| `classify` | classes | x |\n| encode | | |\n\nAfter\n").plain
+    assert text.splitlines() == ["Before", "", "• classify", "  task: classes", "  x", "• encode", "", "After"]
+
+
+def test_a_table_of_titles_alone_is_shown() -> None:
+    assert readme("| a | b |\n|---|---|\n").plain == "a · b"
+
+
 def test_markup_html_links_and_escapes_are_shown_not_obeyed() -> None:
     text = readme(
         "[red]plain[/red] <b>bold</b> [here](https://example.org/x) ![cat](cat.png)\n\n<script>x</script>\n\n\x1b[31mred\x1b]0;t\x07"

@@ -11,6 +11,7 @@ import pytest
 from textual.pilot import Pilot
 
 from cvflow_tui.model.solvers import SolverState
+from cvflow_tui.model.storage import DiskEntry
 from tests.app.conftest import SIZES, app_with, settle
 from tests.app.fake_client import FakeClient
 
@@ -25,6 +26,11 @@ def serving() -> FakeClient:
     client.change_solver(
         "cvflow/mobilenet/classify",
         lambda solver: replace(solver, state=SolverState.FAILED, port=None, pid=None, error="mobilenet.onnx: no such file"),
+    )
+    client.disk_entries = (
+        DiskEntry("environment", "3f", 400_000_000, ("cvflow/nanodet 1.0.0",), shared=390_000_000),
+        DiskEntry("weight", "nanodet.onnx", 3_720_000, ("cvflow/nanodet 1.0.0",)),
+        DiskEntry("package", "cvflow/nanodet 1.0.0", 65_536),
     )
     return client
 

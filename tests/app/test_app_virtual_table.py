@@ -144,3 +144,24 @@ async def test_columns_that_do_not_fit_are_left_out() -> None:
             await settle(pilot)
             assert ("wide" in screen_text(app)) is there
             assert all(len(line) <= width for line in screen_text(app).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("width", "cells"),
+    [(60, [20, 10, 18, 4]), (48, [16, 10, 10, 4]), (40, [8, 10, 10, 4]), (38, [8, 8, 10, 4]), (34, [8, 6, 8, 4]), (26, [8, 6, 4, 4])],
+)
+async def test_columns_give_way_to_what_must_be_read(width: int, cells: list[int]) -> None:
+    class Tight(Rows):
+        def compose(self) -> ComposeResult:
+            columns: list[Column[int]] = [
+                Column("name", str, 20, least=8),
+                Column("state", str, 10, least=6),
+                Column("port", str, 0, least=10),
+                Column("size", str, 4),
+            ]
+            yield VirtualTable[int](columns)
+
+    app = Tight(3)
+    async with app.run_test(size=(width, 10)) as pilot:
+        await settle(pilot)
+        assert [cells for _, cells in table_of(app)._widths()] == cells
