@@ -267,7 +267,7 @@ class LogPanel(Vertical):
     def tell(self) -> None:
         """Say what is shown."""
         view, name = self.view, self.name
-        view.empty = "It has said nothing yet." if name else ""
+        view.empty = self._follower.empty if self._follower else ""
         parts = []
         if name:
             parts = self._search_told() or [f"log of {name}"]

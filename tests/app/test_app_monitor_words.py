@@ -1,0 +1,60 @@
+"""Monitor: what it says is so, and what it does not know yet it does not say."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from cvflow_tui.model.errors import RemoteError
+from cvflow_tui.model.solvers import LogChunk
+from tests.app.conftest import SERVED as NAME
+from tests.app.conftest import OpenApp, screen_text, wait_until
+from tests.app.fake_client import FakeClient
+
+
+class SlowLogs(FakeClient):
+    """The fake daemon, whose logs answer when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+
+    async def solver_log(
+        self, name: str, *, offset: int | None = None, limit: int = 65536, wait: float = 0.0, file: str = "", until: int | None = None
+    ) -> LogChunk:
+        await self.gate.wait()
+        if (error := self.fail.pop("log", None)) is not None:
+            raise error
+        return await super().solver_log(name, offset=offset, limit=limit, wait=wait, file=file, until=until)
+
+
+async def test_a_log_says_that_it_is_read_until_its_first_answer(open_app: OpenApp) -> None:
+    client = SlowLogs()
+    await client.start_solver(NAME)
+    async with open_app(client, "monitor") as (app, pilot):
+        await wait_until(pilot, lambda: "reading …" in screen_text(app))
+        assert "It has said nothing yet." not in screen_text(app)
+        client.gate.set()
+        await wait_until(pilot, lambda: "line 60" in screen_text(app))
+        assert "reading …" not in screen_text(app)
+
+
+async def test_an_empty_log_says_so_once_it_was_read(open_app: OpenApp) -> None:
+    client = SlowLogs()
+    await client.start_solver(NAME)
+    client.logs[NAME] = ""
+    async with open_app(client, "monitor") as (app, pilot):
+        await wait_until(pilot, lambda: "reading …" in screen_text(app))
+        client.gate.set()
+        await wait_until(pilot, lambda: "It has said nothing yet." in screen_text(app))
+
+
+async def test_a_log_that_could_not_be_read_is_read_when_it_is_come_to_again(open_app: OpenApp) -> None:
+    client = SlowLogs()
+    await client.start_solver(NAME)
+    client.fail["log"] = RemoteError("the disk does not answer")
+    client.gate.set()
+    async with open_app(client, "monitor") as (app, pilot):
+        await wait_until(pilot, lambda: "It could not be read." in screen_text(app))
+        client.change_solver(NAME, lambda solver: replace(solver, rate=9.9))
+        await wait_until(pilot, lambda: "line 60" in screen_text(app))
