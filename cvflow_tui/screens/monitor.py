@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -33,14 +34,22 @@ TALL = 34
 PROCESS_BELOW = 110
 """Columns under which the process id and the uptime stand on the status line."""
 
+
+def _measured(figure: Callable[[RunningSolver], str]) -> Callable[[RunningSolver], str]:
+    """The figure of a solver's process; where there is none, nothing was measured, and 0 would be made up."""
+    return lambda solver: figure(solver) if solver.pid else "–"
+
+
 COLUMNS: tuple[Column[RunningSolver], ...] = (
     Column("state", state_cell, 11, sort=lambda solver: solver.state.value),
     Column("port", lambda solver: str(solver.port or "–"), 5, "right", sort=lambda solver: solver.port or 0),
     Column("pid", lambda solver: str(solver.pid or "–"), 7, "right", sort=lambda solver: solver.pid or 0, hide_below=PROCESS_BELOW),
-    Column("up", lambda solver: seconds_of(solver.uptime), 9, "right", sort=lambda solver: solver.uptime, hide_below=PROCESS_BELOW),
-    Column("cpu", lambda solver: f"{solver.cpu:.0f} %", 5, "right", sort=lambda solver: solver.cpu),
-    Column("memory", lambda solver: bytes_of(solver.rss), 7, "right", sort=lambda solver: solver.rss),
-    Column("req/s", lambda solver: f"{solver.rate:.1f}", 5, "right", sort=lambda solver: solver.rate),
+    Column(
+        "up", _measured(lambda solver: seconds_of(solver.uptime)), 9, "right", sort=lambda solver: solver.uptime, hide_below=PROCESS_BELOW
+    ),
+    Column("cpu", _measured(lambda solver: f"{solver.cpu:.0f} %"), 5, "right", sort=lambda solver: solver.cpu),
+    Column("memory", _measured(lambda solver: bytes_of(solver.rss)), 7, "right", sort=lambda solver: solver.rss),
+    Column("req/s", _measured(lambda solver: f"{solver.rate:.1f}"), 5, "right", sort=lambda solver: solver.rate),
     Column("p50", lambda solver: millis_of(solver.p50), 6, "right", sort=lambda solver: solver.p50 or 0.0),
     Column("p95", lambda solver: millis_of(solver.p95), 6, "right", sort=lambda solver: solver.p95 or 0.0),
 )

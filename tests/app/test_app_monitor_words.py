@@ -6,10 +6,14 @@ import asyncio
 from dataclasses import replace
 
 from cvflow_tui.model.errors import RemoteError
-from cvflow_tui.model.solvers import LogChunk
+from cvflow_tui.model.solvers import LogChunk, SolverState
 from tests.app.conftest import SERVED as NAME
-from tests.app.conftest import OpenApp, screen_text, wait_until
+from tests.app.conftest import OpenApp, screen_text, settle, wait_until
 from tests.app.fake_client import FakeClient
+
+
+def row_of(app: object, name: str) -> str:
+    return next(line for line in screen_text(app).splitlines() if name in line)  # type: ignore[arg-type]
 
 
 class SlowLogs(FakeClient):
@@ -58,3 +62,20 @@ async def test_a_log_that_could_not_be_read_is_read_when_it_is_come_to_again(ope
         await wait_until(pilot, lambda: "It could not be read." in screen_text(app))
         client.change_solver(NAME, lambda solver: replace(solver, rate=9.9))
         await wait_until(pilot, lambda: "line 60" in screen_text(app))
+
+
+async def test_a_solver_without_a_process_has_no_figures(open_app: OpenApp, serving: FakeClient) -> None:
+    def failed(state: SolverState) -> None:
+        gone = {"port": None, "pid": None, "uptime": 0.0, "cpu": 0.0, "rss": 0, "rate": 0.0, "p50": None, "p95": None}
+        serving.change_solver(NAME, lambda solver: replace(solver, state=state, error="no weights", **gone))
+
+    failed(SolverState.FAILED)
+    async with open_app(serving, "monitor", (130, 36)) as (app, pilot):
+        await wait_until(pilot, lambda: "✗ failed" in screen_text(app))
+        assert row_of(app, "✗ failed").split()[-8:] == ["–"] * 8
+        failed(SolverState.BACKOFF)
+        await wait_until(pilot, lambda: "◐ backoff" in screen_text(app))
+        assert row_of(app, "◐ backoff").split()[-8:] == ["–"] * 8
+        await pilot.press("o")
+        await settle(pilot)
+        assert "up 0 s" not in screen_text(app)
