@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from cvflow_tui.model.errors import RemoteError
 from cvflow_tui.model.solvers import LogChunk, SolverState
+from cvflow_tui.screens.monitor_log import LogPanel
+from cvflow_tui.widgets.log_view import LogView
 from tests.app.conftest import SERVED as NAME
 from tests.app.conftest import OpenApp, screen_text, settle, wait_until
 from tests.app.fake_client import FakeClient
@@ -79,3 +81,18 @@ async def test_a_solver_without_a_process_has_no_figures(open_app: OpenApp, serv
         await pilot.press("o")
         await settle(pilot)
         assert "up 0 s" not in screen_text(app)
+
+
+async def test_what_has_the_focus_is_marked(open_app: OpenApp, serving: FakeClient) -> None:
+    async with open_app(serving, "monitor", (80, 24)) as (app, pilot):
+        await wait_until(pilot, lambda: "line 60" in screen_text(app))
+        head = app.screen.query_one(LogPanel).query_one("#log-head")
+        before = head.styles.background
+        assert " log of" in screen_text(app) and "▸ log of" not in screen_text(app)
+        await pilot.press("tab")
+        assert isinstance(app.focused, LogView)
+        await wait_until(pilot, lambda: "▸ log of" in screen_text(app))
+        assert head.styles.background != before
+        await pilot.press("tab")
+        await wait_until(pilot, lambda: "▸ log of" not in screen_text(app))
+        assert head.styles.background == before
