@@ -18,11 +18,12 @@ from cvflow_tui.model.solvers import RunningSolver
 from cvflow_tui.screens.annotate.words import plural
 from cvflow_tui.screens.looking_place import BEFORE_ITS_ANSWER, LookingPlace
 from cvflow_tui.screens.monitor_log import LogPanel
+from cvflow_tui.widgets.cells import cut
 from cvflow_tui.widgets.figures import bytes_of, millis_of, seconds_of
 from cvflow_tui.widgets.solver_chart import LANES, SolverChart
 from cvflow_tui.widgets.solver_looks import state_cell
-from cvflow_tui.widgets.solver_names import short_name
-from cvflow_tui.widgets.virtual_table import Cell, Column, VirtualTable
+from cvflow_tui.widgets.solver_names import short_names, without_vendors
+from cvflow_tui.widgets.virtual_table import GAP, Cell, Column, VirtualTable
 from cvflow_tui.widgets.worker_pane import WorkerPane
 
 EMPTY = "No solver runs.\n\nF2 shows what is installed; s starts a solver there."
@@ -33,6 +34,9 @@ TALL = 34
 """Lines of a screen from which the chart has all its lines."""
 PROCESS_BELOW = 110
 """Columns under which the process id and the uptime stand on the status line."""
+P50_FROM = 76
+CPU_FROM = 68
+"""Columns from which there is room for these figures beside a name that can be told from the others."""
 
 
 def _measured(figure: Callable[[RunningSolver], str]) -> Callable[[RunningSolver], str]:
@@ -47,10 +51,10 @@ COLUMNS: tuple[Column[RunningSolver], ...] = (
     Column(
         "up", _measured(lambda solver: seconds_of(solver.uptime)), 9, "right", sort=lambda solver: solver.uptime, hide_below=PROCESS_BELOW
     ),
-    Column("cpu", _measured(lambda solver: f"{solver.cpu:.0f} %"), 5, "right", sort=lambda solver: solver.cpu),
+    Column("cpu", _measured(lambda solver: f"{solver.cpu:.0f} %"), 5, "right", sort=lambda solver: solver.cpu, hide_below=CPU_FROM),
     Column("memory", _measured(lambda solver: bytes_of(solver.rss)), 7, "right", sort=lambda solver: solver.rss),
     Column("req/s", _measured(lambda solver: f"{solver.rate:.1f}"), 5, "right", sort=lambda solver: solver.rate),
-    Column("p50", lambda solver: millis_of(solver.p50), 6, "right", sort=lambda solver: solver.p50 or 0.0),
+    Column("p50", lambda solver: millis_of(solver.p50), 6, "right", sort=lambda solver: solver.p50 or 0.0, hide_below=P50_FROM),
     Column("p95", lambda solver: millis_of(solver.p95), 6, "right", sort=lambda solver: solver.p95 or 0.0),
 )
 
@@ -89,11 +93,15 @@ class MonitorScreen(LookingPlace):
         super().__init__()
         self._charted: tuple[str, float] = ("", 0.0)
         """Whose history is drawn, and when it was asked for."""
+        self._names: tuple[str, ...] = ()
+        """The solvers in the table, in the daemon's order."""
+        self._seen: tuple[str, ...] = ()
+        """What they were called when the table was last put in order."""
 
     def compose_place(self) -> ComposeResult:
         """The table, the chart, the log with its search."""
         name: Column[RunningSolver] = Column(
-            "solver", lambda solver: Cell(solver.name, "strong"), sort=lambda solver: solver.name, shorten=self._short
+            "solver", lambda solver: Cell(solver.name, "strong"), sort=lambda solver: self._called(solver.name), shorten=self._short
         )
         with Vertical():
             yield VirtualTable[RunningSolver](
@@ -109,7 +117,13 @@ class MonitorScreen(LookingPlace):
                 yield WorkerPane(id="workers", classes="side")
 
     def _short(self, name: str, width: int) -> str:
-        return short_name(name, width, (solver.name for solver in self.table.items))
+        return short_names(self._names, width).get(name) or cut(name, width)
+
+    def _called(self, name: str) -> str:
+        """What the table calls a solver, before it is cut: what it is sorted by, so that the order is that of what is seen."""
+        total = self.table.scrollable_content_region.width or self.size.width
+        beside = [column.width + GAP for column in COLUMNS if column.hide_below <= total]
+        return without_vendors(self._names, total - sum(beside) - 2).get(name, name)
 
     @property
     def table(self) -> VirtualTable[RunningSolver]:
@@ -162,7 +176,14 @@ class MonitorScreen(LookingPlace):
         solvers = await self.cvflow.client.solvers()
         table = self.table
         table.empty = EMPTY
+        self._names = tuple(solver.name for solver in solvers)
         table.show(solvers)
+        called = tuple(self._called(name) for name in self._names)
+        if called != self._seen:
+            # What a sort by name looks at is other now, also where the rows are not. Turned twice, the order is made anew.
+            self._seen = called
+            table.action_turn()
+            table.action_turn()
         # Room for what an empty table says; never more than a third of the screen.
         table.styles.height = min(len(solvers) + 2, max(4, self.size.height // 3)) if solvers else 7
         self._tell()

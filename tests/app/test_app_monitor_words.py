@@ -96,3 +96,23 @@ async def test_what_has_the_focus_is_marked(open_app: OpenApp, serving: FakeClie
         await pilot.press("tab")
         await wait_until(pilot, lambda: "▸ log of" not in screen_text(app))
         assert head.styles.background == before
+
+
+async def test_all_names_lose_their_vendor_or_none_and_stand_in_order(open_app: OpenApp, client: FakeClient) -> None:
+    for name in ("lab/badstart/detect", "cvflow/nanodet/detect", "local/a-chatty-one-with-words/detect"):
+        await client.start_solver(name)
+    async with open_app(client, "monitor", (80, 24)) as (app, pilot):
+        await wait_until(pilot, lambda: "badstart/detect" in screen_text(app))
+        await pilot.press("greater_than_sign")
+
+        def listed() -> list[str]:
+            return [line[1:].split()[0] for line in screen_text(app).splitlines() if "● ready" in line]
+
+        await wait_until(pilot, lambda: listed()[1:] == ["badstart/detect", "nanodet/detect"])
+        assert listed()[0].startswith("a-ch") and listed()[0].endswith("/detect")
+        await pilot.resize_terminal(60, 15)
+        await wait_until(pilot, lambda: len({*listed()}) == 3 and "p50" not in screen_text(app))
+        await pilot.resize_terminal(130, 36)
+        await wait_until(
+            pilot, lambda: listed() == ["cvflow/nanodet/detect", "lab/badstart/detect", "local/a-chatty-one-with-words/detect"]
+        )
