@@ -65,10 +65,10 @@ class MonitorScreen(LookingPlace):
     PLACE = "monitor"
     TITLE_TEXT = "Monitor"
     ABOUT = (
-        "Every running solver: its port and process, how busy it is, how long half (p50) and nearly all (p95) of its answers take. "
-        "Under the table, its last ten minutes (c). Below, its log: it follows the end, stands still once you scroll up, and follows "
-        "again at End. Tab moves between the two. `● ready 2/3`: two of its three workers serve; `◌ asleep`: unloaded until it is asked; "
-        "o tells of each worker."
+        "Every running solver: its port and process, how busy it is (req/s over the last ten seconds), how long half (p50) and nearly all "
+        "(p95) of its answers take. Under the table, its last ten minutes (c): a column is the largest figure of its time, a full block "
+        "the most of all. Below, its log: it follows the end, stands still once you scroll up, and follows again at End. Tab moves "
+        "between the two. ● ready 2/3: two of its three workers serve; ◌ asleep: unloaded until it is asked; o tells of each worker."
     )
     CSS_PATH = "monitor.tcss"
     LOOK_EVERY = 1.0
