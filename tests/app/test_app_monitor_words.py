@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import pytest
+
 from cvflow_tui.model.errors import RemoteError
 from cvflow_tui.model.solvers import LogChunk, SolverState
+from cvflow_tui.screens.help import HelpScreen
 from cvflow_tui.screens.monitor_log import LogPanel
 from cvflow_tui.widgets.log_view import LogView
 from tests.app.conftest import SERVED as NAME
@@ -116,3 +119,14 @@ async def test_all_names_lose_their_vendor_or_none_and_stand_in_order(open_app: 
         await wait_until(
             pilot, lambda: listed() == ["cvflow/nanodet/detect", "lab/badstart/detect", "local/a-chatty-one-with-words/detect"]
         )
+
+
+@pytest.mark.parametrize("place", ["hub", "packages", "monitor", "projects"])
+async def test_the_help_speaks_in_the_words_of_the_app(open_app: OpenApp, serving: FakeClient, place: str) -> None:
+    async with open_app(serving, place, (120, 60)) as (app, pilot):
+        await settle(pilot)
+        told = HelpScreen.of(app.screen)
+        await app.push_screen(told)
+        text = told.text().plain
+        assert "To the next part of the screen" in text and "To the part before it" in text
+        assert "Focus" not in text and "`" not in text
