@@ -14,7 +14,7 @@ from textual.containers import Horizontal, Vertical
 
 from cvflow_tui.keymap import DIGITS
 from cvflow_tui.model.errors import NotFoundError, RefusedError
-from cvflow_tui.model.solvers import RunningSolver
+from cvflow_tui.model.solvers import RunningSolver, SolverState
 from cvflow_tui.screens.annotate.words import plural
 from cvflow_tui.screens.looking_place import BEFORE_ITS_ANSWER, LookingPlace
 from cvflow_tui.screens.monitor_log import LogPanel
@@ -44,6 +44,16 @@ def _measured(figure: Callable[[RunningSolver], str]) -> Callable[[RunningSolver
     return lambda solver: figure(solver) if solver.pid else "–"
 
 
+def _ended(before: RunningSolver, now: RunningSolver) -> str:
+    """What is to be said of a solver that ended by itself since the last look; empty where it did not."""
+    if now.state is SolverState.BACKOFF and before.state is not SolverState.BACKOFF:
+        return f"{now.name} ended unexpectedly and is started again"
+    if now.restarts > before.restarts and before.state is not SolverState.BACKOFF:
+        # Perhaps as its settings say: a worker that served its number of requests is replaced.
+        return f"{now.name} was started again ({plural(now.restarts, 'restart')}); its log tells why"
+    return ""
+
+
 COLUMNS: tuple[Column[RunningSolver], ...] = (
     Column("state", state_cell, 11, sort=lambda solver: solver.state.value),
     Column("port", lambda solver: str(solver.port or "–"), 5, "right", sort=lambda solver: solver.port or 0),
@@ -68,7 +78,8 @@ class MonitorScreen(LookingPlace):
         "Every running solver: its port and process, how busy it is (req/s over the last ten seconds), how long half (p50) and nearly all "
         "(p95) of its answers take. Under the table, its last ten minutes (c): a column is the largest figure of its time, a full block "
         "the most of all. Below, its log: it follows the end, stands still once you scroll up, and follows again at End. Tab moves "
-        "between the two. ● ready 2/3: two of its three workers serve; ◌ asleep: unloaded until it is asked; o tells of each worker."
+        "between the two. ● ready 2/3: two of its three workers serve; ◌ asleep: unloaded until it is asked; "
+        "◐ backoff: it ended unexpectedly, and is started again after a while; o tells of each worker."
     )
     CSS_PATH = "monitor.tcss"
     LOOK_EVERY = 1.0
@@ -176,6 +187,10 @@ class MonitorScreen(LookingPlace):
         solvers = await self.cvflow.client.solvers()
         table = self.table
         table.empty = EMPTY
+        before = {solver.name: solver for solver in table.items}
+        for solver in solvers:
+            if solver.name in before and (said := _ended(before[solver.name], solver)):
+                self.note(said)
         self._names = tuple(solver.name for solver in solvers)
         table.show(solvers)
         called = tuple(self._called(name) for name in self._names)

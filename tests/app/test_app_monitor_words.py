@@ -10,6 +10,7 @@ import pytest
 from cvflow_tui.model.errors import RemoteError
 from cvflow_tui.model.solvers import LogChunk, SolverState
 from cvflow_tui.screens.help import HelpScreen
+from cvflow_tui.screens.monitor import MonitorScreen
 from cvflow_tui.screens.monitor_log import LogPanel
 from cvflow_tui.widgets.log_view import LogView
 from tests.app.conftest import SERVED as NAME
@@ -130,3 +131,14 @@ async def test_the_help_speaks_in_the_words_of_the_app(open_app: OpenApp, servin
         text = told.text().plain
         assert "To the next part of the screen" in text and "To the part before it" in text
         assert "Focus" not in text and "`" not in text
+
+
+async def test_a_solver_that_ended_and_comes_back_is_told_of(open_app: OpenApp, serving: FakeClient) -> None:
+    async with open_app(serving, "monitor", (80, 24)) as (app, pilot):
+        await wait_until(pilot, lambda: "2 solvers running" in screen_text(app))
+        serving.change_solver(NAME, lambda solver: replace(solver, state=SolverState.BACKOFF, restarts=1))
+        await wait_until(pilot, lambda: f"{NAME} ended unexpectedly and is started again" in screen_text(app))
+        assert "◐ backoff" in screen_text(app) and isinstance(app.screen, MonitorScreen) and "◐ backoff: " in app.screen.ABOUT
+        # One that is back before anybody looked is told of too.
+        serving.change_solver("cvflow/mobilenet/classify", lambda solver: replace(solver, restarts=1))
+        await wait_until(pilot, lambda: "mobilenet/classify was started again (1 restart)" in screen_text(app))
