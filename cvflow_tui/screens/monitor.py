@@ -33,7 +33,7 @@ CHART_EVERY = 2.0
 TALL = 34
 """Lines of a screen from which the chart has all its lines."""
 PROCESS_BELOW = 110
-"""Columns under which the process id and the uptime stand on the status line."""
+"""Columns under which the process id and the uptime stand in the heading of the log."""
 P50_FROM = 76
 CPU_FROM = 68
 """Columns from which there is room for these figures beside a name that can be told from the others."""
@@ -234,17 +234,20 @@ class MonitorScreen(LookingPlace):
         # Beside the log where there is room and more to tell of than the table does.
         self.set_class(self.table.current is not None and len(self.table.current.workers) > 1, "-crew")
         self.query_one(WorkerPane).show(self.table.current)
-        live = sum(solver.state.is_live for solver in solvers)
-        failed = [solver for solver in solvers if not solver.state.is_live]
+        states = [solver.state for solver in solvers]
+        live = states.count(SolverState.READY) + states.count(SolverState.BUSY)
+        others = ((states.count(SolverState.STARTING), "starting"), (states.count(SolverState.BACKOFF), "in backoff"))
+        failed = sum(not state.is_live for state in states)
         text = f"{live or 'no'} solver{'s' if live != 1 else ''} running · {sum(solver.rate for solver in solvers):.1f} requests a second"
         current = self.table.current
         if current is not None and current.error:
             text = f"{current.name}: {current.error}"
         else:
-            text += f" · {len(failed)} failed" if failed else ""
-            if current is not None and self.size.width < PROCESS_BELOW and current.state.is_live:
-                text += f" · pid {current.pid or '–'}, up {seconds_of(current.uptime)}"
+            text += "".join(f" · {count} {word}" for count, word in (*others, (failed, "failed")) if count)
         self.summary(text)
+        # What is of one solver stands with its log, not among what is of all.
+        alone = current is not None and current.pid and self.size.width < PROCESS_BELOW
+        self.log_panel.tell_of(f"pid {current.pid}, up {seconds_of(current.uptime)}" if current and alone else "")
 
     @on(VirtualTable.Moved)
     def _moved(self, event: VirtualTable.Moved) -> None:

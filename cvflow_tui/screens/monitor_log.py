@@ -65,6 +65,7 @@ class LogPanel(Vertical):
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self._follower: LogFollower | None = None
+        self._process = ""
         self._wanted = Wanted()
         self._found: LogSearch | None = None
         """None while the daemon is asked, and where nothing is looked for."""
@@ -264,6 +265,12 @@ class LogPanel(Vertical):
         self.view.wrap = not self.view.wrap
         self.tell()
 
+    def tell_of(self, process: str) -> None:
+        """Say this too, of the solver's process."""
+        if process != self._process:
+            self._process = process
+            self.tell()
+
     @on(LogView.Changed)
     def tell(self) -> None:
         """Say what is shown."""
@@ -274,6 +281,7 @@ class LogPanel(Vertical):
             parts = self._search_told() or [f"log of {name}"]
             parts.append("following" if view.following else "paused, End follows")
             parts += ["wrapped"] if view.wrap else []
+            parts += [self._process] if self._process else []
         # What has the keys is marked as a table's row is: with a sign too, for colours may not be there.
         mark = "▸ " if self.has_class("-keys") and parts else ""
         self.query_one("#log-head", Static).update(mark + one_line(" · ".join(parts)))

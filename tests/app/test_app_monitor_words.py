@@ -142,3 +142,9 @@ async def test_a_solver_that_ended_and_comes_back_is_told_of(open_app: OpenApp, 
         # One that is back before anybody looked is told of too.
         serving.change_solver("cvflow/mobilenet/classify", lambda solver: replace(solver, restarts=1))
         await wait_until(pilot, lambda: "mobilenet/classify was started again (1 restart)" in screen_text(app))
+
+
+async def test_one_that_starts_does_not_run_yet(open_app: OpenApp, serving: FakeClient) -> None:
+    serving.change_solver(NAME, lambda solver: replace(solver, state=SolverState.STARTING))
+    async with open_app(serving, "monitor", (80, 24)) as (app, pilot):
+        await wait_until(pilot, lambda: "1 solver running · 6.8 requests a second · 1 starting" in screen_text(app))
