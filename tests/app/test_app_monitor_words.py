@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from textual.app import App
 
 from cvflow_tui.model.errors import RemoteError
-from cvflow_tui.model.solvers import LogChunk, SolverState
+from cvflow_tui.model.solvers import LogChunk, RunningSolver, SolverState
 from cvflow_tui.screens.help import HelpScreen
 from cvflow_tui.screens.monitor import MonitorScreen
 from cvflow_tui.screens.monitor_log import LogPanel
@@ -18,8 +20,8 @@ from tests.app.conftest import OpenApp, screen_text, settle, wait_until
 from tests.app.fake_client import FakeClient
 
 
-def row_of(app: object, name: str) -> str:
-    return next(line for line in screen_text(app).splitlines() if name in line)  # type: ignore[arg-type]
+def row_of(app: App[Any], name: str) -> str:
+    return next(line for line in screen_text(app).splitlines() if name in line)
 
 
 class SlowLogs(FakeClient):
@@ -72,8 +74,8 @@ async def test_a_log_that_could_not_be_read_is_read_when_it_is_come_to_again(ope
 
 async def test_a_solver_without_a_process_has_no_figures(open_app: OpenApp, serving: FakeClient) -> None:
     def failed(state: SolverState) -> None:
-        gone = {"port": None, "pid": None, "uptime": 0.0, "cpu": 0.0, "rss": 0, "rate": 0.0, "p50": None, "p95": None}
-        serving.change_solver(NAME, lambda solver: replace(solver, state=state, error="no weights", **gone))
+        gone = RunningSolver("cvflow/nanodet", "detect", state, error="no weights")
+        serving.change_solver(NAME, lambda solver: gone)
 
     failed(SolverState.FAILED)
     async with open_app(serving, "monitor", (130, 36)) as (app, pilot):
