@@ -21,6 +21,8 @@ from cvflow_tui.widgets.hanging import hang
 
 NOT_OURS = frozenset({"screen.copy_text"})
 """What the toolkit binds on every screen, and no place speaks of."""
+OURS = {"app.focus_next": "To the next part of the screen", "app.focus_previous": "To the part before it"}
+"""What the toolkit binds on every screen in words of its own, in ours."""
 WIDTH = 76
 """Cells of a line where the screen does not say."""
 LEAD = 15
@@ -62,7 +64,7 @@ def _lines(bindings: Iterable[Binding]) -> Iterable[tuple[str, str]]:
 
 
 def _meaning(binding: Binding) -> str:
-    return binding.tooltip or binding.description
+    return binding.tooltip or OURS.get(binding.action, binding.description)
 
 
 def _together(keys: list[str]) -> str:

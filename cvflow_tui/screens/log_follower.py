@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cvflow_tui.model.errors import NotFoundError
+from cvflow_tui.model.errors import CvflowError, NotFoundError
 from cvflow_tui.model.solvers import LogChunk, LogLine
 from cvflow_tui.widgets.log_view import LogView
 
@@ -51,18 +51,35 @@ class LogFollower:
         """Held while the window moves: two that look for more at once would bring the same."""
         self._live = asyncio.Event()
         """Set while the view holds the log's end."""
+        self._read = False
+        """Whether the view holds what the daemon answered of this log."""
+        self._failed = False
+
+    @property
+    def empty(self) -> str:
+        """What is to be said where the view is empty: nothing was answered yet is not that nothing was said."""
+        if self.name is None:
+            return ""
+        if self._failed:
+            return "It could not be read."
+        return "It has said nothing yet." if self._read else "reading …"
 
     def forget(self) -> None:
         """Follow nothing."""
-        self.name = None
+        self.name, self._read, self._failed = None, False, False
         self._view.clear()
 
     async def follow(self, name: str) -> None:
         """Fill the view for as long as this runs; going on with the same solver asks only for what is new. Raises CvflowError."""
-        if name != self.name:
+        if name != self.name or not self._read:
             self.forget()
             self.name = name
-            await self.to_end()
+            try:
+                await self.to_end()
+            except CvflowError:
+                self._failed = True
+                self._view.clear()  # which says so
+                raise
         while True:
             await self._live.wait()
             window = self._window
@@ -93,8 +110,8 @@ class LogFollower:
             return
         async with self._moving:
             chunk = await self._client.solver_log(self.name, limit=PIECE)
-            self._view.clear()
             self._set(Window.of(chunk))
+            self._view.clear()
             self._window.live = True  # also where its last line is not whole yet
             self._live.set()
             self._view.write(chunk.text)
@@ -110,7 +127,7 @@ class LogFollower:
             self._view.show_at(above.text + below.text, above.text.count("\n"), live=self._window.live)
 
     def _set(self, window: Window) -> None:
-        self._window = window
+        self._window, self._read, self._failed = window, True, False
         if window.live:
             self._live.set()
         else:

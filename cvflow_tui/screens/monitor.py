@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -13,15 +14,16 @@ from textual.containers import Horizontal, Vertical
 
 from cvflow_tui.keymap import DIGITS
 from cvflow_tui.model.errors import NotFoundError, RefusedError
-from cvflow_tui.model.solvers import RunningSolver
+from cvflow_tui.model.solvers import RunningSolver, SolverState
 from cvflow_tui.screens.annotate.words import plural
 from cvflow_tui.screens.looking_place import BEFORE_ITS_ANSWER, LookingPlace
 from cvflow_tui.screens.monitor_log import LogPanel
+from cvflow_tui.widgets.cells import cut
 from cvflow_tui.widgets.figures import bytes_of, millis_of, seconds_of
 from cvflow_tui.widgets.solver_chart import LANES, SolverChart
 from cvflow_tui.widgets.solver_looks import state_cell
-from cvflow_tui.widgets.solver_names import short_name
-from cvflow_tui.widgets.virtual_table import Cell, Column, VirtualTable
+from cvflow_tui.widgets.solver_names import short_names, without_vendors
+from cvflow_tui.widgets.virtual_table import GAP, Cell, Column, VirtualTable
 from cvflow_tui.widgets.worker_pane import WorkerPane
 
 EMPTY = "No solver runs.\n\nF2 shows what is installed; s starts a solver there."
@@ -31,17 +33,38 @@ CHART_EVERY = 2.0
 TALL = 34
 """Lines of a screen from which the chart has all its lines."""
 PROCESS_BELOW = 110
-"""Columns under which the process id and the uptime stand on the status line."""
+"""Columns under which the process id and the uptime stand in the heading of the log."""
+P50_FROM = 76
+CPU_FROM = 68
+"""Columns from which there is room for these figures beside a name that can be told from the others."""
+
+
+def _measured(figure: Callable[[RunningSolver], str]) -> Callable[[RunningSolver], str]:
+    """The figure of a solver's process; where there is none, nothing was measured, and 0 would be made up."""
+    return lambda solver: figure(solver) if solver.pid else "–"
+
+
+def _ended(before: RunningSolver, now: RunningSolver) -> str:
+    """What is to be said of a solver that ended by itself since the last look; empty where it did not."""
+    if now.state is SolverState.BACKOFF and before.state is not SolverState.BACKOFF:
+        return f"{now.name} ended unexpectedly and is started again"
+    if now.restarts > before.restarts and before.state is not SolverState.BACKOFF:
+        # Perhaps as its settings say: a worker that served its number of requests is replaced.
+        return f"{now.name} was started again ({plural(now.restarts, 'restart')}); its log tells why"
+    return ""
+
 
 COLUMNS: tuple[Column[RunningSolver], ...] = (
     Column("state", state_cell, 11, sort=lambda solver: solver.state.value),
     Column("port", lambda solver: str(solver.port or "–"), 5, "right", sort=lambda solver: solver.port or 0),
     Column("pid", lambda solver: str(solver.pid or "–"), 7, "right", sort=lambda solver: solver.pid or 0, hide_below=PROCESS_BELOW),
-    Column("up", lambda solver: seconds_of(solver.uptime), 9, "right", sort=lambda solver: solver.uptime, hide_below=PROCESS_BELOW),
-    Column("cpu", lambda solver: f"{solver.cpu:.0f} %", 5, "right", sort=lambda solver: solver.cpu),
-    Column("memory", lambda solver: bytes_of(solver.rss), 7, "right", sort=lambda solver: solver.rss),
-    Column("req/s", lambda solver: f"{solver.rate:.1f}", 5, "right", sort=lambda solver: solver.rate),
-    Column("p50", lambda solver: millis_of(solver.p50), 6, "right", sort=lambda solver: solver.p50 or 0.0),
+    Column(
+        "up", _measured(lambda solver: seconds_of(solver.uptime)), 9, "right", sort=lambda solver: solver.uptime, hide_below=PROCESS_BELOW
+    ),
+    Column("cpu", _measured(lambda solver: f"{solver.cpu:.0f} %"), 5, "right", sort=lambda solver: solver.cpu, hide_below=CPU_FROM),
+    Column("memory", _measured(lambda solver: bytes_of(solver.rss)), 7, "right", sort=lambda solver: solver.rss),
+    Column("req/s", _measured(lambda solver: f"{solver.rate:.1f}"), 5, "right", sort=lambda solver: solver.rate),
+    Column("p50", lambda solver: millis_of(solver.p50), 6, "right", sort=lambda solver: solver.p50 or 0.0, hide_below=P50_FROM),
     Column("p95", lambda solver: millis_of(solver.p95), 6, "right", sort=lambda solver: solver.p95 or 0.0),
 )
 
@@ -52,10 +75,11 @@ class MonitorScreen(LookingPlace):
     PLACE = "monitor"
     TITLE_TEXT = "Monitor"
     ABOUT = (
-        "Every running solver: its port and process, how busy it is, how long half (p50) and nearly all (p95) of its answers take. "
-        "Under the table, its last ten minutes (c). Below, its log: it follows the end, stands still once you scroll up, and follows "
-        "again at End. Tab moves between the two. `● ready 2/3`: two of its three workers serve; `◌ asleep`: unloaded until it is asked; "
-        "o tells of each worker."
+        "Every running solver: its port and process, how busy it is (req/s over the last ten seconds), how long half (p50) and nearly all "
+        "(p95) of its answers take. Under the table, its last ten minutes (c): a column is the largest figure of its time, a full block "
+        "the most of all. Below, its log: it follows the end, stands still once you scroll up, and follows again at End. Tab moves "
+        "between the two. ● ready 2/3: two of its three workers serve; ◌ asleep: unloaded until it is asked; "
+        "◐ backoff: it ended unexpectedly, and is started again after a while; o tells of each worker."
     )
     CSS_PATH = "monitor.tcss"
     LOOK_EVERY = 1.0
@@ -80,11 +104,15 @@ class MonitorScreen(LookingPlace):
         super().__init__()
         self._charted: tuple[str, float] = ("", 0.0)
         """Whose history is drawn, and when it was asked for."""
+        self._names: tuple[str, ...] = ()
+        """The solvers in the table, in the daemon's order."""
+        self._seen: tuple[str, ...] = ()
+        """What they were called when the table was last put in order."""
 
     def compose_place(self) -> ComposeResult:
         """The table, the chart, the log with its search."""
         name: Column[RunningSolver] = Column(
-            "solver", lambda solver: Cell(solver.name, "strong"), sort=lambda solver: solver.name, shorten=self._short
+            "solver", lambda solver: Cell(solver.name, "strong"), sort=lambda solver: self._called(solver.name), shorten=self._short
         )
         with Vertical():
             yield VirtualTable[RunningSolver](
@@ -100,7 +128,13 @@ class MonitorScreen(LookingPlace):
                 yield WorkerPane(id="workers", classes="side")
 
     def _short(self, name: str, width: int) -> str:
-        return short_name(name, width, (solver.name for solver in self.table.items))
+        return short_names(self._names, width).get(name) or cut(name, width)
+
+    def _called(self, name: str) -> str:
+        """What the table calls a solver, before it is cut: what it is sorted by, so that the order is that of what is seen."""
+        total = self.table.scrollable_content_region.width or self.size.width
+        beside = [column.width + GAP for column in COLUMNS if column.hide_below <= total]
+        return without_vendors(self._names, total - sum(beside) - 2).get(name, name)
 
     @property
     def table(self) -> VirtualTable[RunningSolver]:
@@ -153,7 +187,18 @@ class MonitorScreen(LookingPlace):
         solvers = await self.cvflow.client.solvers()
         table = self.table
         table.empty = EMPTY
+        before = {solver.name: solver for solver in table.items}
+        for solver in solvers:
+            if solver.name in before and (said := _ended(before[solver.name], solver)):
+                self.note(said)
+        self._names = tuple(solver.name for solver in solvers)
         table.show(solvers)
+        called = tuple(self._called(name) for name in self._names)
+        if called != self._seen:
+            # What a sort by name looks at is other now, also where the rows are not. Turned twice, the order is made anew.
+            self._seen = called
+            table.action_turn()
+            table.action_turn()
         # Room for what an empty table says; never more than a third of the screen.
         table.styles.height = min(len(solvers) + 2, max(4, self.size.height // 3)) if solvers else 7
         self._tell()
@@ -189,17 +234,20 @@ class MonitorScreen(LookingPlace):
         # Beside the log where there is room and more to tell of than the table does.
         self.set_class(self.table.current is not None and len(self.table.current.workers) > 1, "-crew")
         self.query_one(WorkerPane).show(self.table.current)
-        live = sum(solver.state.is_live for solver in solvers)
-        failed = [solver for solver in solvers if not solver.state.is_live]
+        states = [solver.state for solver in solvers]
+        live = states.count(SolverState.READY) + states.count(SolverState.BUSY)
+        others = ((states.count(SolverState.STARTING), "starting"), (states.count(SolverState.BACKOFF), "in backoff"))
+        failed = sum(not state.is_live for state in states)
         text = f"{live or 'no'} solver{'s' if live != 1 else ''} running · {sum(solver.rate for solver in solvers):.1f} requests a second"
         current = self.table.current
         if current is not None and current.error:
             text = f"{current.name}: {current.error}"
         else:
-            text += f" · {len(failed)} failed" if failed else ""
-            if current is not None and self.size.width < PROCESS_BELOW and current.state.is_live:
-                text += f" · pid {current.pid or '–'}, up {seconds_of(current.uptime)}"
+            text += "".join(f" · {count} {word}" for count, word in (*others, (failed, "failed")) if count)
         self.summary(text)
+        # What is of one solver stands with its log, not among what is of all.
+        alone = current is not None and current.pid and self.size.width < PROCESS_BELOW
+        self.log_panel.tell_of(f"pid {current.pid}, up {seconds_of(current.uptime)}" if current and alone else "")
 
     @on(VirtualTable.Moved)
     def _moved(self, event: VirtualTable.Moved) -> None:

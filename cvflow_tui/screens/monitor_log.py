@@ -57,6 +57,7 @@ class LogPanel(Vertical):
     DEFAULT_CSS = """
     LogPanel { height: 1fr; width: 1fr; }
     LogPanel > #log-head { height: 1; padding: 0 1; color: $muted; background: $surface; }
+    LogPanel.-keys > #log-head { color: $foreground; background: $cursor-row; text-style: bold; }
     LogPanel > #hits { display: none; }
     LogPanel.-found > #hits { display: block; }
     """
@@ -64,6 +65,7 @@ class LogPanel(Vertical):
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self._follower: LogFollower | None = None
+        self._process = ""
         self._wanted = Wanted()
         self._found: LogSearch | None = None
         """None while the daemon is asked, and where nothing is looked for."""
@@ -263,17 +265,36 @@ class LogPanel(Vertical):
         self.view.wrap = not self.view.wrap
         self.tell()
 
+    def tell_of(self, process: str) -> None:
+        """Say this too, of the solver's process."""
+        if process != self._process:
+            self._process = process
+            self.tell()
+
     @on(LogView.Changed)
     def tell(self) -> None:
         """Say what is shown."""
         view, name = self.view, self.name
-        view.empty = "It has said nothing yet." if name else ""
+        view.empty = self._follower.empty if self._follower else ""
         parts = []
         if name:
             parts = self._search_told() or [f"log of {name}"]
             parts.append("following" if view.following else "paused, End follows")
             parts += ["wrapped"] if view.wrap else []
-        self.query_one("#log-head", Static).update(one_line(" · ".join(parts)))
+            parts += [self._process] if self._process else []
+        # What has the keys is marked as a table's row is: with a sign too, for colours may not be there.
+        mark = "▸ " if self.has_class("-keys") and parts else ""
+        self.query_one("#log-head", Static).update(mark + one_line(" · ".join(parts)))
+
+    def on_descendant_focus(self) -> None:
+        """The keys are for the log."""
+        self.set_class(self.has_focus_within, "-keys")
+        self.tell()
+
+    def on_descendant_blur(self) -> None:
+        """And no longer."""
+        self.set_class(self.has_focus_within, "-keys")
+        self.tell()
 
     def _search_told(self) -> list[str]:
         wanted, found = self._wanted, self._found

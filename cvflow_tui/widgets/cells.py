@@ -31,6 +31,15 @@ def cut_middle(text: str, width: int) -> str:
     return set_cell_size(text, width - 1 - end).rstrip() + "…" + set_cell_size(text[::-1], end)[::-1].lstrip()
 
 
+def cut_left(text: str, width: int) -> str:
+    """The end of the text in at most `width` cells, an ellipsis before it where it was longer."""
+    if width <= 0:
+        return ""
+    if cell_len(text) <= width:
+        return text
+    return "…" + set_cell_size(text[::-1], width - 1)[::-1].lstrip()
+
+
 def fit(text: str, width: int, align: str = "left", shorten: Callable[[str, int], str] = cut) -> str:
     """The text in exactly `width` cells; `align` is `left` or `right`; `shorten` says how what is too long is cut."""
     text = shorten(text, width)

@@ -70,7 +70,7 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def __init__(self, empty: str = "", id: str | None = None) -> None:
         super().__init__(id=id)
-        self.empty = empty
+        self._empty = empty
         self._log = LogText()
         self._wrap = False
         self._following = True
@@ -82,6 +82,18 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         """Whether the line that was gone to stays in view when the room changes: until somebody scrolls."""
 
     # -- text
+
+    @property
+    def empty(self) -> str:
+        """What is said where there is no line."""
+        return self._empty
+
+    @empty.setter
+    def empty(self, empty: str) -> None:
+        if empty != self._empty:
+            self._empty = empty
+            if not self._log.height:
+                self.refresh()
 
     @property
     def lines(self) -> list[str]:

@@ -13,8 +13,12 @@ from cvflow_tui.widgets.figures import bytes_of, millis_of
 
 SPAN = 600.0
 """Seconds that a line spans."""
+IN_WORDS = " in 10 min"
+"""And in words, behind what the first line tells."""
+WINDOW = 10.0
+"""Seconds over which requests a second are counted: those over which a runner counts the table's."""
 HEAD = 8
-TOLD = 26
+TOLD = 30
 """Cells before and behind a line, for its name and for its figures."""
 BLOCKS = "▁▂▃▄▅▆▇█"
 MUTED = "$muted"
@@ -25,29 +29,43 @@ class Lane:
     """One line of the chart."""
 
     name: str
-    pick: Callable[[Figures], float | None]
+    pick: Callable[[Sequence[Figures]], list[float | None]]
+    """A value for each second; None where there is none."""
     spell: Callable[[float], str]
-    worst: bool = False
-    """Whether a column shows the largest of its seconds (latency) rather than their mean."""
+
+
+def _rates(points: Sequence[Figures]) -> list[float | None]:
+    """Requests a second over the ten that end with each point, as the table's figure is, whatever was not looked at counted as none."""
+    rates: list[float | None] = []
+    first, held = 0, 0
+    for point in points:
+        held += point.requests
+        while points[first].age >= point.age + WINDOW:
+            held -= points[first].requests
+            first += 1
+        rates.append(held / WINDOW)
+    return rates
 
 
 LANES = (
-    Lane("req/s", lambda second: float(second.requests), lambda value: f"{value:.1f}"),
-    Lane("p95", lambda second: second.p95, millis_of, worst=True),
-    Lane("cpu", lambda second: second.cpu, lambda value: f"{value:.0f} %"),
-    Lane("memory", lambda second: float(second.rss) if second.rss else None, bytes_of, worst=True),
+    Lane("req/s", _rates, lambda value: f"{value:.1f}"),
+    Lane("p95", lambda points: [second.p95 for second in points], millis_of),
+    Lane("cpu", lambda points: [second.cpu for second in points], lambda value: f"{value:.0f} %"),
+    Lane("memory", lambda points: [float(second.rss) if second.rss else None for second in points], bytes_of),
 )
 
 
 def columns(points: Sequence[Figures], lane: Lane, width: int, span: float = SPAN) -> list[float | None]:
-    """The lane's value in each of `width` equal pieces of the last `span` seconds, oldest first; None where nothing is known."""
+    """The lane's value in each of `width` equal pieces of the last `span` seconds, oldest first; None where nothing is known.
+
+    Of the values in a piece it is the largest: so the highest column is what `most` tells, however wide the chart is.
+    """
     held: list[list[float]] = [[] for _ in range(width)]
-    for point in points:
-        value = lane.pick(point)
+    for point, value in zip(points, lane.pick(points), strict=True):
         at = width - 1 - int(max(0.0, point.age) / span * width)
         if value is not None and 0 <= at < width:
             held[at].append(value)
-    return [None if not values else max(values) if lane.worst else sum(values) / len(values) for values in held]
+    return [max(values, default=None) for values in held]
 
 
 def troubled(points: Sequence[Figures], width: int, span: float = SPAN) -> set[int]:
@@ -97,6 +115,8 @@ def _line(points: Sequence[Figures], lane: Lane, width: int, bad: set[int]) -> C
     values = columns(points, lane, width)
     top = max((value for value in values if value is not None), default=0.0)
     cells = [Content.styled(cell, "$error" if at in bad and lane is LANES[0] else "$accent") for at, cell in enumerate(blocks(values, top))]
-    seconds = [value for point in points if (value := lane.pick(point)) is not None]
-    told = f"  {lane.spell(seconds[-1])} · most {lane.spell(max(seconds))}" if seconds else ""
+    known = [value for value in lane.pick(points) if value is not None]
+    told = f"  {lane.spell(known[-1])} · most {lane.spell(max(known))}" if known else ""
+    # One line says for all how far back they reach.
+    told += IN_WORDS if known and lane is LANES[0] else ""
     return Content.styled(f"{lane.name:<{HEAD}}", MUTED) + Content("").join(cells) + Content.styled(told, MUTED)

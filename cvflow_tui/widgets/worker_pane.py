@@ -51,7 +51,7 @@ def crew_of(solver: RunningSolver) -> Content:
 def _head(solver: RunningSolver) -> Iterable[Content]:
     cell = state_cell(solver)
     yield Content.styled(one_line(f"{solver.name} {solver.version}"), "bold") + Content("  ") + Content.styled(cell.text, LOOKS[cell.look])
-    facts = (solver.url, f"pid {solver.pid}" if solver.pid else "", f"up {seconds_of(solver.uptime)}" if solver.state.is_live else "")
+    facts = (solver.url, f"pid {solver.pid}" if solver.pid else "", f"up {seconds_of(solver.uptime)}" if solver.pid else "")
     yield Content.styled(one_line(" · ".join(fact for fact in facts if fact)), MUTED)
     counts = [f"{solver.requests} requests", f"{solver.errors} errors", f"{solver.restarts} restarts"]
     yield Content.styled(" · ".join([*counts, *([f"{solver.waiting} waiting"] if solver.waiting else [])]), MUTED)

@@ -20,13 +20,33 @@ def second(age: float, requests: int = 0, p95: float | None = None, errors: int 
 
 def test_seconds_stand_where_they_belong() -> None:
     points = (second(599.0, 4), second(301.0, 2), second(0.5, 9))
-    assert columns(points, RATE, 10) == [4.0, None, None, None, 2.0, None, None, None, None, 9.0]
+    assert columns(points, RATE, 10) == [0.4, None, None, None, 0.2, None, None, None, None, 0.9]
 
 
-def test_a_column_is_the_mean_of_a_rate_and_the_worst_of_a_time() -> None:
+def test_a_column_is_the_largest_of_its_seconds() -> None:
     points = (second(1.0, 4, 30.0), second(0.5, 2, 90.0))
-    assert columns(points, RATE, 10)[-1] == 3.0
+    assert columns(points, RATE, 10)[-1] == 0.6
     assert columns(points, P95, 10)[-1] == 90.0
+
+
+def test_requests_a_second_are_those_of_the_ten_before_as_the_table_counts_them() -> None:
+    # A request every second and a half, for two minutes.
+    points = tuple(second(float(age), 1 if age % 3 else 0) for age in range(120, 0, -1))
+    values = columns(points, RATE, 600)
+    assert {value for value in values[-100:] if value is not None} == {0.6, 0.7}
+    # Seconds in which nobody looked bring none.
+    assert columns((second(30.0, 8), second(1.0, 2)), RATE, 600)[-2] == 0.2
+    assert columns((second(9.5, 8), second(0.0, 2)), RATE, 600)[-1] == 1.0
+
+
+async def test_the_chart_tells_the_rate_of_the_table_its_highest_column_and_its_span(open_app: OpenApp, serving: FakeClient) -> None:
+    # In the last ten seconds 6, in the ten before 10: a busy second is no rate.
+    points = [second(float(age), 1) for age in range(20, 10, -1)] + [second(float(age), 1 if age < 7 else 0) for age in range(10, 0, -1)]
+    serving.history[NAME] = tuple(points)
+    async with open_app(serving, "monitor", (80, 24)) as (app, pilot):
+        await wait_until(pilot, lambda: "0.6 · most 1.0 in 10 min" in screen_text(app))
+        line = next(line for line in screen_text(app).splitlines() if "in 10 min" in line)
+        assert line.count("█") == 1
 
 
 def test_seconds_without_an_answer_have_no_latency() -> None:
@@ -53,7 +73,7 @@ async def test_the_chart_is_of_the_solver_under_the_cursor(open_app: OpenApp, se
     async with open_app(serving, "monitor", (160, 45)) as (app, pilot):
         await wait_until(pilot, lambda: "31 ms · most 31 ms" in screen_text(app))
         text = screen_text(app)
-        assert "7.0 · most 7.0" in text
+        assert "7.0 · most 7.0 in 10 min" in text
         assert "180 MB · most 180 MB" in text
         await pilot.press("c")
         await wait_until(pilot, lambda: "most 31 ms" not in screen_text(app))

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cvflow_tui.model.text import clean
-from cvflow_tui.widgets.cells import cut, cut_middle, fit, width_of
+from cvflow_tui.widgets.cells import cut, cut_left, cut_middle, fit, width_of
 from cvflow_tui.widgets.figures import bytes_of, millis_of, score_of, seconds_of, sparkline
 from cvflow_tui.widgets.log_text import LogText
-from cvflow_tui.widgets.solver_names import short_name
+from cvflow_tui.widgets.solver_names import short_names, without_vendors
 from cvflow_tui.widgets.table_order import Order, words_of
 
 WORDS = st.text("abcdeAB", min_size=0, max_size=6)
@@ -44,7 +44,7 @@ def test_a_lone_exclamation_mark_filters_nothing_yet() -> None:
     assert words_of("one ! !two") == (["one"], ["two"])
 
 
-@given(st.text(max_size=40), st.integers(0, 20), st.sampled_from(["left", "right"]), st.sampled_from([cut, cut_middle]))
+@given(st.text(max_size=40), st.integers(0, 20), st.sampled_from(["left", "right"]), st.sampled_from([cut, cut_middle, cut_left]))
 def test_fitted_text_takes_exactly_its_cells(text: str, width: int, align: str, shorten: Callable[[str, int], str]) -> None:
     text = " ".join(clean(text).split())
     assert width_of(shorten(text, width)) <= width
@@ -54,22 +54,31 @@ def test_fitted_text_takes_exactly_its_cells(text: str, width: int, align: str, 
 NAMES = st.from_regex(r"[a-c]{1,2}/[a-z]{1,12}/[a-z]{1,9}", fullmatch=True)
 
 
-@given(NAMES, st.integers(1, 30), st.lists(NAMES, max_size=4))
-def test_a_short_name_fits_keeps_its_solver_and_stays_apart_from_the_others(name: str, width: int, others: list[str]) -> None:
-    short, solver = short_name(name, width, others), name.rpartition("/")[2]
-    assert width_of(short) <= width
-    assert short.endswith(solver) or width < len(solver)
-    if "…" not in short and "/" in short:
-        assert not any(other != name and other.endswith(f"/{short}") for other in others)
+@given(st.lists(NAMES, min_size=1, max_size=5, unique=True).map(tuple), st.integers(1, 30))
+def test_short_names_fit_and_the_vendor_stands_before_all_or_none(names: tuple[str, ...], width: int) -> None:
+    assert all(width_of(short) <= width for short in short_names(names, width).values())
+    called = without_vendors(names, width)
+    assert len(set(called.values())) == len(names)
+    assert len({name.count("/") for name in called.values()}) == 1
 
 
 def test_a_name_loses_its_vendor_and_then_the_middle_of_its_package() -> None:
     name = "cvflow/face_utility/landmarks"
-    assert short_name(name, 29) == name
-    assert short_name(name, 25) == "face_utility/landmarks"
-    assert short_name(name, 18) == "face…ity/landmarks"
-    assert short_name(name, 25, ["lab/face_utility/landmarks"]) == "cvflow/…utility/landmarks"
-    assert short_name(name, 10) == "landmarks"
+
+    def short(width: int, *others: str) -> str:
+        return short_names((name, *others), width)[name]
+
+    assert short(29) == name
+    assert short(25) == "face_utility/landmarks"
+    assert short(18) == "face…ity/landmarks"
+    assert short(25, "lab/face_utility/landmarks") == "cvflow/…utility/landmarks"
+    assert short(10) == "landmarks"
+
+
+def test_names_that_would_be_cut_to_the_same_are_cut_elsewhere() -> None:
+    names = ("lab/badstart/detect", "lab/nanodet/detect", "local/chatty/detect")
+    assert list(short_names(names, 5).values()) == ["ba…ct", "na…ct", "ch…ct"]
+    assert list(short_names(("lab/a/detect_all", "lab/b/detect_one"), 4).values()) == ["a/…l", "b/…e"]
 
 
 LINES = st.lists(st.text("ab \t漢", max_size=30), max_size=12)
