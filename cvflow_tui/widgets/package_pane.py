@@ -81,10 +81,10 @@ def _head(detail: PackageDetail) -> Iterable[Content]:
     if summary.tagline:
         yield _plain(summary.tagline)
     environment = "runs on the app's own Python" if detail.environment == "host" else "in an environment of its own"
-    with_weights = " with weights" if detail.weights else ""
+    with_weights = " with its weights" if detail.weights else ""
     size = [f"{bytes_of(summary.size)}{with_weights}"] if summary.size is not None else []
-    facts = [summary.license or "no licence named", *size, environment]
-    yield Content.styled(one_line(" · ".join(facts)), MUTED)
+    yield Content.styled(one_line(" · ".join([summary.license or "no licence named", *size])), MUTED)
+    yield Content.styled(environment, MUTED)
     for warning in detail.warnings:
         yield Content.styled(one_line(f"note: {warning}"), "$warning")
 

@@ -164,7 +164,7 @@ async def test_what_uvs_cache_has_too_is_told(open_app: OpenApp, client: FakeCli
 
 async def test_the_size_of_a_package_says_what_is_in_it(open_app: OpenApp, client: FakeClient) -> None:
     async with open_app(client, "packages", (160, 45)) as (app, pilot):
-        await wait_until(pilot, lambda: "3.7 MB with weights" in screen_text(app))
+        await wait_until(pilot, lambda: "3.7 MB with its weights" in screen_text(app))
 
 
 async def test_what_is_told_of_a_weight_stands_under_its_name(open_app: OpenApp, client: FakeClient) -> None:
