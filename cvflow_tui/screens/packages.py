@@ -87,8 +87,8 @@ class PackagesScreen(ListPlace[Line]):
     ABOUT = (
         "What is installed. A solver serves its answers over HTTP on a port of this machine and goes on when the app is closed, "
         "unless you stop it. ● ready (2/3: two of its three workers), ◉ busy, ◌ starting, or asleep until it is asked, ◐ backoff (waits "
-        "before it tries again), ✗ failed, ○ stopped. Size: the length of the package's files and weights, without its environment; d tells "
-        "what the disk gives for each."
+        "before it tries again), ✗ failed, ○ stopped. Size: the length of the package's files and weights, without its environment; d "
+        "tells what the disk gives for each."
     )
     CSS_PATH = "hub.tcss"
     LOOK_EVERY = 2.0
