@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from cvflow_tui.cli.output import size, span
-from cvflow_tui.model.errors import BY_CODE, CvflowError, RefusedError
+from cvflow_tui.model.errors import BY_CODE, CvflowError, RefusedError, RemoteError
 from cvflow_tui.model.jobs import Job, JobState
 from cvflow_tui.model.text import one_line
 
@@ -94,7 +94,8 @@ async def follow(client: DaemonClient, begun: Coroutine[Any, Any, Job], progress
     """Show the job that `begun` (a client's call) starts until it is done, and return it. If this task is cancelled (Ctrl-C), so is
     the job, and it is waited for; also where the daemon was yet to say that it had begun.
 
-    Raises what `begun` raises, the error the job failed with, and RefusedError if somebody else cancelled it.
+    Raises what `begun` raises, the error the job failed with, RefusedError if somebody else cancelled it, and RemoteError where the daemon
+    has gone away with it.
     """
     starting = asyncio.ensure_future(begun)
     try:
@@ -107,6 +108,11 @@ async def follow(client: DaemonClient, begun: Coroutine[Any, Any, Job], progress
             progress.remark("it is about to begin, and is called off as soon as it has")
         await _call_off(client, await starting, progress)
         raise
+    except RemoteError as error:
+        if not starting.done() or starting.exception() is not None:
+            raise
+        told = f"where the daemon has ended, so has the {job.kind}, done whole or not at all (cvflow jobs tells): give the command again"
+        raise RemoteError(f"{error.message}; {told}", detail=error.detail) from error
     if job.state is JobState.DONE:
         return job
     if job.state is JobState.CANCELLED:

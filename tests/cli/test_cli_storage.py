@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cvflow_tui.model.errors import RemoteError
 from cvflow_tui.model.jobs import Job, JobState
 from cvflow_tui.model.storage import DiskEntry, DiskUsage, Finding, Pruning, Verification
 
@@ -49,6 +50,19 @@ def storage(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     for name, method in (("disk", disk), ("prunable", prunable), ("prune", prune), ("verify", verify), ("follow", follow)):
         monkeypatch.setattr(FakeClient, name, method, raising=False)
     return told
+
+
+@pytest.mark.usefixtures("storage")
+def test_a_daemon_that_goes_away_in_the_middle_is_said_with_what_to_do(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def follow(_: FakeClient, job_id: str) -> Any:
+        yield Job(id="7", kind="verify", subject="", state=JobState.RUNNING)
+        raise RemoteError("the daemon at http://127.0.0.1:1 cannot be reached: it hung up")
+
+    monkeypatch.setattr(FakeClient, "follow", follow)
+    done = cli("verify")
+    assert done.code == 5
+    assert "it hung up; where the daemon has ended, so has the verify, done whole or not at all" in done.err
+    assert "give the command again" in done.err
 
 
 @pytest.mark.usefixtures("storage")
