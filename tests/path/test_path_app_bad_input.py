@@ -16,7 +16,7 @@ from tests.path.test_path_bad_input import held, make_package
 from tests.path.test_path_terminal import APP
 from tests.support.terminal import Terminal
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 def plain(shown: str) -> str:

@@ -16,7 +16,7 @@ from tests.path.conftest import Cvflow
 from tests.path.test_path_terminal import APP
 from tests.support.terminal import Terminal
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 def journal(program: Cvflow) -> list[str]:
