@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from cvflow_tui import __version__
 from cvflow_tui.backend.datasets.export import export_project
 from cvflow_tui.backend.datasets.formats import coco
 from cvflow_tui.backend.datasets.records import LabelledBox, LabelledPicture
-from cvflow_tui.model.errors import CvflowError, NotFoundError, UsageError
+from cvflow_tui.model.errors import CvflowError, NotFoundError, RefusedError, UsageError
 from cvflow_tui.model.geometry import Box
 from cvflow_tui.model.projects import Annotation, Picture, PictureState, Project, ProjectSettings
 
@@ -98,6 +99,29 @@ def test_an_older_export_is_replaced_and_a_picture_is_not(tmp_path: Path) -> Non
     with pytest.raises(UsageError, match="is no text file: it is not written over"):
         export_project(Shown(tmp_path), "p", "coco", picture)
     assert picture.read_bytes() == held
+
+
+def test_what_is_wrong_with_the_path_itself_is_told_as_before(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("{}")
+    with pytest.raises(NotFoundError, match="does not exist: make the folder first"):
+        export_project(Shown(tmp_path), "p", "coco", tmp_path / "file" / "out.json")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(RefusedError, match="is a device or a pipe, which a file would take the place of"):
+        export_project(Shown(tmp_path), "p", "coco", tmp_path / "pipe")
+
+
+def test_a_file_that_cannot_be_read_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out.json"
+    out.write_text("{}")
+
+    def closed(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", closed)
+        with pytest.raises(RefusedError, match="is there already and cannot be read"):
+            export_project(Shown(tmp_path), "p", "coco", out)
+    assert out.read_text() == "{}"
 
 
 _coordinates = st.floats(0, 400, allow_nan=False).map(lambda value: round(value, 3))

@@ -16,7 +16,7 @@ from cvflow_tui.backend.api.document import Schema, fails
 from cvflow_tui.backend.api.names import LARGEST, PROJECT, PictureId, ProjectName, Words
 from cvflow_tui.backend.api.services import Rooms
 from cvflow_tui.backend.datasets.export import export_project
-from cvflow_tui.model.errors import RefusedError, UsageError
+from cvflow_tui.model.errors import UsageError
 from cvflow_tui.model.jobs import Job
 from cvflow_tui.model.projects import (
     Act,
@@ -29,7 +29,6 @@ from cvflow_tui.model.projects import (
     ProjectSettings,
     ProjectStatus,
 )
-from cvflow_tui.model.text import clean
 
 AnyAct = Annotated[Act, Discriminator("kind")]
 router = APIRouter(prefix="/projects", tags=["projects"])
@@ -175,10 +174,7 @@ def export(rooms: Rooms, name: ProjectName, how: Annotated[Export, AsJson()]) ->
     """Write the annotations to a file."""
     if not how.out:
         raise UsageError("out: the absolute path of the file to write is needed")
-    out = Path(how.out)
-    if out.exists() and not out.is_file() and not out.is_dir():  # the file is renamed into its place: /dev/null would be gone
-        raise RefusedError(f"{clean(how.out)} is a device or a pipe, which a file would take the place of: name another file")
-    return export_project(rooms.projects, name, how.format, out)
+    return export_project(rooms.projects, name, how.format, Path(how.out))
 
 
 def _with_round(rooms: Rooms, name: str, result: ActResult) -> ActResult:

@@ -9,8 +9,9 @@ from pathlib import Path
 from cvflow_tui import __version__
 from cvflow_tui.backend.datasets.formats import format_named
 from cvflow_tui.backend.datasets.records import LabelledBox, LabelledPicture, Source
-from cvflow_tui.model.errors import UsageError
+from cvflow_tui.model.errors import RefusedError, UsageError
 from cvflow_tui.model.projects import ExportReport
+from cvflow_tui.model.text import one_line
 
 
 def export_project(source: Source, name: str, format: str, out: Path) -> ExportReport:
@@ -19,15 +20,14 @@ def export_project(source: Source, name: str, format: str, out: Path) -> ExportR
     An older export at `out` is replaced; what is no text (a picture, a weight) is not.
 
     Raises NotFoundError for an unknown project or a missing folder, UsageError for an unknown format, a relative path, or an `out` that
-    is something else already.
+    is something else already, RefusedError where that is a device, a pipe, or cannot be read.
     """
     kind, project = format_named(format), source.project(name)
     if not out.is_absolute():
         raise UsageError(f"out: {out} is not an absolute path")
     if out.is_dir():
         raise UsageError(f"out: {out} is a folder: name a file in it, such as {out / (name + kind.ending)}")
-    if not _may_be_replaced(out):
-        raise UsageError(f"out: {out} is there already and is no text file: it is not written over")
+    _refuse_what_is_no_export(out)
     unread: list[str] = []
     info = {
         "description": f"cvflow project {name}",
@@ -50,9 +50,18 @@ def _pictures(source: Source, name: str, unread: list[str]) -> Iterator[Labelled
         yield LabelledPicture(picture.name, picture.width, picture.height, objects)
 
 
-def _may_be_replaced(path: Path) -> bool:
+def _refuse_what_is_no_export(out: Path) -> None:
+    """An older export may be written over, and nothing else: the new file is renamed into its place. What is wrong with the path itself,
+    the save tells."""
+    shown = one_line(str(out))
+    if out.exists() and not out.is_file():
+        raise RefusedError(f"{shown} is a device or a pipe, which a file would take the place of: name another file")
     try:
-        with path.open("rb") as file:
-            return b"\0" not in file.read(4096)
-    except FileNotFoundError:
-        return True
+        with out.open("rb") as file:
+            is_text = b"\0" not in file.read(4096)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except PermissionError as error:
+        raise RefusedError(f"{shown} is there already and cannot be read: name another file") from error
+    if not is_text:
+        raise UsageError(f"out: {shown} is there already and is no text file: it is not written over")
