@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cvflow_tui.backend.runtime import keeper
+from cvflow_tui.backend.runtime import keeper, supervisor
 from cvflow_tui.backend.runtime.revival import Revival
 from cvflow_tui.backend.runtime.runner import backoff
 from cvflow_tui.backend.runtime.supervisor import DIED, Supervisor
@@ -181,7 +181,10 @@ def test_one_whose_port_was_taken_meanwhile_moves_unless_it_must_not(site: Site,
         taken.listen()
         second = again(site, first)
         assert second.port != first.port
-        assert f"it had port {first.port}, which somebody else has now" in site.supervisor.log(NAME).text
+        moved = (
+            f"it had port {first.port}, which somebody else has now: it gets another (cvflow set {NAME} port={first.port}: that or none)"
+        )
+        assert moved in site.supervisor.log(NAME).text
     site.supervisor.settings.change(NAME, {"port": str(second.port)})
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -203,13 +206,40 @@ def test_a_restart_at_a_port_that_is_taken_leaves_what_serves(site: Site, habit:
         port = taken.getsockname()[1]
         site.supervisor.settings.change(NAME, {"port": str(port)})
         (warning,) = site.supervisor.report(NAME, "tests/demo").warnings
-        with pytest.raises(RefusedError, match=rf"is set to have a port of its own, but port {port} is in use by .*port=NUMBER") as refused:
+        with pytest.raises(
+            RefusedError, match=rf"is set to have port {port}, which .* has; another: cvflow set {NAME} port=NUMBER"
+        ) as refused:
             site.supervisor.restart(habit("Sleeper"))
-        assert warning == refused.value.message
+        assert warning == refused.value.message and f"(pid {os.getpid()})" in warning
         assert site.supervisor.solvers()[0].pid == first.pid
         assert site.client(NAME).infer(picture).status == 200
     assert site.supervisor.report(NAME, "tests/demo").warnings == ()
     assert site.supervisor.restart(habit("Sleeper")).port == port
+    assert site.supervisor.report(NAME, "tests/demo").warnings == ()
+
+
+@pytest.mark.slow
+def test_a_port_that_is_taken_in_the_very_moment_of_a_restart_leaves_why(site: Site, habit: Habit, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.supervisor.start(habit("Sleeper"))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        site.supervisor.settings.change(NAME, {"port": str(taken.getsockname()[1])})
+        monkeypatch.setattr(supervisor, "port_owner", lambda port: None)  # nobody had it when it was looked at
+        with pytest.raises(RefusedError, match="is in use by"):
+            site.supervisor.restart(habit("Sleeper"))
+        (failed,) = site.supervisor.solvers()
+        assert failed.state is SolverState.FAILED and "is in use by" in (failed.error or "")
+
+
+def test_to_tell_of_a_port_takes_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks for settings must not have the port, not even for a moment: a start beside it would find it taken."""
+
+    def listen(*_: object) -> None:
+        raise AssertionError("it was listened at")
+
+    monkeypatch.setattr(supervisor.ports, "listen", listen)
+    site.supervisor.settings.change(NAME, {"port": "1"})
     assert site.supervisor.report(NAME, "tests/demo").warnings == ()
 
 

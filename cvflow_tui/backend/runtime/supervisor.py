@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import socket
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
 from collections import defaultdict
@@ -18,11 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cvflow_tui.backend.processes import boot_id, start_time
+from cvflow_tui.backend.processes import boot_id, port_owner, start_time
 from cvflow_tui.backend.runtime import exchange, logs, ports, sessions
 from cvflow_tui.backend.runtime.devices import NoDevice, check_devices
 from cvflow_tui.backend.runtime.endings import how
 from cvflow_tui.backend.runtime.keeper import Keeper, wait_for_end
+from cvflow_tui.backend.runtime.launch import launch
 from cvflow_tui.backend.runtime.log_search import search
 from cvflow_tui.backend.runtime.marks import bearers
 from cvflow_tui.backend.runtime.polling import Poller, as_solver, history_of, status_of, without_process
@@ -44,9 +43,12 @@ SPARE_SECONDS = 10.0
 log = logging.getLogger(__name__)
 
 CACHED_SECONDS = 0.5
-_PACKAGE_ROOT = Path(__file__).resolve().parents[3]
-MOVED = "it had port {port}, which somebody else has now: it gets another one (cvflow set SOLVER port={port} has it wait for that one)"
 DIED = "its runner ended unexpectedly (see the log)"
+
+
+def moved(name: str, port: int) -> str:
+    """What is said of a solver that gets another port than it had."""
+    return f"it had port {port}, which somebody else has now: it gets another (cvflow set {name} port={port}: that or none)"
 
 
 class Supervisor:
@@ -151,21 +153,27 @@ class Supervisor:
         """
         with self._lock(spec.name):
             run = self._runs.get(spec.name)
-            self._check_port(spec.name, run)
-            if run is not None:
-                self._clean(run)
-            return self.start_near(spec, run.port if run is not None else None)
+            return self._start_anew(spec, run, run.port if run is not None else None)
 
-    def _check_port(self, name: str, run: Run | None) -> None:
+    def _start_anew(self, spec: RunSpec, run: Run | None, port: int | None) -> RunningSolver:
+        """End `run`, and start the solver at that port if it is free. Raises RefusedError, ending nothing, where it can't have its own."""
+        if (fault := self._port_fault(spec.name, run)) is not None:
+            raise RefusedError(fault)
+        if run is not None:
+            self._clean(run)
+        try:
+            return self.start_near(spec, port)
+        except RefusedError as error:  # somebody was faster
+            self.failed(spec.name, spec.version, error.message)
+            raise
+
+    def _port_fault(self, name: str, run: Run | None) -> str | None:
+        """Why a solver can't have the port that it is set to have; None where it can, or has it. Only looks: takes no port."""
         wanted = self.settings.get(name).port
-        if wanted is not None and (run is None or run.port != wanted or not run.lives()):
-            try:
-                ports.listen(wanted).close()
-            except RefusedError as error:
-                taken = error.message.partition(";")[0]
-                raise RefusedError(
-                    f"{name} is set to have a port of its own, but {taken}; another: cvflow set {name} port=NUMBER"
-                ) from error
+        if wanted is None or (run is not None and run.port == wanted and run.lives()):
+            return None
+        owner = port_owner(wanted)
+        return None if owner is None else f"{name} is set to have port {wanted}, which {owner} has; another: cvflow set {name} port=NUMBER"
 
     def exchange(self, spec: RunSpec, port: int | None = None) -> RunningSolver:
         """Have a solver serve by another specification (another version) with its settings as they are now, at the port it has.
@@ -178,11 +186,7 @@ class Supervisor:
             serves = run is not None and run.lives() and self._look(run).state in (SolverState.READY, SolverState.BUSY)
             if run is not None and serves and self._exchange(run, spec):
                 return self._wait(self._runs.get(spec.name) or run)
-            self._check_port(spec.name, run)
-            if run is not None:
-                self._clean(run)
-                port = run.port or port
-            return self.start_near(spec, port)
+            return self._start_anew(spec, run, (run.port if run is not None else None) or port)
 
     def _exchange(self, run: Run, spec: RunSpec) -> bool:
         """Whether a runner that serves has gone over. Raises PackageError where the solver does not start."""
@@ -211,7 +215,7 @@ class Supervisor:
             except RefusedError:
                 if port is None or self.settings.get(spec.name).port is not None or self._runs.get(spec.name) is not None:
                     raise
-                self._say(spec.name, MOVED.format(port=port))
+                self._say(spec.name, moved(spec.name, port))
                 return self.start(spec, None, wait)
 
     def settle(self, name: str) -> None:
@@ -252,10 +256,8 @@ class Supervisor:
             check_devices(settings.gpu)
         except NoDevice as error:  # it may be plugged in later; until then the solver does not start
             warnings = (f"{error}: until it is there, {name} does not start",)
-        try:
-            self._check_port(name, run)
-        except CvflowError as error:
-            warnings += (error.message,)
+        if (fault := self._port_fault(name, run)) is not None:
+            warnings += (fault,)
         return SettingsReport(name, settings, chosen, tuple(variables), run is not None and run.lives(), pending, warnings)
 
     def stop(self, name: str) -> RunningSolver:
@@ -355,21 +357,7 @@ class Supervisor:
         return self._runs.get(run.name) or run
 
     def _run(self, name: str, file: Path, listening: socket.socket) -> None:
-        """Start the runner: a session of its own, so that nothing that ends us ends it."""
-        log = self._log_file(name)
-        options = ["--spec", str(file), "--fd", str(listening.fileno()), "--log", str(log), "--scratch", str(self._home.runs)]
-        with log.open("ab") as output:
-            log.chmod(0o600)
-            process = subprocess.Popen(
-                [sys.executable, "-m", "cvflow_tui.backend.runtime.runner", *options],
-                cwd=_PACKAGE_ROOT,
-                env={**os.environ, RUN_MARK: str(file)},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                pass_fds=(listening.fileno(),),
-                start_new_session=True,
-            )
+        process = launch(file, listening, self._log_file(name), self._home.runs)
         try:
             self._runs.record_process(name, process.pid, start_time(process.pid), boot_id())
         except BaseException:
@@ -438,7 +426,7 @@ class Supervisor:
         try:
             return self._spawn(spec, port)
         except RefusedError:
-            self._say(spec.name, MOVED.format(port=port))
+            self._say(spec.name, moved(spec.name, port))
             return self._spawn(spec, None)
 
     def _give_up(self, run: Run, why: str) -> None:
