@@ -32,7 +32,7 @@ class LookingPlace(Place):
 
     async def look(self) -> None:
         """Fetch what the place shows, and show it. Raises CvflowError."""
-        raise NotImplementedError
+        raise NotImplementedError  # no ABC: a screen has the toolkit's metaclass
 
     def look_soon(self) -> None:
         """Look now, or, where a look is under way, once more after it: what it fetched may be of before."""

@@ -69,7 +69,7 @@ class Place(Screen[None]):
 
     def compose_place(self) -> ComposeResult:
         """The work: everything between the line of places and the status line."""
-        raise NotImplementedError
+        raise NotImplementedError  # no ABC: a screen has the toolkit's metaclass
 
     def on_mount(self) -> None:
         """Take part in what the app knows."""

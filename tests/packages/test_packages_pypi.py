@@ -198,6 +198,25 @@ def test_zip_archives(tmp_path: Path) -> None:
         extract(path, "a.whl", {"x": tmp_path / "out"}, Progress())
 
 
+@pytest.mark.parametrize("how", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_members_bytes_may_be_damaged_in_any_compression(tmp_path: Path, how: int) -> None:
+    """Every decompressor has an error of its own. Some bytes mean nothing (LZMA's version): then what comes out is right."""
+    path, data, told = tmp_path / "a.whl", bytes(range(256)) * 40, 0
+    with zipfile.ZipFile(path, "w", how) as archive:
+        archive.writestr("x", data)
+        packed = archive.infolist()[0].compress_size
+    whole = path.read_bytes()
+    for at in range(31, 31 + packed, 4):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        try:
+            assert extract(path, "a.whl", {"x": tmp_path / "out"}, Progress())["x"].sha256 == sha256(data)
+        except PackageError as error:
+            assert error.message.startswith("a.whl is damaged: ")
+            told += 1
+        (tmp_path / "out").unlink(missing_ok=True)
+    assert told >= packed // 4 - 3
+
+
 # -- pip's configuration
 
 

@@ -50,6 +50,19 @@ def zipped(**members: bytes) -> bytes:
 
 HDF = b"\x89HDF\r\n\x1a\n" + b"\0" * 5000
 
+PACKED = {"deflate": zipfile.ZIP_DEFLATED, "bzip2": zipfile.ZIP_BZIP2, "lzma": zipfile.ZIP_LZMA}
+
+
+def damaged(array: bytes, how: int) -> bytes:
+    """An archive of one array whose packed bytes are not what they were."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", how) as archive:
+        archive.writestr("w.npy", array)
+    data = bytearray(out.getvalue())
+    data[45:60] = bytes(byte ^ 0xFF for byte in data[45:60])
+    return bytes(data)
+
+
 CASES = {
     "a pickle under an innocent name": ("net.dat", pickle.dumps({"a": 1}), PICKLE),
     "a pickle under the name of an ONNX model": ("net.onnx", pickle.dumps([1]), PICKLE),
@@ -65,6 +78,7 @@ CASES = {
     "a Keras archive with code": ("net.keras", zipped(config_DOT_json=b'{"class_name":"Lambda"}'), LAMBDA),
     "noise": ("net.safetensors", b"12345678{}", None),
     "a damaged zip": ("net.pt", zipped(x=b"x")[:20], PICKLE),
+    **{f"an array damaged in {name}": ("net.npz", damaged(saved([1.0] * 99), how), PICKLE) for name, how in PACKED.items()},
     "plain numbers": ("net.bin", b"1234" * 100, None),
     "a pickle among them": ("net.bin", pickle.dumps([1]), PICKLE),
     "a compressed joblib": ("net.joblib", b"\x78\x9c123", PICKLE),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
 from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.damaged import reading
 from cvflow_tui.backend.packages.disk import require_space, writing
 from cvflow_tui.backend.packages.downloads import CHUNK, Received
 from cvflow_tui.backend.packages.meter import Meter
@@ -25,11 +25,9 @@ def extract(archive: Path, filename: str, wanted: Mapping[str, Path], progress: 
     `wanted` maps a member's path (with or without the archive's only top folder) to the file to write. Raises PackageError for a
     member that is missing, a link, or in the archive twice, and for an archive that is damaged.
     """
-    try:
-        read = _from_zip if filename.endswith((".whl", ".zip")) else _from_tar
+    read = _from_zip if filename.endswith((".whl", ".zip")) else _from_tar
+    with reading(filename):
         found = read(archive, wanted, progress)
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise PackageError(f"{filename} is damaged: {one_line(str(error)) or type(error).__name__}") from error
     if missing := [path for path in wanted if path not in found]:
         raise PackageError(f"{filename} has no file {one_line(missing[0], 120)!r}")
     return found

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from cvflow_tui.backend.packages.damaged import DAMAGED
 from cvflow_tui.backend.packages.protobuf import fields
 from cvflow_tui.model.errors import PackageError
 from cvflow_tui.model.text import one_line
@@ -124,7 +125,7 @@ def _risk_of_zip(path: Path, named: str | None) -> str | None:
                         if _LAMBDA.search(member.read(16 << 20)):
                             return LAMBDA
             return None
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError):
+    except (*DAMAGED, OSError):
         return named
 
 

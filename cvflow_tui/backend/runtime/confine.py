@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
-import sys
 from contextlib import suppress
 
+from cvflow_tui.backend.runtime.prctl import SET_NO_NEW_PRIVS, switch_on
 from cvflow_tui.model.settings import SolverSettings
 
 OPEN_FILES = 65536
 """Files that a worker may have open, where its own limit is not lower."""
-_PR_SET_NO_NEW_PRIVS = 38
 
 
 def no_new_privileges() -> None:
     """From here on no program that this process or any it starts runs gets rights by a set-uid bit."""
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    switch_on(SET_NO_NEW_PRIVS)
 
 
 def confine(pid: int, settings: SolverSettings) -> None:

@@ -6,13 +6,12 @@ Workers and what bears their mark are found without this (`marks.py`). A runner 
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import signal
-import sys
 from contextlib import suppress
 
-_PR_SET_CHILD_SUBREAPER = 36
+from cvflow_tui.backend.runtime.prctl import SET_CHILD_SUBREAPER, switch_on
+
 REAP_SECONDS = 1.0
 
 
@@ -25,8 +24,7 @@ class Orphans:
 
     def adopt(self) -> None:
         """From now on whatever our descendants leave behind becomes our child instead of init's (Linux)."""
-        if sys.platform.startswith("linux"):
-            self._adopting = ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+        self._adopting = switch_on(SET_CHILD_SUBREAPER)
 
     def worker_began(self, pid: int) -> None:
         """A child that is none."""

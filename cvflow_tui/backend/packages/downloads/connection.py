@@ -138,12 +138,16 @@ class Connection:
         return count
 
     def _next(self) -> h11.Event | type[h11.PAUSED]:
-        while (event := self._h11.next_event()) is h11.NEED_DATA:
+        while True:
+            event = self._h11.next_event()
+            if isinstance(event, h11.Event):
+                return event
+            if event is h11.PAUSED:
+                return h11.PAUSED
             data = self.stream.read(_READ, self._timeout)
             if not data and self._h11.their_state is h11.SEND_RESPONSE:
                 raise h11.RemoteProtocolError("the server closed the connection without an answer")
             self._h11.receive_data(data)
-        return event  # type: ignore[return-value]  # NEED_DATA was excluded
 
 
 def _told_length(head: h11.Response, method: str) -> int | None:

@@ -6,14 +6,13 @@ import stat
 import tarfile
 import unicodedata
 import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from lzma import LZMAError
 from pathlib import Path
 from typing import IO
 
 from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.damaged import reading
 from cvflow_tui.backend.packages.disk import human, require_space, writing
 from cvflow_tui.backend.packages.meter import Meter
 from cvflow_tui.backend.packages.zip_structure import check_structure
@@ -29,7 +28,6 @@ RATIO_LIMIT = 200
 """How many bytes may come out of one, once there are `RATIO_FROM` of them."""
 RATIO_FROM = 64 << 20
 NAME_LIMIT = 255
-_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError, NotImplementedError, RuntimeError, UnicodeError)
 _CHUNK = 256 << 10
 
 
@@ -43,14 +41,11 @@ def unpack(archive: Path, filename: str, into: Path, progress: Progress) -> None
     into.mkdir()
     sink = _Sink(filename, into, archive.stat().st_size, progress)
     progress.step(f"unpacking {filename}", unit="bytes")
-    try:
-        with writing(into, what=f"unpacking {filename}"):
-            if filename.endswith(".zip"):
-                _unpack_zip(archive, sink)
-            else:
-                _unpack_tar(archive, sink)
-    except _DAMAGED as error:
-        raise PackageError(f"{filename} is damaged: {one_line(str(error)) or type(error).__name__}") from error
+    with reading(filename), writing(into, what=f"unpacking {filename}"):
+        if filename.endswith(".zip"):
+            _unpack_zip(archive, sink)
+        else:
+            _unpack_tar(archive, sink)
     sink.meter.at(sink.total, end=True)
 
 

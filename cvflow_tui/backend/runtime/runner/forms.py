@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -59,7 +60,7 @@ async def feed(incoming: Incoming, form: Parts, drain: Callable[[], Awaitable[No
         raise bad_input("the form is broken: it ends too early")
 
 
-class Parts:
+class Parts(ABC):
     """The parts of a multipart form as they come: their headers bounded, what they hold handed to whoever derives from this."""
 
     with_types = False
@@ -104,16 +105,17 @@ class Parts:
         except FormParserError as error:
             raise bad_input(f"the form is broken: {error}") from error
 
+    @abstractmethod
     def began(self) -> None:
         """A part begins: `name`, `filename` and `content_type` are its own."""
-        raise NotImplementedError
 
+    @abstractmethod
     def data(self, data: bytes, start: int, end: int) -> None:
         """Some of a part."""
-        raise NotImplementedError
 
     def ended(self) -> None:
-        """The part is whole (told `with_types` only)."""
+        """The part is whole (told `with_types` only): nothing, for whoever does not care."""
+        return
 
     def _begin(self) -> None:
         self._parts += 1

@@ -44,6 +44,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _head: tuple[object, bytes] = (None, b"")
     """The server's own headers, and how a reply begins with them; one for all connections."""
 
+    # uvicorn's own class narrows asyncio's BaseTransport to Transport, and so has to be overridden.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected: its first request must begin."""
         super().connection_made(transport)

@@ -59,6 +59,7 @@ class Solver:
 
     def infer(self, image_file: str, config: Dict[str, str]) -> Any:
         """Answer for a picture; `config` holds the form's other fields, as text."""
+        # No ABC: it would refuse to make published solvers that only learn, or that set `infer` on themselves.
         raise NotImplementedError(f"{type(self).__name__} has no infer of its own")
 
     def start(self, port: Optional[int] = None) -> None:

@@ -122,7 +122,8 @@ def iter_entry_points(group: str, name: Optional[str] = None) -> List[metadata.E
 def parse_version(version: str) -> Tuple[Any, ...]:
     """A version that compares as versions do: numbers by value, and what comes before a release before it."""
     order: Dict[str, int] = {"dev": -4, "a": -3, "alpha": -3, "b": -2, "beta": -2, "c": -1, "rc": -1, "post": 1}
-    numbers, rest = re.match(r"v?([\d.]*)(.*)", version.strip().lower().partition("+")[0]).groups()  # type: ignore[union-attr]
+    found = re.match(r"v?([\d.]*)(.*)", version.strip().lower().partition("+")[0])
+    numbers, rest = found.groups() if found else ("", "")
     release = [int(number) for number in numbers.split(".") if number]
     while release and release[-1] == 0:
         release.pop()
