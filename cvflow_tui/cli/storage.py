@@ -12,6 +12,7 @@ from cvflow_tui.cli.options import agreed, json_option, quiet_option, yes_option
 from cvflow_tui.cli.output import plain, print_json, print_table, remark, say, size, still_elsewhere
 from cvflow_tui.cli.session import Session
 from cvflow_tui.install_line import offline_option
+from cvflow_tui.model.storage import told_of_cache, told_of_shared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,9 +44,9 @@ def disk(session: Session, as_json: bool) -> None:
     )
     remark(f"{size(usage.total_bytes)} in {usage.root}; {size(usage.free_bytes)} free")
     if usage.shared:
-        remark(f"{size(usage.shared)} of it is shared: uv's cache or another folder has it too, and deleting it here frees nothing")
+        remark(told_of_shared(size(usage.shared)))
     if usage.cache:
-        remark(f"outside, uv's cache: {size(usage.cache_bytes)} in {usage.cache} (cvflow prune --cache)")
+        remark(told_of_cache(size(usage.cache_bytes), usage.cache))
 
 
 @click.command(epilog=examples("cvflow prune --dry-run", "cvflow prune --keep-versions --yes --json"))

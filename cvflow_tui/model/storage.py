@@ -8,6 +8,16 @@ DIGITS = 8
 """Digits of a digest that are shown."""
 
 
+def told_of_shared(size: str, of: str = "it") -> str:
+    """What is said, with a size as it is spelt there, of what deleting does not free."""
+    return f"{size} of {of} is shared: uv's cache or another folder has it too, and deleting it here frees nothing"
+
+
+def told_of_cache(size: str, folder: str) -> str:
+    """What is said of uv's cache, with its size as it is spelt there."""
+    return f"outside, uv's cache: {size} in {folder} (cvflow prune --cache)"
+
+
 @dataclass(frozen=True, slots=True)
 class DiskEntry:
     """One thing that takes room."""

@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from cvflow_tui.model.jobs import JobState
-from cvflow_tui.model.storage import DIGITS, DiskEntry, DiskUsage, Pruning
+from cvflow_tui.model.storage import DIGITS, DiskEntry, DiskUsage, Pruning, told_of_cache, told_of_shared
 from cvflow_tui.model.text import one_line
 from cvflow_tui.screens.dialogs import confirm
 from cvflow_tui.screens.freed import still_linked
@@ -66,6 +66,7 @@ COLUMNS: tuple[Column[Line], ...] = (
 class DiskScreen(TableDialog[None]):
     """Every byte of the home folder by what it is; `p` deletes what nobody uses, after asking."""
 
+    CSS_PATH = [*TableDialog.CSS_PATH, "disk_use.tcss"]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "prune", "prune", tooltip="Delete what nobody uses: kept versions, unused weights and environments", id="disk.prune"),
         Binding("escape,q", "dismiss(None)", "back", tooltip="Back", id="disk.back"),
@@ -148,10 +149,9 @@ def told_of_outside(usage: DiskUsage) -> str:
     """What deleting does not free, and what lies outside the home folder."""
     lines = []
     if usage.shared:
-        what = f"{bytes_of(usage.shared)} of it is shared"
-        lines.append(f"{what}: uv's cache or another folder has it too, and deleting it here frees nothing")
+        lines.append(told_of_shared(bytes_of(usage.shared)))
     if usage.cache:
-        lines.append(one_line(f"outside, uv's cache: {bytes_of(usage.cache_bytes)} in {usage.cache} (cvflow prune --cache)", 200))
+        lines.append(one_line(told_of_cache(bytes_of(usage.cache_bytes), usage.cache), 200))
     return "\n".join(lines)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from cvflow_tui.model.storage import told_of_shared
 from cvflow_tui.widgets.figures import bytes_of
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def freed_by_removal(going: Sequence[DiskEntry]) -> str:
         named = {"package": "its own files", "kept version": "kept versions", "environment": "its environment", "weight": "weights"}
         text += f"\nWhat goes: {', '.join(f'{named.get(kind, kind)} {bytes_of(size)}' for kind, size in kinds.items())}."
     if shared:
-        text += f"\n{bytes_of(shared)} of that is shared: uv's cache or another folder has it too, and deleting it here frees nothing."
+        text += f"\n{told_of_shared(bytes_of(shared), 'that')}."
     return text
 
 

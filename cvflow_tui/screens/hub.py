@@ -47,7 +47,6 @@ class HubScreen(ListPlace[PackageSummary]):
         "What can be installed here. A package holds one or more solvers (a class with weights that answers with boxes, classes, "
         "landmarks …). ✓ is installed; ↑ is installed in another version than the hub's."
     )
-    CSS_PATH = "hub.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("i", "install", "install", tooltip="Show what installing this package will do (Enter too)", id="hub.install"),
         Binding("v", "versions", "versions", tooltip="All versions that the hub has, and install one of them", id="hub.versions"),

@@ -23,6 +23,7 @@ class ListPlace(LookingPlace, Generic[T]):
     `_moved_to(item)` is called when the cursor moves, `_filtered()` when the filter does, `_open()` for Enter and a second click.
     """
 
+    CSS_PATH = ["list_place.tcss"]  # noqa: RUF012 - as the toolkit has it
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "filter", tooltip="Filter the list", id="list.filter"),
         Binding("escape", "clear", "clear", show=False, tooltip="Clear the filter, or put the pane away", id="list.clear"),

@@ -23,7 +23,7 @@ from cvflow_tui.widgets.figures import bytes_of, millis_of, seconds_of
 from cvflow_tui.widgets.solver_chart import LANES, SolverChart
 from cvflow_tui.widgets.solver_looks import state_cell
 from cvflow_tui.widgets.solver_names import short_names, without_vendors
-from cvflow_tui.widgets.virtual_table import GAP, Cell, Column, VirtualTable
+from cvflow_tui.widgets.virtual_table import Cell, Column, VirtualTable
 from cvflow_tui.widgets.worker_pane import WorkerPane
 
 EMPTY = "No solver runs.\n\nF2 shows what is installed; s starts a solver there."
@@ -132,9 +132,7 @@ class MonitorScreen(LookingPlace):
 
     def _called(self, name: str) -> str:
         """What the table calls a solver, before it is cut: what it is sorted by, so that the order is that of what is seen."""
-        total = self.table.scrollable_content_region.width or self.size.width
-        beside = [column.width + GAP for column in COLUMNS if column.hide_below <= total]
-        return without_vendors(self._names, total - sum(beside) - 2).get(name, name)
+        return without_vendors(self._names, self.table.width_of(0)).get(name, name)
 
     @property
     def table(self) -> VirtualTable[RunningSolver]:
@@ -195,10 +193,8 @@ class MonitorScreen(LookingPlace):
         table.show(solvers)
         called = tuple(self._called(name) for name in self._names)
         if called != self._seen:
-            # What a sort by name looks at is other now, also where the rows are not. Turned twice, the order is made anew.
             self._seen = called
-            table.action_turn()
-            table.action_turn()
+            table.sort_again()
         # Room for what an empty table says; never more than a third of the screen.
         table.styles.height = min(len(solvers) + 2, max(4, self.size.height // 3)) if solvers else 7
         self._tell()

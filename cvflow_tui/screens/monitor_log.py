@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static
@@ -286,13 +286,10 @@ class LogPanel(Vertical):
         mark = "▸ " if self.has_class("-keys") and parts else ""
         self.query_one("#log-head", Static).update(mark + one_line(" · ".join(parts)))
 
-    def on_descendant_focus(self) -> None:
-        """The keys are for the log."""
-        self.set_class(self.has_focus_within, "-keys")
-        self.tell()
-
-    def on_descendant_blur(self) -> None:
-        """And no longer."""
+    @on(events.DescendantFocus)
+    @on(events.DescendantBlur)
+    def _mark_keys(self) -> None:
+        """Whether the keys are for the log."""
         self.set_class(self.has_focus_within, "-keys")
         self.tell()
 

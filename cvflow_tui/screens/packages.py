@@ -90,7 +90,6 @@ class PackagesScreen(ListPlace[Line]):
         "before it tries again), ✗ failed, ○ stopped. Size: the length of the package's files and weights, without its environment; d "
         "tells what the disk gives for each."
     )
-    CSS_PATH = "hub.tcss"
     LOOK_EVERY = 2.0
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "start_or_stop", "start/stop", tooltip="Start the solver, or stop it where it runs (Enter too)", id="packages.toggle"),

@@ -32,7 +32,7 @@ class ProjectsScreen(ListPlace[Project]):
         "A project is a set of pictures with classes and annotations. The pictures stay where they are. Accuracy compares what the "
         "solver suggested when a picture was first opened with what you then stood behind, over the last 20 finished pictures."
     )
-    CSS_PATH = "projects.tcss"
+    CSS_PATH = ["list_place.tcss", "projects.tcss"]  # noqa: RUF012
     LOOK_EVERY = 4.0
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(

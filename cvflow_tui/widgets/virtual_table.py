@@ -230,6 +230,14 @@ class VirtualTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=Fals
             self.scroll_to(0, 0, animate=False, immediate=True, force=True)
             self._settle()
 
+    def sort_again(self) -> None:
+        """Make the order anew: what a column sorts by has changed, though the rows have not."""
+        self.sort_by(self._order.sort_column, reverse=self._order.reverse)
+
+    def width_of(self, number: int) -> int:
+        """Cells that a column has now; 0 where it is not shown."""
+        return dict(self._widths()).get(number, 0)
+
     def sort_by(self, column: int | None, *, reverse: bool = False) -> None:
         """Sort by a column (an index into `columns`), or None for the order the rows came in."""
         kept = self.current
