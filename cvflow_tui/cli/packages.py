@@ -126,14 +126,18 @@ def remove(session: Session, ref: str, force: bool, yes: bool, quiet: bool, as_j
 
 
 def _uses_lines(uses: PackageUses) -> list[str]:
-    """Who uses a package, and what stays."""
+    """Who uses a package, what stays, and what the disk gets back."""
+    from cvflow_tui.model.storage import told_of_shared
+
     told = (
         ("is stopped:", uses.running),
         ("loses its suggestions:", uses.projects),
         ("its environment stays for", uses.environment),
         ("some of its weights stay for", uses.weights),
     )
-    return [uses.package, *(f"  {what} {', '.join(names)}" for what, names in told if names)]
+    lines = [uses.package, *(f"  {what} {', '.join(names)}" for what, names in told if names)]
+    lines += [f"  frees {size(uses.goes.freed)}"]
+    return [*lines, f"  {told_of_shared(size(uses.goes.shared), 'what goes')}"] if uses.goes.shared else lines
 
 
 def _impossible(plan: InstallPlan) -> CvflowError:

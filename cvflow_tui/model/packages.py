@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cvflow_tui.model.diagnosis import Finding
+from cvflow_tui.model.storage import Pruning
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 """What vendors and packages may be called (case-folded)."""
@@ -297,6 +298,8 @@ class PackageUses:
     """Packages that share its environment."""
     weights: tuple[str, ...] = ()
     """Packages that share some of its weights."""
+    goes: Pruning = field(default_factory=Pruning)
+    """What a removal deletes, and what the disk gets back."""
 
 
 @dataclass(frozen=True, slots=True)

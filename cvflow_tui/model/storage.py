@@ -67,20 +67,10 @@ class DiskUsage:
         """Bytes of the home folder that something outside is linked to as well."""
         return sum(entry.shared for entry in self.entries)
 
-    def going_with(self, ref: str) -> tuple[DiskEntry, ...]:
-        """What a removal of the package `ref` deletes: its files, the versions kept of it, what no other package uses."""
-        own = f"{ref} "
-        return tuple(
-            entry
-            for entry in self.entries
-            if (entry.kind in ("package", "kept version") and entry.name.startswith(own))
-            or (entry.used_by and all(user.startswith(own) for user in entry.used_by))
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """What nobody uses, or what was freed of it."""
+    """What nobody uses or what goes with a package, or what was freed of it."""
 
     entries: tuple[DiskEntry, ...] = ()
     bytes: int = 0

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections import Counter
 
-from cvflow_tui.model.storage import told_of_shared
+from cvflow_tui.model.storage import Pruning, told_of_shared
 from cvflow_tui.widgets.figures import bytes_of
 
-if TYPE_CHECKING:
-    from cvflow_tui.model.storage import DiskEntry
+NAMES = {"package": "its own files", "kept version": "kept versions", "environment": "its environment", "weight": "weights"}
 
 
-def freed_by_removal(going: Sequence[DiskEntry]) -> str:
+def freed_by_removal(goes: Pruning) -> str:
     """What a removal frees, by what goes, and what of it the disk does not get back."""
-    kinds: dict[str, int] = {}
-    for entry in going:
-        kinds[entry.kind] = kinds.get(entry.kind, 0) + entry.bytes
-    shared = sum(entry.shared for entry in going)
-    text = f"Frees about {bytes_of(sum(kinds.values()) - shared)}."
+    kinds: Counter[str] = Counter()
+    for entry in goes.entries:
+        kinds[entry.kind] += entry.bytes
+    text = f"Frees {bytes_of(goes.freed)}."
     if kinds:
-        named = {"package": "its own files", "kept version": "kept versions", "environment": "its environment", "weight": "weights"}
-        text += f"\nWhat goes: {', '.join(f'{named.get(kind, kind)} {bytes_of(size)}' for kind, size in kinds.items())}."
-    if shared:
-        text += f"\n{told_of_shared(bytes_of(shared), 'that')}."
+        text += f"\nWhat goes: {', '.join(f'{NAMES.get(kind, kind)} {bytes_of(size)}' for kind, size in kinds.items())}."
+    if goes.shared:
+        text += f"\n{told_of_shared(bytes_of(goes.shared), 'that')}."
     return text
 
 

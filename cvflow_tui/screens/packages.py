@@ -295,11 +295,11 @@ class PackagesScreen(ListPlace[Line]):
         # A large home folder takes a while: a second press meanwhile asks nothing more.
         self._weighing = True
         try:
-            uses, usage = await self.cvflow.client.package_uses(package.ref), await self.cvflow.client.disk()
+            uses = await self.cvflow.client.package_uses(package.ref)
         finally:
             self._weighing = False
         self._count()
-        text = freed_by_removal(usage.going_with(package.ref))
+        text = freed_by_removal(uses.goes)
         if uses.environment:
             text += f"\nIts environment stays for {', '.join(uses.environment)}"
         if uses.weights:

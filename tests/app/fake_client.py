@@ -154,6 +154,7 @@ class FakeClient(DaemonClient):
         self.chosen: dict[str, dict[str, str]] = {}
         self.secrets: dict[Variable, str] = {}
         self.disk_entries: tuple[DiskEntry, ...] = ()
+        self.goes = Pruning()
         self.cache_bytes = 0
         self.removal_shares = 0
         self.newest = ""
@@ -450,7 +451,8 @@ class FakeClient(DaemonClient):
 
     async def package_uses(self, ref: str) -> PackageUses:
         """Its solvers that run, and the projects that were said to use it."""
-        return PackageUses(ref, tuple(name for name in self.running if name.startswith(f"{ref}/")), self.used_by)
+        running = tuple(name for name in self.running if name.startswith(f"{ref}/"))
+        return PackageUses(ref, running, self.used_by, goes=self.goes)
 
     # -- room
 

@@ -10,7 +10,7 @@ from cvflow_tui.app import CvflowApp
 from cvflow_tui.model.errors import PackageError
 from cvflow_tui.model.packages import UpgradeRequest
 from cvflow_tui.model.solvers import SolverState
-from cvflow_tui.model.storage import DiskEntry
+from cvflow_tui.model.storage import DiskEntry, Pruning
 from cvflow_tui.screens.dialogs import Choice
 from cvflow_tui.screens.place import Place
 from cvflow_tui.widgets.virtual_table import VirtualTable
@@ -121,21 +121,20 @@ async def test_removing_asks_and_names_what_is_freed_and_stopped(open_app: OpenA
 
 
 async def test_removing_tells_what_the_disk_gets_back(open_app: OpenApp, client: FakeClient) -> None:
-    client.disk_entries = (
-        DiskEntry("environment", "3f", 400_000_000, ("cvflow/nanodet 1.0.0", "cvflow/nanodet 0.9.0"), shared=390_000_000),
-        DiskEntry("environment", "4a", 70_000_000, ("cvflow/nanodet 1.0.0", "cvflow/mobilenet 0.9.1"), shared=70_000_000),
-        DiskEntry("weight", "nanodet.onnx", 3_700_000, ("cvflow/nanodet 1.0.0",), digest="a1" * 32),
+    entries = (
         DiskEntry("package", "cvflow/nanodet 1.0.0", 65_536),
-        DiskEntry("package", "cvflow/nanodet_plus 1.0.0", 900_000_000),
         DiskEntry("kept version", "cvflow/nanodet 0.9.0", 40_000),
+        DiskEntry("environment", "3f", 400_000_000),
+        DiskEntry("weight", "nanodet.onnx", 3_700_000, digest="a1" * 32),
     )
+    client.goes = Pruning(entries, sum(entry.bytes for entry in entries), shared=390_000_000)
     client.removal_shares = 390_000_000
     async with open_app(client, "packages") as (app, pilot):
         await pilot.press("x")
         await wait_until(pilot, lambda: isinstance(app.screen, Choice))
         told = " ".join(screen_text(app).split())
-        assert "Frees about 13.8 MB." in told
-        assert "its environment 400 MB, weights 3.7 MB, its own files 65.5 kB, kept versions 40.0 kB." in told
+        assert "Frees 13.8 MB." in told
+        assert "its own files 65.5 kB, kept versions 40.0 kB, its environment 400 MB, weights 3.7 MB." in told
         assert "390 MB of that is shared: uv's cache or another folder has it too, and deleting it here frees nothing." in told
         await pilot.press("y")
         await wait_until(pilot, lambda: "390 MB stays linked from uv's cache" in screen_text(app))

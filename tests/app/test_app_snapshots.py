@@ -11,7 +11,7 @@ import pytest
 from textual.pilot import Pilot
 
 from cvflow_tui.model.solvers import SolverState
-from cvflow_tui.model.storage import DiskEntry
+from cvflow_tui.model.storage import DiskEntry, Pruning
 from tests.app.conftest import SIZES, app_with, settle
 from tests.app.fake_client import FakeClient
 
@@ -27,11 +27,12 @@ def serving() -> FakeClient:
         "cvflow/mobilenet/classify",
         lambda solver: replace(solver, state=SolverState.FAILED, port=None, pid=None, error="mobilenet.onnx: no such file"),
     )
-    client.disk_entries = (
-        DiskEntry("environment", "3f", 400_000_000, ("cvflow/nanodet 1.0.0",), shared=390_000_000),
-        DiskEntry("weight", "nanodet.onnx", 3_720_000, ("cvflow/nanodet 1.0.0",)),
+    entries = (
         DiskEntry("package", "cvflow/nanodet 1.0.0", 65_536),
+        DiskEntry("environment", "3f", 400_000_000),
+        DiskEntry("weight", "nanodet.onnx", 3_720_000),
     )
+    client.goes = Pruning(entries, sum(entry.bytes for entry in entries), shared=390_000_000)
     return client
 
 

@@ -239,6 +239,41 @@ def test_what_is_shared_with_uvs_cache_is_told_and_freed_with_it_only(linking: P
     assert found.freed - 100_000 < before - real(home.root, cache) <= found.freed
 
 
+def test_a_removal_says_beforehand_what_the_disk_gets_back(linking: PackageService, home: Home, tmp_path: Path) -> None:
+    """Two packages have one environment and one weight: each alone takes its own files along, the last one all."""
+    (tmp_path / "w").write_bytes(DATA)
+    table = weight("w.bin", (tmp_path / "w").as_uri(), sha256(DATA))
+    for name in ("one", "two"):
+        install(linking, write_package(tmp_path / name, requirements="toy\n", source="import toy\nclass Solver: ...\n", more=table))
+    linking.remove("p")
+    cache = tmp_path / "cache"
+    first = linking.uses("one").goes
+    assert [(entry.kind, entry.name) for entry in first.entries] == [("package", "local/one 1.0.0")]
+    assert first.freed < 100_000 and first.shared == 0
+    assert linking.remove("one").freed_bytes == first.freed
+    last, before, alone = linking.uses("two").goes, real(home.root, cache), du_without_database(home)
+    assert [entry.kind for entry in last.entries] == ["package", "environment", "weight"]
+    assert last.shared >= 350_000 and last.freed == last.bytes - last.shared >= len(DATA)
+    removal = linking.remove("two")
+    assert (removal.freed_bytes, removal.shared_bytes) == (last.freed, last.shared)
+    folders = 3 * 4096  # of the vendor, and what the staging folder kept
+    assert last.bytes <= alone - du_without_database(home) <= last.bytes + folders
+    assert last.freed - 100_000 <= before - real(home.root, cache) <= last.freed + 100_000  # the database is in it
+
+
+def test_a_removal_takes_the_versions_that_were_kept_along(service: PackageService, home: Home, tmp_path: Path) -> None:
+    root = write_package(tmp_path / "p", name="p")
+    install(service, root)
+    service.prove("local/p", "1.0.0")
+    install(service, write_package(tmp_path / "q", name="p", version="2.0.0"))
+    assert [(entry.kind, entry.name) for entry in service.uses("p").goes.entries if entry.kind != "environment"] == [
+        ("package", "local/p 2.0.0"),
+        ("kept version", "local/p 1.0.0"),
+    ]
+    service.remove("p")
+    assert list(home.environments.iterdir()) == []
+
+
 def test_pruning_says_what_the_disk_gets_back(linking: PackageService, home: Home, tmp_path: Path) -> None:
     (environment,) = home.environments.iterdir()
     environment.rename(home.environments / "nobodys")

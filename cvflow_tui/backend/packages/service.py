@@ -14,7 +14,6 @@ from cvflow_tui.backend.packages.describe import detail_of, summary_of
 from cvflow_tui.backend.packages.downloads import Downloads
 from cvflow_tui.backend.packages.environment import Environments
 from cvflow_tui.backend.packages.fetched import installed_spec
-from cvflow_tui.backend.packages.freed import Usage
 from cvflow_tui.backend.packages.hub import FolderHub
 from cvflow_tui.backend.packages.installer import Installer, Stores
 from cvflow_tui.backend.packages.linked import load_linked
@@ -199,7 +198,7 @@ class PackageService:
         self._installer.in_use = in_use
 
     def uses(self, ref: str) -> PackageUses:
-        """Which packages share an environment and weights with a package. Who runs it and asks it, others know."""
+        """Which packages share an environment and weights with a package, and what goes with it. Who runs it and asks it, others know."""
         record = self._record(ref)
         records = self._stores.records
         own = {weight.sha256 for weight in records.weights(record.vendor, record.name)}
@@ -208,6 +207,7 @@ class PackageService:
             package=record.ref,
             environment=tuple(each.ref for each in others if each.environment is not None and each.environment == record.environment),
             weights=tuple(each.ref for each in others if own & {weight.sha256 for weight in records.weights(each.vendor, each.name)}),
+            goes=self.storage.going_with(record),
         )
 
     def lock(self, ref: str) -> str:
@@ -221,11 +221,9 @@ class PackageService:
         """Remove a package, and the environment and weights that nothing else uses. Its solvers must not be running."""
         record = self._record(ref)
         with self._installer.working_on(record.ref), self._ballast.room():
-            before = Usage.of(self._stores.home)
+            goes = self.storage.going_with(record)
             self._installer.remove(record)
-            after = Usage.of(self._stores.home)
-            freed, shared = max(0, before.bytes - after.bytes), max(0, before.shared - after.shared)
-            return Removal(package=record.ref, freed_bytes=freed, shared_bytes=shared)
+            return Removal(package=record.ref, freed_bytes=goes.freed, shared_bytes=goes.shared)
 
     def recover(self) -> None:
         """Bring folders and database back into agreement after a daemon that died. Call once, before anything else."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from cvflow_tui.backend.packages.records import Record, Records
 from cvflow_tui.backend.packages.storage.ledger import Ledger
 from cvflow_tui.backend.packages.storage.links import Links, only_in, still_linked
-from cvflow_tui.backend.packages.storage.usage import weight_name
+from cvflow_tui.backend.packages.storage.usage import users, weight_name
 from cvflow_tui.home import Home
 from cvflow_tui.model.file_names import SEPARATOR, file_stem
 from cvflow_tui.model.storage import DiskEntry, Pruning
@@ -67,6 +67,21 @@ def unused(home: Home, records: Records, downloads: Path, in_use: InUse) -> list
     found += _downloads(downloads, in_use)
     found += _logs(home, [record.ref for record in records.all()])
     return found
+
+
+def going_with(home: Home, records: Records, gone: Record) -> list[Unused]:
+    """What a removal of an installed package deletes: its files, the versions kept of it, what no other package uses."""
+    kept = [each.record for each in records.kept() if each.record.ref == gone.ref]
+    own = {f"{record.ref} {record.version}" for record in (gone, *kept)}
+    weights, environments, names = users(records)
+    found = [Unused("package", f"{gone.ref} {gone.version}", (gone.path,))]
+    found += [Unused("kept version", f"{record.ref} {record.version}", (record.path,), record) for record in kept]
+    found += [Unused("environment", key, (home.environments / key,)) for key, told in environments.items() if own.issuperset(told)]
+    return found + [
+        Unused("weight", weight_name(digest, names), (home.weights / digest,), digest=digest)
+        for digest, told in weights.items()
+        if own.issuperset(told)
+    ]
 
 
 def priced(home: Home, found: Collection[Unused], cache: Path | None = None) -> Pruning:

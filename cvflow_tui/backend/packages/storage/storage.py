@@ -10,7 +10,7 @@ from cvflow_tui.backend.packages.installer import Installer, Stores
 from cvflow_tui.backend.packages.names import resolve_package
 from cvflow_tui.backend.packages.records import Record
 from cvflow_tui.backend.packages.storage.mending import MENDED
-from cvflow_tui.backend.packages.storage.pruning import InUse, Unused, delete, priced, unused
+from cvflow_tui.backend.packages.storage.pruning import InUse, Unused, delete, going_with, priced, unused
 from cvflow_tui.backend.packages.storage.repairing import Repairer
 from cvflow_tui.backend.packages.storage.usage import measure
 from cvflow_tui.backend.packages.storage.uv_cache import cache_folder, empty_cache
@@ -36,6 +36,10 @@ class Storage:
         """What nobody uses (and uv's `cache`), and how much smaller the home folder would be without it. Changes nothing."""
         with self._installer.held() as held:
             return priced(self._stores.home, self._unused(held, keep_versions), cache_folder() if cache else None)
+
+    def going_with(self, record: Record) -> Pruning:
+        """What a removal of an installed package deletes, and how much smaller the home folder would be without it. Changes nothing."""
+        return priced(self._stores.home, going_with(self._stores.home, self._stores.records, record))
 
     def prune(self, progress: Progress, *, keep_versions: bool = False, cache: bool = False) -> Pruning:
         """Delete what nobody uses: unless `keep_versions`, the versions that upgrades kept among it, the way back.
