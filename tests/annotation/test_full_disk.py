@@ -25,7 +25,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "small"
     folder.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)], capture_output=True, check=False).returncode:
-        pytest.skip("this user cannot mount a small disk")
+        pytest.skip("mounting a small disk (tmpfs) needs root")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
 

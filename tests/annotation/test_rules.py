@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -204,7 +205,7 @@ class Annotator(RuleBasedStateMachine):
             Image.new("L", (100, 80)).save(root / "pictures" / name)
         self.home = Home(root / "home")
         self.home.make()
-        self.close: Callable[[], None] = lambda: None
+        self.opened = ExitStack()
         self.restart()
         self.service.create("p", [str(root / "pictures")], LABELS.names, ProjectSettings(SOLVER))
         self.past: list[tuple[PictureView, ...]] = []
@@ -254,10 +255,11 @@ class Annotator(RuleBasedStateMachine):
     @precondition(lambda self: len(self.past) % 3 == 2)
     @rule()
     def restart(self) -> None:
-        self.close()
+        self.opened.close()
         state = open_state(self.home)
+        self.opened.callback(state.close)
         self.service = ProjectService(self.home, state, SaysSo())
-        self.close = lambda: (self.service.close(), state.close())  # type: ignore[assignment,func-returns-value]
+        self.opened.callback(self.service.close)
 
     @invariant()
     def says_what_can_be_done(self) -> None:
@@ -289,7 +291,7 @@ class Annotator(RuleBasedStateMachine):
         return tuple(replace(view, can_undo=False, can_redo=False, note=None) for view in opened)
 
     def teardown(self) -> None:
-        self.close()
+        self.opened.close()
         self.place.cleanup()
 
 

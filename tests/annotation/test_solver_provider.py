@@ -87,12 +87,21 @@ class Runner:
         return 200, {"variants": sorted(self.variants)}
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, runner: Runner) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.runner = runner
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def _any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        status, told = self.server.runner.reply(self.command, self.path, self.headers, body)  # type: ignore[attr-defined]
+        assert isinstance(self.server, _Server)
+        status, told = self.server.runner.reply(self.command, self.path, self.headers, body)
         data = json.dumps(told).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
@@ -108,9 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def runner() -> Iterator[tuple[Runner, Endpoint]]:
     state = Runner()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
-    server.runner = state  # type: ignore[attr-defined]
+    server = _Server(state)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield state, Endpoint(f"http://127.0.0.1:{server.server_port}", TOKEN)

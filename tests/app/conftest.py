@@ -63,6 +63,16 @@ def screen_text(app: Any) -> str:
     return "\n".join("".join(segment.text for segment in line).rstrip() for line in lines)
 
 
+def shows(app: Any, text: str) -> Callable[[], bool]:
+    """A condition: the text stands on the screen."""
+    return lambda: text in screen_text(app)
+
+
+def is_open(app: Any, kind: type[Any]) -> Callable[[], bool]:
+    """A condition: a screen of that kind is on top."""
+    return lambda: isinstance(app.screen, kind)
+
+
 @pytest.fixture
 def open_app() -> OpenApp:
     """`async with open_app(client, place, size)` gives the app and its pilot, the daemon up and the first list there."""

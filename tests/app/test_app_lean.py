@@ -5,8 +5,10 @@ from __future__ import annotations
 import ssl
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -59,14 +61,16 @@ class Pieces(httpx.AsyncByteStream):
     def __init__(self, content: bytes) -> None:
         self._content = content
 
-    async def __aiter__(self):  # type: ignore[no-untyped-def]
+    async def __aiter__(self) -> AsyncIterator[bytes]:
         for start in range(0, len(self._content), 65_536):
             yield self._content[start : start + 65_536]
 
 
 async def test_a_daemon_behind_https_is_asked_for_its_certificate() -> None:
     connection = Connection("https://127.0.0.1:1", "word")
-    pool = connection._http._transport._pool  # type: ignore[attr-defined]
+    transport = connection._http._transport
+    assert isinstance(transport, httpx.AsyncHTTPTransport)
+    pool: Any = transport._pool
     assert pool._ssl_context.cert_store_stats()["x509_ca"] > 0
     await connection.close()
 

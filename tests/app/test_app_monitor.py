@@ -22,14 +22,14 @@ from cvflow_tui.widgets.log_view import LogView
 from cvflow_tui.widgets.path_suggester import PathSuggester
 from cvflow_tui.widgets.virtual_table import VirtualTable
 from tests.app.conftest import SERVED as NAME
-from tests.app.conftest import SIZES, OpenApp, screen_text, settle, wait_until
+from tests.app.conftest import SIZES, OpenApp, screen_text, settle, shows, wait_until
 from tests.app.fake_client import FakeClient, classification
 
 
 async def test_every_number_of_a_solver(open_app: OpenApp, serving: FakeClient) -> None:
     for size in SIZES:
         async with open_app(serving, "monitor", size) as (app, pilot):
-            await wait_until(pilot, lambda app=app: "line 60" in screen_text(app))  # type: ignore[misc]
+            await wait_until(pilot, shows(app, "line 60"))
             row = next(line for line in screen_text(app).splitlines() if line.startswith("▸"))
             for part in ("● ready", "41000", "12 %", "184 MB", "3.4", "31 ms", "45 ms", *(["2000", "1:02 h"] if size[0] > 110 else [])):
                 assert part in row
@@ -195,7 +195,7 @@ async def test_a_picture_through_a_solver(
         await wait_until(pilot, lambda: isinstance(app.screen, Place))
         await pilot.press("i")
         await wait_until(pilot, lambda: isinstance(app.screen, AskLine))
-        assert app.screen.query_one("LineInput").value == "./dog.png"  # type: ignore[attr-defined]
+        assert app.screen.query_one(LineInput).value == "./dog.png"
 
 
 async def test_a_result_is_looked_at_closely(open_app: OpenApp, serving: FakeClient, tmp_path: Path) -> None:

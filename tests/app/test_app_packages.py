@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -12,9 +13,10 @@ from cvflow_tui.model.packages import UpgradeRequest
 from cvflow_tui.model.solvers import SolverState
 from cvflow_tui.model.storage import DiskEntry, Pruning
 from cvflow_tui.screens.dialogs import Choice
+from cvflow_tui.screens.looking_place import LookingPlace
 from cvflow_tui.screens.place import Place
 from cvflow_tui.widgets.virtual_table import VirtualTable
-from tests.app.conftest import SIZES, OpenApp, screen_text, settle, wait_until
+from tests.app.conftest import SIZES, OpenApp, screen_text, settle, shows, wait_until
 from tests.app.fake_client import FakeClient, default_hub
 
 
@@ -82,9 +84,10 @@ async def test_states_have_a_sign_and_a_word(open_app: OpenApp, client: FakeClie
     await client.start_solver(name)
     async with open_app(client, "packages") as (app, pilot):
         for state, shown in ((SolverState.BUSY, "◉ busy"), (SolverState.BACKOFF, "◐ backoff"), (SolverState.FAILED, "✗ failed")):
-            client.change_solver(name, lambda solver, state=state: replace(solver, state=state, error="out of memory"))  # type: ignore[misc]
-            app.screen.call_next(app.screen.look_soon)  # type: ignore[attr-defined]
-            await wait_until(pilot, lambda shown=shown: shown in screen_text(app))  # type: ignore[misc]
+            client.change_solver(name, partial(replace, state=state, error="out of memory"))
+            assert isinstance(app.screen, LookingPlace)
+            app.screen.call_next(app.screen.look_soon)
+            await wait_until(pilot, shows(app, shown))
         assert "out of memory" in screen_text(app)
 
 

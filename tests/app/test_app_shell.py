@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 import pytest
@@ -29,10 +30,18 @@ from cvflow_tui.widgets.line_input import LineInput
 from cvflow_tui.widgets.log_view import LogView
 from cvflow_tui.widgets.status_line import StatusLine
 from cvflow_tui.widgets.virtual_table import VirtualTable
-from tests.app.conftest import SIZES, OpenApp, app_with, screen_text, settle, wait_until
+from tests.app.conftest import SIZES, OpenApp, app_with, is_open, screen_text, settle, shows, wait_until
 from tests.app.fake_client import FakeClient
 
 MINE = ("hub", "packages", "monitor")
+
+
+def _is_at(app: CvflowApp, place: str) -> bool:
+    return isinstance(app.screen, Place) and place == app.screen.PLACE
+
+
+def _was_asked_to_end(client: FakeClient, stop_solvers: bool) -> bool:
+    return client.called("shutdown") == [(stop_solvers,)]
 
 
 async def test_the_first_paint_does_not_wait_for_the_daemon() -> None:
@@ -74,7 +83,7 @@ async def test_every_way_to_a_place(open_app: OpenApp, client: FakeClient) -> No
             (["f1"], "hub"),
         ):
             await pilot.press(*keys)
-            await wait_until(pilot, lambda place=place: isinstance(app.screen, Place) and place == app.screen.PLACE)  # type: ignore[misc]
+            await wait_until(pilot, partial(_is_at, app, place))
         await pilot.click("PlacesBar", offset=(20, 0))
         await wait_until(pilot, lambda: isinstance(app.screen, Place) and app.screen.PLACE == "packages")
 
@@ -112,13 +121,13 @@ async def test_the_end_of_the_help_is_reached_and_its_beginning_again(open_app: 
         for key in ("end", "G"):
             async with open_app(client, "monitor", size) as (app, pilot):
                 app.post_message(events.Key("question_mark", "?"))
-                await wait_until(pilot, lambda app=app: isinstance(app.screen, HelpScreen))  # type: ignore[misc]
+                await wait_until(pilot, is_open(app, HelpScreen))
                 app.post_message(events.Key(key, None))
                 assert isinstance(app.screen, HelpScreen)
                 last = app.screen.text().plain.rstrip().splitlines()[-1].split()[-1]
-                await wait_until(pilot, lambda app=app, last=last: last in screen_text(app))  # type: ignore[misc]
+                await wait_until(pilot, shows(app, last))
                 await pilot.press("home")
-                await wait_until(pilot, lambda app=app: "Esc puts this away" in screen_text(app))  # type: ignore[misc]
+                await wait_until(pilot, shows(app, "Esc puts this away"))
 
 
 @pytest.mark.parametrize("place", MINE)
@@ -267,15 +276,15 @@ async def test_leaving_asks_once_only_where_solvers_run_in_an_embedded_daemon(op
         await client.start_solver("cvflow/nanodet/detect")
         async with open_app(client) as (app, pilot):
             await pilot.press("ctrl+q")
-            await wait_until(pilot, lambda app=app: isinstance(app.screen, Choice))  # type: ignore[misc]
+            await wait_until(pilot, is_open(app, Choice))
             await pilot.press("escape")
             await settle(pilot)
             assert not client.called("shutdown")
             await pilot.press("ctrl+q")
-            await wait_until(pilot, lambda app=app: isinstance(app.screen, Choice))  # type: ignore[misc]
+            await wait_until(pilot, is_open(app, Choice))
             assert "cvflow/nanodet/detect" in screen_text(app)
             await pilot.press(key)
-            await wait_until(pilot, lambda client=client, stopped=stopped: client.called("shutdown") == [(stopped,)])  # type: ignore[misc]
+            await wait_until(pilot, partial(_was_asked_to_end, client, stopped))
     alone = FakeClient(embedded=False)
     await alone.start_solver("cvflow/nanodet/detect")
     async with open_app(alone) as (app, pilot):

@@ -10,9 +10,10 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def goes_down(site: Site) -> None:
         assert solver.pid is not None
         everyone = [solver.pid, *workers(solver.pid)]
         os.kill(solver.pid, signal.SIGKILL)
-        until(lambda everyone=everyone: not any(alive(pid) for pid in everyone))  # type: ignore[misc]
+        until(partial(_none_lives, everyone))
     state = open_state(site.home)
     with state.write() as connection:
         connection.execute("UPDATE runs SET boot_id = 'an earlier boot', error = NULL")
@@ -69,6 +70,10 @@ def comes_up(site: Site, habit: Habit) -> Revival:
     revival.begin(site.supervisor.rebooted)
     revival.join(60)
     return revival
+
+
+def _none_lives(pids: Iterable[int]) -> bool:
+    return not any(map(alive, pids))
 
 
 def test_what_ran_when_the_machine_went_down_runs_again_where_it_was(site: Site, habit: Habit, picture: bytes) -> None:

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -20,7 +21,7 @@ from cvflow_tui.model.errors import RefusedError
 from cvflow_tui.model.solvers import RunningSolver, SolverState
 from tests.faults.conftest import Habit
 from tests.faults.test_kills import marked
-from tests.runtime.helpers import Site, alive, until, workers
+from tests.runtime.helpers import Client, Site, alive, until, workers
 
 NAME = "tests/demo/sleeper"
 READY = SolverState.READY
@@ -135,9 +136,9 @@ def test_a_kill_in_the_middle_of_a_stop_or_a_restart_is_no_reason_to_start_it(si
     for act in (site.supervisor.stop, lambda name: site.supervisor.restart(habit("Sleeper"))):
         solver = site.supervisor.start(habit("Sleeper"))
         client, pid = site.client(NAME), solver.pid or 0
-        asking = threading.Thread(target=lambda client=client: _ask(client, picture))  # type: ignore[misc]
+        asking = threading.Thread(target=_ask, args=(client, picture))
         asking.start()
-        until(lambda client=client: client.status()["waiting"])  # type: ignore[misc]
+        until(partial(_somebody_waits, client))
         acting = threading.Thread(target=act, args=(NAME,))
         acting.start()
         time.sleep(0.3)
@@ -151,9 +152,13 @@ def test_a_kill_in_the_middle_of_a_stop_or_a_restart_is_no_reason_to_start_it(si
     assert len(found) == 1 and found[0].pid != pid
 
 
-def _ask(client: object, picture: bytes) -> None:
+def _somebody_waits(client: Client) -> bool:
+    return bool(client.status()["waiting"])
+
+
+def _ask(client: Client, picture: bytes) -> None:
     try:
-        client.infer(picture, "?seconds=3")  # type: ignore[attr-defined]
+        client.infer(picture, "?seconds=3")
     except OSError:
         return
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from cvflow_tui.backend.runtime.runner.backoff import CALM, FIRST, LONGEST, Back
 from cvflow_tui.backend.runtime.spec import RunSpec
 from cvflow_tui.model.errors import PackageError
 from cvflow_tui.model.solvers import SolverState
-from tests.runtime.helpers import Site, until, workers
+from tests.runtime.helpers import Client, Site, until, workers
 
 SOURCE = """
 import os
@@ -30,6 +31,11 @@ class Stillborn:
             file.write("x")
         os._exit(4)
 """
+
+
+def _is_ready_after(client: Client, restarts: int) -> bool:
+    told = client.status()
+    return told["state"] == "ready" and told["restarts"] == restarts
 
 
 @given(st.lists(st.floats(0, CALM, exclude_max=True), max_size=100))
@@ -68,7 +74,7 @@ def test_a_worker_that_dies_at_each_request_comes_back_later_each_time(
         assert client.infer(picture).status == 503
         until(lambda: (told := client.status())["state"] == "backoff" and told["error"] == "its process ended with status 3")
         assert workers(runner) == []
-        until(lambda number=number: client.status()["state"] == "ready" and client.status()["restarts"] == number)  # type: ignore[misc]
+        until(partial(_is_ready_after, client, number))
         (worker,) = workers(runner)
         assert worker not in seen
         seen.add(worker)

@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -43,6 +44,10 @@ def later(client: Client, picture: bytes, query: str = "", **headers: str) -> Re
 
 def ended(client: Client, address: str) -> dict[str, object]:
     return dict(until(lambda: (told := client.send("GET", f"{address}?wait=5").json)["state"] in ("done", "failed", "cancelled") and told))
+
+
+def _as_many_wait(client: Client, count: int) -> bool:
+    return bool(client.status()["waiting"] == count)
 
 
 def test_an_answer_that_comes_later(reader: Client, picture: bytes) -> None:
@@ -253,8 +258,7 @@ def test_a_client_that_leaves_takes_its_picture_back(site: Site, spec_of: Specs,
         connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=30)
         connection.request("POST", "/infer?seconds=.5", picture, {"Content-Type": "image/jpeg"})
         connections.append(connection)
-        count = len(connections)
-        until(lambda count=count: client.status()["waiting"] == count)  # type: ignore[misc]
+        until(partial(_as_many_wait, client, len(connections)))
     for connection in connections[2:]:
         connection.close()
     time.sleep(0.1)
