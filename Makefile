@@ -35,7 +35,7 @@ test: $(STAMP) ## Lint, types, import contracts, and every test
 quick: $(STAMP) ## The tests that take a second or less
 	$(BIN)/python -m pytest -m 'not slow'
 
-lint: $(STAMP) ## ruff, mypy --strict (ours, and the bundled packages each on its own), import-linter
+lint: $(STAMP) ## ruff, mypy --strict (ours with its tests, and the bundled packages each on its own), import-linter
 	$(BIN)/ruff check cvflow_tui tests benchmarks
 	$(BIN)/ruff format --check cvflow_tui tests benchmarks
 	$(BIN)/mypy

@@ -60,9 +60,9 @@ class Runner:
         if body == b"odd":
             return 200, {"image": {"width": "wide", "height": 1}}
         label = self.variants[variant] if variant else "base"
-        objects = [{"label": label, "score": score, "box": [1, 2, 30, 40]} for score in (0.9, 0.2, 0.01)]
         asked = float(query.get("threshold", ["0"])[0])
-        return 200, {"task": "object-detection", "objects": [item for item in objects if item["score"] >= asked]}
+        objects = [{"label": label, "score": score, "box": [1, 2, 30, 40]} for score in (0.9, 0.2, 0.01) if score >= asked]
+        return 200, {"task": "object-detection", "objects": objects}
 
     def _control(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
         parts = path.strip("/").split("/")

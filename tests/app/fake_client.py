@@ -462,12 +462,12 @@ class FakeClient(DaemonClient):
         cache = ("/home/me/.cache/uv", self.cache_bytes) if self.cache_bytes else ("", 0)
         return DiskUsage("/home/me/cvflow", total, 52_000_000_000, self.disk_entries, *cache)
 
-    async def prunable(self) -> Pruning:
+    async def prunable(self, *, keep_versions: bool = False, cache: bool = False) -> Pruning:
         """The entries that no package shares."""
         unused = tuple(entry for entry in self.disk_entries if entry.kind in ("kept version", "download"))
         return Pruning(unused, sum(entry.bytes for entry in unused), shared=sum(entry.shared for entry in unused))
 
-    async def prune(self) -> Job:
+    async def prune(self, *, keep_versions: bool = False, cache: bool = False) -> Job:
         """Gone at once."""
         self._call("prune")
         gone = (await self.prunable()).entries
@@ -518,7 +518,13 @@ class FakeClient(DaemonClient):
         return await self.variables(ref)
 
     async def infer(
-        self, solver: RunningSolver, picture: Path | bytes, parameters: dict[str, Any] | None = None, *, variant: str | None = None
+        self,
+        solver: RunningSolver,
+        picture: Path | bytes,
+        parameters: dict[str, Any] | None = None,
+        *,
+        variant: str | None = None,
+        timeout: float | None = None,
     ) -> Result:
         """The frozen result; a file that is no picture is refused as a runner would."""
         self._call("infer", solver.name, picture)

@@ -152,7 +152,7 @@ async def test_a_search_that_takes_long_holds_up_nothing(open_app: OpenApp, logg
     async with open_app(logged, "monitor") as (app, pilot):
         await wait_until(pilot, lambda: "entry 05999" in screen_text(app))
         await pilot.press("slash", *"goes", "enter")
-        await wait_until(pilot, lambda: "looking for “goes”" in screen_text(app) and logged.called("search_log"))
+        await wait_until(pilot, lambda: "looking for “goes”" in screen_text(app) and bool(logged.called("search_log")))
         turned_over(logged.file, ["said meanwhile"], ROTATE)
         await wait_until(pilot, lambda: "said meanwhile" in screen_text(app))
         logged.gate.set()

@@ -237,7 +237,8 @@ async def test_the_palette_has_the_keys_of_the_place_and_does_what_they_do(
         await pilot.press(*"remove")
         await wait_until(pilot, lambda: palette.table.shown == 1)
         await pilot.press(*["backspace"] * 6, "down", "down", "pagedown", "up")
-        assert palette.table.cursor > 3 and isinstance(app.focused, LineInput)
+        assert palette.table.cursor > 3
+        assert isinstance(app.focused, LineInput)
         await pilot.press(*"xqzw")
         await wait_until(pilot, lambda: "Nothing is called like this." in screen_text(app))
         await pilot.press("enter", *["backspace"] * 4, *"disk")

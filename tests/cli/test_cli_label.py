@@ -72,7 +72,12 @@ def test_many_are_under_way_and_the_file_is_in_order(cli: Cli, client: FakeClien
 
 def test_threshold_is_passed_on_and_held(cli: Cli, client: FakeClient, photos: Path, tmp_path: Path) -> None:
     seen: list[dict[str, Any]] = []
-    client.infer_as = lambda _, parameters: seen.append(parameters) or REPLY
+
+    def answer(_: Any, parameters: dict[str, Any]) -> Any:
+        seen.append(parameters)
+        return REPLY
+
+    client.infer_as = answer
     out = tmp_path / "labels.json"
     assert cli("label", str(photos), "--out", str(out), "--threshold", ".5").code == 0
     assert {str(each) for each in seen} == {"{'threshold': 0.5}"}

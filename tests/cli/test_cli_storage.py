@@ -26,13 +26,15 @@ def storage(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     def job(kind: str, result: object) -> Job:
         told["result"] = Job(id="7", kind=kind, subject="", state=JobState.DONE, result=result)
-        return replace(told["result"], state=JobState.RUNNING, result=None)
+        running: Job = replace(told["result"], state=JobState.RUNNING, result=None)
+        return running
 
     async def disk(_: FakeClient) -> DiskUsage:
         return DiskUsage("/home", 3_001_000, 5_000_000, ENTRIES, "/cache", 9_000_000)
 
     async def prunable(_: FakeClient, *, keep_versions: bool = False, cache: bool = False) -> Pruning:
-        return told["prunable"]
+        found: Pruning = told["prunable"]
+        return found
 
     async def prune(_: FakeClient, *, keep_versions: bool = False, cache: bool = False) -> Job:
         told["asked"].append("prune" + ", keep versions" * keep_versions + ", cache" * cache)

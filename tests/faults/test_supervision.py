@@ -12,7 +12,7 @@ from functools import partial
 
 import pytest
 
-from cvflow_tui.backend.runtime import keeper, supervisor
+from cvflow_tui.backend.runtime import keeper, ports, supervisor
 from cvflow_tui.backend.runtime.revival import Revival
 from cvflow_tui.backend.runtime.runner import backoff
 from cvflow_tui.backend.runtime.supervisor import DIED, Supervisor
@@ -106,7 +106,7 @@ def test_deaths_far_apart_are_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     kept, pauses = keeper.Keeper(), []
-    for pid, lives in enumerate([1, 1, 1, 1 + keeper.CALM, 1, 1, 1, 1], 1):
+    for pid, lives in enumerate([1, 1, 1, 1 + backoff.CALM, 1, 1, 1, 1], 1):
         kept.follow("a", pid, served=True)
         now += lives
         pauses.append(kept.died("a", "ended"))
@@ -243,7 +243,7 @@ def test_to_tell_of_a_port_takes_nothing(site: Site, monkeypatch: pytest.MonkeyP
     def listen(*_: object) -> None:
         raise AssertionError("it was listened at")
 
-    monkeypatch.setattr(supervisor.ports, "listen", listen)
+    monkeypatch.setattr(ports, "listen", listen)
     site.supervisor.settings.change(NAME, {"port": "1"})
     assert site.supervisor.report(NAME, "tests/demo").warnings == ()
 

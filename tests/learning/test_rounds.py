@@ -15,6 +15,7 @@ import pytest
 from cvflow_tui.backend.annotation.folder import ProjectFolder
 from cvflow_tui.backend.annotation.provider import Variant
 from cvflow_tui.backend.learning import records, service
+from cvflow_tui.backend.learning.metrics import metrics_from_json, metrics_to_json
 from cvflow_tui.backend.learning.prequential import prequential
 from cvflow_tui.backend.learning.round import decide
 from cvflow_tui.model.errors import RefusedError, RemoteError
@@ -301,5 +302,5 @@ def test_promotion_is_by_ap50_then_ap(
 
 def test_metrics_survive_the_database() -> None:
     metrics = DetectionMetrics(3, 0.5, None, 0.25, 0.125)
-    assert records.metrics_from_json(records.metrics_to_json(metrics)) == metrics
-    assert json.loads(records.metrics_to_json(metrics) or "")["recall"] is None
+    assert metrics_from_json(metrics_to_json(metrics)) == metrics
+    assert json.loads(metrics_to_json(metrics) or "")["recall"] is None

@@ -311,4 +311,4 @@ def wish_here(*given: Any, **more: Any) -> Wish:
     """What an environment is asked for by this process: with the indexes that its own variables name."""
     from cvflow_tui.backend.packages.resolution import Wish  # not before: builds of tests import this file, and have nothing else
 
-    return Wish(*given, caller=Circumstances.here(), **more)
+    return Wish(*given, **{"caller": Circumstances.here(), **more})

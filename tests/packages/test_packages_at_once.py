@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def test_what_one_takes_away_while_another_comes(
     for number in range(6):
         service.install(str(folders["one", "1.0.0"]), Progress())
         source = str(folders["two", VERSIONS[number % 2]])
-        raised = together(lambda: service.remove("one"), lambda source=source: service.install(source, Progress()))
+        raised = together(lambda: service.remove("one"), partial(service.install, source, Progress()))
         assert raised == [None, None], number
         whole(service, home)
         service.remove("two")

@@ -157,7 +157,8 @@ def test_git_is_led_to_no_other_host(tmp_path: Path, server: str, trusting: None
     commit_all(write_package(tmp_path / "acme" / "boxes"))
     other = server.replace("127.0.0.1", "localhost")
     monkeypatch.setattr(_Git, "redirects", {"/away": f"{other}/acme/boxes/.git"})
-    monkeypatch.setattr(_Git, "asked", asked := [])
+    asked: list[str] = []
+    monkeypatch.setattr(_Git, "asked", asked)
     with pytest.raises(
         RefusedError, match=rf"/away leads to another place, {other}/acme/boxes/\.git: not followed; if that is meant, inst"
     ):

@@ -263,7 +263,10 @@ def test_old_pieces_are_swept_and_young_ones_kept(tmp_path: Path) -> None:
     (tmp_path / "new.part").write_text("x")
     now = (tmp_path / "new.part").stat().st_mtime
     os.utime(tmp_path / "old.part", (now - KEPT_SECONDS - 1,) * 2)
-    there = lambda: sorted(path.name for path in tmp_path.iterdir() if path.is_file())  # noqa: E731
+
+    def there() -> list[str]:
+        return sorted(path.name for path in tmp_path.iterdir() if path.is_file())
+
     assert sweep(tmp_path, now, up=100.0) == 0 and there() == ["new.part", "old.part", "old.stale"]
     assert sweep(tmp_path, now, up=3000.0) == 0 and there() == ["new.part", "old.part", "old.stale"]
     assert sweep(tmp_path, now, up=4000.0) > 0 and there() == ["new.part"]

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -43,8 +44,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
     folder.mkdir()
 
     class Handler(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *given: object, **more: object) -> None:
-            super().__init__(*given, directory=str(folder), **more)  # type: ignore[arg-type]
+        def __init__(self, *given: Any, **more: Any) -> None:
+            super().__init__(*given, directory=str(folder), **more)
 
         def log_message(self, *_: object) -> None: ...
 
@@ -117,7 +118,7 @@ def test_pips_variables_are_the_commands_own_and_nothing_keeps_them(cvflow: Cvfl
     (index / "index.html").write_text('<a href="toy-2.0-py3-none-any.whl">toy-2.0-py3-none-any.whl</a>')
     source = write_package(tmp_path / "p", requirements="toy\n", source="import toy\nclass Solver: ...\n")
     with_secret = server.url.replace("//", f"//me:{SECRET}@") + "/simple"
-    plain = {"UV_CACHE_DIR": str(tmp_path / "cache"), "PIP_TRUSTED_HOST": "127.0.0.1"}
+    plain: dict[str, Any] = {"UV_CACHE_DIR": str(tmp_path / "cache"), "PIP_TRUSTED_HOST": "127.0.0.1"}
     done = told(cvflow, "doctor", str(source), PIP_NO_INDEX="0", PIP_INDEX_URL=with_secret, **plain)
     assert done.returncode == 0 and "/simple/toy/" in server.asked, done.stderr
     # A folder is meant as it is seen from where the command stands.

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,11 @@ def project(cvflow: Cvflow, photographs: Path) -> Iterator[Cvflow]:
     yield cvflow
 
 
+def _is_there(words: str, shown: str) -> bool:
+    """A place has come, and the line that was asked for it has gone."""
+    return words in shown and "go to " not in shown
+
+
 @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (160, 45)])
 def test_first_paint_places_and_leaving(cvflow: Cvflow, columns: int, rows: int) -> None:
     with Terminal(APP, cvflow.environment, columns, rows) as terminal:
@@ -38,7 +44,7 @@ def test_first_paint_places_and_leaving(cvflow: Cvflow, columns: int, rows: int)
             terminal.send("g")
             terminal.wait_for("go to ")
             terminal.send(letter)
-            terminal.wait_for(lambda shown, words=words: words in shown and "go to " not in shown)
+            terminal.wait_for(partial(_is_there, words))
         terminal.send("q")
         assert os.waitstatus_to_exitcode(terminal.wait_exit()) == 0
         assert all(sequence in terminal.output for sequence in RESTORED)

@@ -35,7 +35,7 @@ class Stillborn:
 
 def _is_ready_after(client: Client, restarts: int) -> bool:
     told = client.status()
-    return told["state"] == "ready" and told["restarts"] == restarts
+    return bool(told["state"] == "ready" and told["restarts"] == restarts)
 
 
 @given(st.lists(st.floats(0, CALM, exclude_max=True), max_size=100))

@@ -160,7 +160,7 @@ def test_what_does_not_load_is_told(site: Site, spec_of: Specs, changes: dict[st
         site.supervisor.start(spec_of("Echo", **changes))
     assert words in failure.value.message
     (seen,) = site.supervisor.solvers()
-    assert seen.error in failure.value.message
+    assert seen.error is not None and seen.error in failure.value.message
 
 
 def test_a_failure_nobody_waited_for_stays_to_be_seen_and_dismissed(site: Site, spec_of: Specs) -> None:

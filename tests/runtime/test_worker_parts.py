@@ -30,7 +30,7 @@ def module(name: str) -> Any:
     return importlib.import_module(f"cvflow_worker.{name}")
 
 
-def infer(  # type: ignore[no-untyped-def] - one argument is bare, as packages have it
+def infer(  # type: ignore[no-untyped-def]  # one argument is bare, as packages have it
     image: Any,
     number: float,
     count: int = 1,

@@ -8,6 +8,7 @@ import struct
 import tarfile
 import zipfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -126,9 +127,7 @@ def test_names_that_clash_are_refused_in_zip(tmp_path: Path, names: tuple[str, s
         tried(tmp_path, data, "a.zip")
 
 
-def _quiet() -> object:
-    from contextlib import nullcontext
-
+def _quiet() -> AbstractContextManager[object]:
     return nullcontext()
 
 

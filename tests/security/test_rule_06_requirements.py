@@ -74,12 +74,12 @@ def test_the_gate_is_nobody_elses() -> None:
         port = inside.getsockname()[1]
         wrong = base64.b64encode(b"cvflow:guess").decode()
         for more in ("", f"Proxy-Authorization: Basic {wrong}\r\n"):
-            with socket.create_connection(found.server_address) as client:
+            with socket.create_connection(("127.0.0.1", found.server_address[1])) as client:
                 client.sendall(f"CONNECT 127.0.0.1:{port} HTTP/1.1\r\n{more}\r\n".encode())
                 assert client.recv(100).startswith(b"HTTP/1.1 407 ")
         with pytest.raises(TimeoutError):
             inside.accept()
-        with socket.create_connection(found.server_address) as client:
+        with socket.create_connection(("127.0.0.1", found.server_address[1])) as client:
             client.sendall(f"CONNECT 127.0.0.1:{port} HTTP/1.1\r\nProxy-Authorization: {found.key}\r\n\r\n".encode())
             there, _ = inside.accept()
             with there:

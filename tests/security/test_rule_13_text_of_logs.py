@@ -9,7 +9,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cvflow_tui.backend.runtime.log_search import search, times_path
+from cvflow_tui.backend.runtime.log_files import times_path
+from cvflow_tui.backend.runtime.log_search import search
 from cvflow_tui.backend.runtime.logs import safe
 from cvflow_tui.backend.runtime.spec import RunSpec
 from tests.runtime.conftest import package, picture, site, spec_of

