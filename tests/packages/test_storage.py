@@ -252,7 +252,8 @@ def test_a_removal_says_beforehand_what_the_disk_gets_back(linking: PackageServi
     assert first.freed < 100_000 and first.shared == 0
     assert linking.remove("one").freed_bytes == first.freed
     last, before, alone = linking.uses("two").goes, real(home.root, cache), du_without_database(home)
-    assert [entry.kind for entry in last.entries] == ["package", "environment", "weight"]
+    assert [entry.kind for entry in last.entries] == ["environment", "weight", "package"]
+    assert last.entries[1].bytes >= len(DATA) and last.entries[2].bytes < 100_000, "a package has only links to its weights"
     assert last.shared >= 350_000 and last.freed == last.bytes - last.shared >= len(DATA)
     removal = linking.remove("two")
     assert (removal.freed_bytes, removal.shared_bytes) == (last.freed, last.shared)

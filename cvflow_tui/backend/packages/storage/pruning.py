@@ -74,14 +74,15 @@ def going_with(home: Home, records: Records, gone: Record) -> list[Unused]:
     kept = [each.record for each in records.kept() if each.record.ref == gone.ref]
     own = {f"{record.ref} {record.version}" for record in (gone, *kept)}
     weights, environments, names = users(records)
-    found = [Unused("package", f"{gone.ref} {gone.version}", (gone.path,))]
-    found += [Unused("kept version", f"{record.ref} {record.version}", (record.path,), record) for record in kept]
-    found += [Unused("environment", key, (home.environments / key,)) for key, told in environments.items() if own.issuperset(told)]
-    return found + [
+    found = [Unused("environment", key, (home.environments / key,)) for key, told in environments.items() if own.issuperset(told)]
+    # Before the package, which has only links to them.
+    found += [
         Unused("weight", weight_name(digest, names), (home.weights / digest,), digest=digest)
         for digest, told in weights.items()
         if own.issuperset(told)
     ]
+    found.append(Unused("package", f"{gone.ref} {gone.version}", (gone.path,)))
+    return found + [Unused("kept version", f"{record.ref} {record.version}", (record.path,), record) for record in kept]
 
 
 def priced(home: Home, found: Collection[Unused], cache: Path | None = None) -> Pruning:
