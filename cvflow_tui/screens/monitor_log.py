@@ -278,10 +278,11 @@ class LogPanel(Vertical):
         view.empty = self._follower.empty if self._follower else ""
         parts = []
         if name:
-            parts = self._search_told() or [f"log of {name}"]
+            told = self._search_told()
+            parts = told or [f"log of {name}"]
             parts.append("following" if view.following else "paused, End follows")
             parts += ["wrapped"] if view.wrap else []
-            parts += [self._process] if self._process else []
+            parts += [self._process] if self._process and not told else []  # a search has more to say than there is room
         # What has the keys is marked as a table's row is: with a sign too, for colours may not be there.
         mark = "▸ " if self.has_class("-keys") and parts else ""
         self.query_one("#log-head", Static).update(mark + one_line(" · ".join(parts)))
