@@ -89,6 +89,8 @@ def zeros(size: int) -> bytes:
 
 BOMBS = {
     "a large picture": png(size=(20_000, 20_000)),
+    "a line of pixels": png(size=(100_000_000, 1)),
+    "a column of pixels": png(size=(1, 100_000_000)),
     "a colour profile that inflates": png(chunk(b"iCCP", b"p\0\0" + zeros(200 * MIB))),
     "a text that inflates": png(chunk(b"zTXt", b"Comment\0\0" + zeros(200 * MIB))),
     "an international text that inflates": png(chunk(b"iTXt", b"Comment\0\1\0en\0" + b"k" * 400 + b"\0" + zeros(200 * MIB))),
@@ -102,6 +104,11 @@ def test_a_png_that_is_far_larger_inside_than_out_is_refused(reader: Client, nam
     assert len(BOMBS[name]) < MIB
     reply = reader.infer(BOMBS[name])
     assert (reply.status, reply.json["code"]) == (413, "usage"), reply.body
+
+
+def test_the_longest_side_is_told(reader: Client) -> None:
+    assert "100000000 x 1 pixels; at most 1048576 on a side are taken" in reader.infer(png(size=(100_000_000, 1))).json["error"]
+    assert reader.infer(png(size=(900, 1))).json["caption"] == "900x1"
 
 
 def test_ordinary_texts_and_profiles_are_taken(reader: Client) -> None:

@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 from starlette.types import Scope
 
 from cvflow_tui.backend.runtime.link import CallFailed, CallTimeout, WorkerGone
-from cvflow_tui.backend.runtime.runner.animated import ENDLESS
 from cvflow_tui.backend.runtime.runner.faults import Fault, bad_input, busy, gone, late, solver_failed, too_large
 from cvflow_tui.backend.runtime.runner.forms import receive_form, receive_raw
 from cvflow_tui.backend.runtime.runner.incoming import WAITING, Incoming
 from cvflow_tui.backend.runtime.runner.lane import Lane, Unavailable
-from cvflow_tui.backend.runtime.runner.pictures import Bomb, quick_facts, slow_facts
+from cvflow_tui.backend.runtime.runner.pictures import Bomb, oversize, quick_facts, slow_facts
 from cvflow_tui.backend.runtime.runner.protocols.original import may_lack_picture, receive_original, speaks_original
 from cvflow_tui.backend.runtime.runner.scratch import Upload
 from cvflow_tui.backend.runtime.runner.service import Service
@@ -128,11 +127,8 @@ async def look(service: Service, upload: Upload) -> tuple[int, int] | None:
         if service.spec.task == "other":
             return None
         raise bad_input("the picture can't be read: this is no picture format we know")
-    if facts.pixels > limits.pixels:
-        many = "many frames" if facts.pixels >= ENDLESS else f"{facts.frames} frames"
-        frames = f" in {many}" if facts.frames > 1 else ""
-        told = f"{facts.size[0]} x {facts.size[1]} pixels{frames}"
-        raise too_large(f"the picture has {told}; at most {limits.pixels // 1_000_000} million are taken")
+    if (refusal := oversize(facts, limits)) is not None:
+        raise too_large(refusal)
     return facts.size
 
 

@@ -19,7 +19,7 @@ from cvflow_tui.backend.runtime.runner.faults import Fault, runner_failed
 from cvflow_tui.backend.runtime.runner.guard import fault_reply
 from cvflow_tui.backend.runtime.runner.incoming import WAITING, headers_of, kind_of, query_of
 from cvflow_tui.backend.runtime.runner.lane import Unavailable
-from cvflow_tui.backend.runtime.runner.pictures import Bomb, quick_facts
+from cvflow_tui.backend.runtime.runner.pictures import Bomb, oversize, quick_facts
 from cvflow_tui.backend.runtime.runner.scratch import SPARE_BYTES, Upload
 from cvflow_tui.backend.runtime.runner.service import Service
 
@@ -79,7 +79,7 @@ class Direct:
         upload.complete()
         limits = self._service.limits
         facts = quick_facts(upload.descriptor, limits.inflated)
-        if facts is None or facts.pixels > limits.pixels:
+        if facts is None or oversize(facts, limits) is not None:
             return None
         return self._service.main.submit(upload.path, facts.size, query_of(scope["query_string"]))
 

@@ -13,6 +13,8 @@ class Limits:
     """The longest request body."""
     pixels: int = 200_000_000
     """The largest picture (width * height, all frames together), told by its header before anything decodes it."""
+    side: int = 1 << 20
+    """The longest side of one: what OpenCV reads at most. Models make squares of pictures, whose other side would have no pixel left."""
     inflated: int = 8 * 1024 * 1024
     """What a picture's compressed side pieces (texts, colour profile) may inflate to."""
     queue: int = 256

@@ -8,6 +8,7 @@ import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from cvflow_tui.backend.runtime.runner.animated import ENDLESS, FRAMES, gif, webp
+from cvflow_tui.backend.runtime.runner.limits import Limits
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -54,6 +55,18 @@ def slow_facts(descriptor: int) -> Facts | None:
     width, height, frames, exif = animation
     size = _turned(width, height, _exif_orientation(exif))
     return Facts(size, width * height * frames, frames) if min(size) > 0 else None
+
+
+def oversize(facts: Facts, limits: Limits) -> str | None:
+    """Why a picture is larger than is taken; None where it is not."""
+    if facts.pixels <= limits.pixels and max(facts.size) <= limits.side:
+        return None
+    size = f"{facts.size[0]} x {facts.size[1]} pixels"
+    if facts.pixels > limits.pixels:
+        many = "many frames" if facts.pixels >= ENDLESS else f"{facts.frames} frames"
+        frames = f" in {many}" if facts.frames > 1 else ""
+        return f"the picture has {size}{frames}; at most {limits.pixels // 1_000_000} million are taken"
+    return f"the picture has {size}; at most {limits.side} on a side are taken"
 
 
 class Bomb(Exception):
