@@ -62,14 +62,15 @@ def check(
     shown = str(picture.expanduser().absolute()) if picture else None
     request = CheckRequest(_absolute(source), shown, strict, parameters=parse_parameters(parameters), **wishes)
 
-    async def work(client: DaemonClient) -> Any:
+    async def work(client: DaemonClient) -> CheckReport:
+        from cvflow_tui.backend.client import result_of
         from cvflow_tui.cli.progress import Progress, follow
 
         with Progress(quiet or as_json) as progress:
             progress.show(f"looking at {source}")
-            return (await follow(client, client.check_package(request), progress)).result
+            return result_of(await follow(client, client.check_package(request), progress), CheckReport)
 
-    report = _read(session.run(work))
+    report = session.run(work)
     if as_json:
         print_json(report)
     else:
@@ -83,13 +84,6 @@ def _absolute(source: str) -> str:
     from cvflow_tui.install_line import absolute
 
     return str(Path(source).absolute()) if Path(source).is_dir() else absolute(source)
-
-
-def _read(told: Any) -> CheckReport:
-    from pydantic import TypeAdapter
-
-    report: CheckReport = TypeAdapter(CheckReport).validate_python(told)
-    return report
 
 
 def _print(report: CheckReport, quiet: bool) -> None:

@@ -17,10 +17,10 @@ T = TypeVar("T")
 
 async def connect_or_start(home: Home) -> DaemonClient:
     """A client of the daemon that serves this home; one is started in the background where there is none."""
-    from cvflow_tui.backend.client import DaemonClient, answering
+    from cvflow_tui.backend.client import answered
 
-    if (address := await answering(home)) is not None:
-        return DaemonClient.at(address)
+    if (client := await answered(home)) is not None:
+        return client
     # only now: the daemon's rooms take longer to import than a command may take
     from cvflow_tui.backend.daemon.reach import connect
 

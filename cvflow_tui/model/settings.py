@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from cvflow_tui.model.errors import UsageError
-from cvflow_tui.model.packages import NAME
+from cvflow_tui.model.names import NAME
 
 NOTHING = "-"
 """How a setting is written of which nothing is said."""

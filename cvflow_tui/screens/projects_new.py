@@ -15,7 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Button, Input, Select, Static
 
 from cvflow_tui.model.errors import CvflowError
-from cvflow_tui.model.packages import NAME
+from cvflow_tui.model.names import NAME
 from cvflow_tui.model.projects import Project, ProjectSettings
 from cvflow_tui.model.text import one_line
 from cvflow_tui.screens.projects_paths import PathSuggester

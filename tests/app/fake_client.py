@@ -18,6 +18,7 @@ from cvflow_tui.model.diagnosis import Finding
 from cvflow_tui.model.errors import NotFoundError, UsageError
 from cvflow_tui.model.geometry import Box, Size
 from cvflow_tui.model.jobs import Job, JobState
+from cvflow_tui.model.names import SolverName
 from cvflow_tui.model.packages import (
     Changes,
     HubVersion,
@@ -30,7 +31,6 @@ from cvflow_tui.model.packages import (
     Removal,
     Script,
     SolverInfo,
-    SolverName,
     Upgrade,
     UpgradeRequest,
     WeightInfo,

@@ -22,8 +22,10 @@ from cvflow_tui.widgets import heap
 from cvflow_tui.widgets.image_canvas.picture import CanvasPicture
 
 
-def test_the_client_brings_no_command_line_along() -> None:
-    code = "import sys, cvflow_tui.backend.client; print(*sorted({'click', 'pygments', 'rich'} & sys.modules.keys()))"
+def test_the_client_brings_along_what_it_needs() -> None:
+    """No command line, no types that are not asked for, not what the daemon checks requests with: every command waits for its imports."""
+    dear = {"click", "pygments", "rich", "pydantic", "cvflow_tui.model.packages", "cvflow_tui.model.projects", "cvflow_tui.model.solvers"}
+    code = f"import sys, cvflow_tui.backend.client; print(*sorted({dear!r} & sys.modules.keys()))"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
     assert told.stdout.split() == []
 
@@ -52,6 +54,13 @@ async def test_a_picture_comes_in_pieces_and_whole() -> None:
         await client.picture_bytes("one", 7)
     with pytest.raises(RemoteError, match="cannot be reached"):
         await client.picture_bytes("one", 8)
+    await client.close()
+
+
+async def test_a_reply_that_is_not_what_it_should_be_is_an_error_of_ours() -> None:
+    client = DaemonClient("http://127.0.0.1:1", "word", transport=httpx.MockTransport(lambda _: httpx.Response(200, json={"version": 3})))
+    with pytest.raises(RemoteError, match=r"can't be read .*another version.* cvflow daemon stop"):
+        await client.status()
     await client.close()
 
 

@@ -16,6 +16,7 @@ from cvflow_tui.model.authoring import CheckRequest, NewPackage, NewPackageReque
 from cvflow_tui.model.daemon import DaemonStatus
 from cvflow_tui.model.errors import CvflowError, NotFoundError, UsageError
 from cvflow_tui.model.jobs import Job
+from cvflow_tui.model.names import SolverName
 from cvflow_tui.model.packages import (
     HubVersion,
     InstallPlan,
@@ -26,7 +27,6 @@ from cvflow_tui.model.packages import (
     Parameter,
     Removal,
     SolverInfo,
-    SolverName,
 )
 from cvflow_tui.model.projects import DetectionMetrics, ExportReport, Project, ProjectSettings, ProjectStatus, Round, RoundState
 from cvflow_tui.model.results import Result, parse_result

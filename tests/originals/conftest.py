@@ -12,7 +12,8 @@ from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.backend.runtime.supervisor import Supervisor
 from cvflow_tui.backend.store import Database
 from cvflow_tui.home import Home
-from cvflow_tui.model.packages import InstallRequest, SolverName
+from cvflow_tui.model.names import SolverName
+from cvflow_tui.model.packages import InstallRequest
 from tests.originals.legacy import Legacy, serving
 from tests.packages.conftest import home, hub_folder, pip_of_the_test, service, state
 from tests.packages.parts import commit_all, git

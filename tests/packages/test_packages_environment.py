@@ -131,6 +131,15 @@ def test_what_is_compiled_of_an_environment_stays_in_it(service: PackageService,
     assert service.storage.verify(None, Progress()).findings == ()
 
 
+def test_what_pictures_are_opened_with_is_compiled_too(service: PackageService, home: Home, tmp_path: Path, pip_of_the_test: Path) -> None:
+    """The sdk imports Pillow at a worker's first picture; most packages never name it. One that cannot be imported stops nobody."""
+    image = "import PIL.Plugin\ndef preinit():\n    import PIL.Late\n    print('a word too many')\n    raise OSError('no jpeg')\n"
+    wheel = {"PIL/__init__.py": b"", "PIL/Image.py": image.encode(), "PIL/Plugin.py": b"x = 1", "PIL/Late.py": b"x = 1"}
+    write_wheel(pip_of_the_test, "pillow", "13.0", wheel)
+    service.install(InstallRequest(str(write_package(tmp_path / "p", requirements="pillow\n"))), Progress())
+    assert {path.name.partition(".")[0] for path in home.environments.rglob("*.pyc")} == {"__init__", "Image", "Plugin", "Late"}
+
+
 @pytest.mark.parametrize("setpriv", [True, False])
 def test_a_tool_dies_with_us_even_by_kill_9(tmp_path: Path, setpriv: bool) -> None:
     mark = tmp_path / "pid"

@@ -15,7 +15,8 @@ from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.backend.store import open_state
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import RefusedError
-from cvflow_tui.model.packages import InstallRequest, SolverName
+from cvflow_tui.model.names import SolverName
+from cvflow_tui.model.packages import InstallRequest
 
 from .parts import FileServer, packed, payload, sha256, tree, weight, write_package
 

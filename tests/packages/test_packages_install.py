@@ -19,7 +19,8 @@ from cvflow_tui.backend.store import Database
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import NotFoundError, PackageError, RefusedError, UsageError
 from cvflow_tui.model.jobs import JobState
-from cvflow_tui.model.packages import InstallRequest, SolverName
+from cvflow_tui.model.names import SolverName
+from cvflow_tui.model.packages import InstallRequest
 
 from .parts import FileServer, Watching, commit_all, git, payload, sha256, tree, weight, write_package, write_wheel
 

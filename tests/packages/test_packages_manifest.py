@@ -12,7 +12,8 @@ from cvflow_tui.backend.packages.manifest import MOST_SOLVERS, check_name, read_
 from cvflow_tui.backend.packages.package import load_package
 from cvflow_tui.backend.packages.requirements import read_requirements
 from cvflow_tui.model.errors import PackageError
-from cvflow_tui.model.packages import NAME, Parameter
+from cvflow_tui.model.names import NAME
+from cvflow_tui.model.packages import Parameter
 
 from .parts import weight, write_package
 

@@ -20,7 +20,7 @@ from cvflow_tui.backend.packages.template.create import class_name, module_name
 from cvflow_tui.backend.packages.template.recipes import RECIPES
 from cvflow_tui.model.authoring import NewPackageRequest
 from cvflow_tui.model.errors import NotFoundError, RefusedError, UsageError
-from cvflow_tui.model.packages import NAME
+from cvflow_tui.model.names import NAME
 from cvflow_tui.model.results import TASKS
 
 RUN = """

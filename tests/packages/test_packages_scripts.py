@@ -16,7 +16,8 @@ from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.backend.store import Database
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import PackageError, RefusedError, UsageError
-from cvflow_tui.model.packages import InstallRequest, SolverName
+from cvflow_tui.model.names import SolverName
+from cvflow_tui.model.packages import InstallRequest
 
 from .parts import Watching, sha256, tree, write_package, write_wheel
 

@@ -14,7 +14,8 @@ from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.backend.packages.toml_file import LIMIT as TOML_LIMIT
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import NotFoundError, PackageError, RefusedError, UsageError
-from cvflow_tui.model.packages import Changes, Differences, InstallRequest, SolverName
+from cvflow_tui.model.names import SolverName
+from cvflow_tui.model.packages import Changes, Differences, InstallRequest
 from cvflow_tui.model.storage import Finding
 
 from .parts import FileServer, Watching, commit_all, git, payload, sha256, tree, weight, write_package, write_wheel

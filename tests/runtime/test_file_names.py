@@ -14,7 +14,7 @@ from cvflow_tui.backend.runtime.worker import RUN_MARK
 from cvflow_tui.backend.store import open_state
 from cvflow_tui.home import Home
 from cvflow_tui.model.file_names import file_stem
-from cvflow_tui.model.packages import NAME
+from cvflow_tui.model.names import NAME
 from tests.runtime.helpers import Client, Site
 
 PART = st.one_of(st.text("a.-_", min_size=1, max_size=6), st.from_regex(NAME, fullmatch=True), st.text("ab.", min_size=59, max_size=100))

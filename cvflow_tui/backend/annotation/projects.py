@@ -15,7 +15,7 @@ from cvflow_tui.backend.annotation.registry import Registry
 from cvflow_tui.backend.store import Database
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import NotFoundError, UsageError
-from cvflow_tui.model.packages import SolverName
+from cvflow_tui.model.names import SolverName
 from cvflow_tui.model.projects import (
     Act,
     ActResult,

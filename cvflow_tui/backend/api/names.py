@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import Path, Query
 
-from cvflow_tui.model.packages import NAME
+from cvflow_tui.model.names import NAME
 
 LONGEST_REF = 500
 LARGEST = 1 << 63

@@ -13,7 +13,7 @@ from cvflow_tui.backend.api.document import fails
 from cvflow_tui.backend.api.names import PackagePart, PackageRef, SolverPart, VendorPart
 from cvflow_tui.backend.api.services import Rooms
 from cvflow_tui.model.errors import NotFoundError
-from cvflow_tui.model.packages import SolverName
+from cvflow_tui.model.names import SolverName
 from cvflow_tui.model.settings import SettingsReport, Variable, setting_names
 
 router = APIRouter(tags=["settings"])

@@ -13,7 +13,7 @@ from cvflow_tui.backend.api.document import fails
 from cvflow_tui.backend.api.names import LARGEST, PackagePart, SolverPart, SolverRef, VendorPart, Wait, Words
 from cvflow_tui.backend.api.services import Rooms
 from cvflow_tui.model.errors import UsageError
-from cvflow_tui.model.packages import SolverName
+from cvflow_tui.model.names import SolverName
 from cvflow_tui.model.solvers import LogChunk, LogSearch, RunningSolver, SolverHistory
 
 router = APIRouter(prefix="/solvers", tags=["solvers"])

@@ -8,13 +8,28 @@ from cvflow_tui.home import Home
 from cvflow_tui.model.errors import RemoteError
 
 
+async def answered(home: Home) -> DaemonClient | None:
+    """A client of the daemon that serves this home, asked just now; None where there is none, or it is silent. Starts nothing."""
+    address = find_daemon(home)
+    return None if address is None else await _answered_at(address)
+
+
 async def answering(home: Home) -> DaemonAddress | None:
-    """Where a daemon serves this home, asked just now; None where there is none, or it is silent. Starts nothing."""
-    if (address := find_daemon(home)) is None:
+    """Where a daemon serves this home, asked just now; None as for `answered`."""
+    if (address := find_daemon(home)) is None or (client := await _answered_at(address)) is None:
         return None
-    async with DaemonClient.at(address) as client:
-        try:
-            await client.status()
-        except RemoteError:
-            return None
+    await client.close()
     return address
+
+
+async def _answered_at(address: DaemonAddress) -> DaemonClient | None:
+    client = DaemonClient.at(address)
+    try:
+        await client.status()
+    except RemoteError:
+        await client.close()
+        return None
+    except BaseException:
+        await client.close()
+        raise
+    return client

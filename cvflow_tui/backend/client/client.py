@@ -4,44 +4,48 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from cvflow_tui import model
 from cvflow_tui.backend.client.connection import Connection, Successor
 from cvflow_tui.backend.client.discovery import DaemonAddress
 from cvflow_tui.backend.client.runner import RunnerClient
-from cvflow_tui.model.authoring import CheckRequest, NewPackage, NewPackageRequest
 from cvflow_tui.model.circumstances import HEADER, Circumstances
 from cvflow_tui.model.daemon import DaemonStatus
 from cvflow_tui.model.jobs import Job
-from cvflow_tui.model.packages import (
-    HubVersion,
-    InstallPlan,
-    InstallRequest,
-    PackageDetail,
-    PackageSummary,
-    PackageUses,
-    Removal,
-    SolverName,
-    Upgrade,
-    UpgradeRequest,
-)
-from cvflow_tui.model.projects import (
-    Act,
-    ActResult,
-    ExportReport,
-    PicturePage,
-    PictureState,
-    PictureView,
-    Project,
-    ProjectSettings,
-    ProjectStatus,
-)
-from cvflow_tui.model.results import Result
-from cvflow_tui.model.settings import LONGEST_START, SettingsReport, Variable
-from cvflow_tui.model.solvers import LogChunk, LogSearch, RunningSolver, SolverHistory
-from cvflow_tui.model.storage import DiskUsage, Pruning
+
+if TYPE_CHECKING:
+    from cvflow_tui.model.authoring import CheckRequest, NewPackage, NewPackageRequest
+    from cvflow_tui.model.names import SolverName
+    from cvflow_tui.model.packages import (
+        HubVersion,
+        InstallPlan,
+        InstallRequest,
+        PackageDetail,
+        PackageSummary,
+        PackageUses,
+        Removal,
+        Upgrade,
+        UpgradeRequest,
+    )
+    from cvflow_tui.model.projects import (
+        Act,
+        ActResult,
+        ExportReport,
+        PicturePage,
+        PictureState,
+        PictureView,
+        Project,
+        ProjectSettings,
+        ProjectStatus,
+    )
+    from cvflow_tui.model.results import Result
+    from cvflow_tui.model.settings import SettingsReport, Variable
+    from cvflow_tui.model.solvers import LogChunk, LogSearch, RunningSolver, SolverHistory
+    from cvflow_tui.model.storage import DiskUsage, Pruning
+
 
 START_LIMIT = 300.0
 """Seconds a start may take before the client gives up waiting (a large model on a slow disk)."""
@@ -99,35 +103,37 @@ class DaemonClient:
 
     async def hub_packages(self, query: str = "") -> list[PackageSummary]:
         """What the hub offers; `query` matches name, task and tagline."""
-        return await self._daemon.call(list[PackageSummary], "GET", "/hub/packages", query=query or None)
+        return await self._daemon.call(list[model.packages.PackageSummary], "GET", "/hub/packages", query=query or None)
 
     async def hub_package(self, ref: str) -> PackageDetail:
         """One package of the hub: `vendor/name`, or its name alone where that is unique."""
-        return await self._daemon.call(PackageDetail, "GET", "/hub/package", ref=ref)
+        return await self._daemon.call(model.packages.PackageDetail, "GET", "/hub/package", ref=ref)
 
     async def hub_versions(self, ref: str) -> list[HubVersion]:
         """Every version of a package that the hub has, the newest first; `ref` as for `hub_package`."""
-        return await self._daemon.call(list[HubVersion], "GET", "/hub/versions", ref=ref)
+        return await self._daemon.call(list[model.packages.HubVersion], "GET", "/hub/versions", ref=ref)
 
     async def packages(self) -> list[PackageSummary]:
         """What is installed."""
-        return await self._daemon.call(list[PackageSummary], "GET", "/packages")
+        return await self._daemon.call(list[model.packages.PackageSummary], "GET", "/packages")
 
     async def package(self, ref: str) -> PackageDetail:
         """One installed package."""
-        return await self._daemon.call(PackageDetail, "GET", "/package", ref=ref)
+        return await self._daemon.call(model.packages.PackageDetail, "GET", "/package", ref=ref)
 
     async def plan_install(self, request: InstallRequest | str) -> InstallPlan:
         """What installing would do. Fetches the package's files (not its weights) to find out; changes nothing."""
-        return await self._daemon.call(InstallPlan, "POST", "/packages/plan", body=InstallRequest.of(request), timeout=300.0)
+        return await self._daemon.call(
+            model.packages.InstallPlan, "POST", "/packages/plan", body=model.packages.InstallRequest.of(request), timeout=300.0
+        )
 
     async def install(self, request: InstallRequest | str) -> Job:
         """Begin to install; follow the job with `follow`. Its result is the PackageDetail."""
-        return await self._daemon.call(Job, "POST", "/packages/install", body=InstallRequest.of(request))
+        return await self._daemon.call(Job, "POST", "/packages/install", body=model.packages.InstallRequest.of(request))
 
     async def plan_upgrade(self, request: UpgradeRequest) -> InstallPlan:
         """What an upgrade would change (`changes`). Fetches the package's files to find out; changes nothing."""
-        return await self._daemon.call(InstallPlan, "POST", "/packages/upgrade/plan", body=request, timeout=300.0)
+        return await self._daemon.call(model.packages.InstallPlan, "POST", "/packages/upgrade/plan", body=request, timeout=300.0)
 
     async def upgrade(self, request: UpgradeRequest) -> Job:
         """Begin to upgrade; follow the job with `follow`. Its result is the Upgrade. The version before is kept."""
@@ -135,7 +141,9 @@ class DaemonClient:
 
     async def rollback(self, ref: str, *, restart: bool = False) -> Upgrade:
         """Go back to the version that the last upgrade kept: at once, and without the network."""
-        return await self._daemon.call(Upgrade, "POST", "/packages/rollback", body={"ref": ref, "restart": restart}, timeout=START_LIMIT)
+        return await self._daemon.call(
+            model.packages.Upgrade, "POST", "/packages/rollback", body={"ref": ref, "restart": restart}, timeout=START_LIMIT
+        )
 
     async def package_lock(self, ref: str) -> str:
         """The text of an installed package's `cvflow.lock`."""
@@ -144,25 +152,25 @@ class DaemonClient:
 
     async def package_uses(self, ref: str) -> PackageUses:
         """Who uses an installed package, and which packages share its environment and weights."""
-        return await self._daemon.call(PackageUses, "GET", "/package/uses", ref=ref)
+        return await self._daemon.call(model.packages.PackageUses, "GET", "/package/uses", ref=ref)
 
     async def remove(self, ref: str, *, force: bool = False) -> Removal:
         """Stop a package's solvers and remove it, with every environment and weight that nothing else uses.
 
         Raises RefusedError where a project asks one of its solvers, unless `force`.
         """
-        return await self._daemon.call(Removal, "POST", "/packages/remove", body={"ref": ref, "force": force}, timeout=120.0)
+        return await self._daemon.call(model.packages.Removal, "POST", "/packages/remove", body={"ref": ref, "force": force}, timeout=120.0)
 
     # -- the room they take
 
     async def disk(self) -> DiskUsage:
         """Every byte of the home folder, by what it is."""
-        return await self._daemon.call(DiskUsage, "GET", "/storage", timeout=300.0)
+        return await self._daemon.call(model.storage.DiskUsage, "GET", "/storage", timeout=300.0)
 
     async def prunable(self, *, keep_versions: bool = False, cache: bool = False) -> Pruning:
         """What nobody uses; with `keep_versions`, but for the versions that upgrades kept; with `cache`, and uv's. Changes nothing."""
         wanted = {"keep_versions": keep_versions or None, "cache": cache or None}
-        return await self._daemon.call(Pruning, "GET", "/storage/prunable", timeout=300.0, **wanted)
+        return await self._daemon.call(model.storage.Pruning, "GET", "/storage/prunable", timeout=300.0, **wanted)
 
     async def prune(self, *, keep_versions: bool = False, cache: bool = False) -> Job:
         """Begin to delete what nobody uses; follow the job. Its result is the Pruning."""
@@ -178,7 +186,7 @@ class DaemonClient:
 
     async def new_package(self, request: NewPackageRequest) -> NewPackage:
         """Write a package to begin with. Raises RefusedError where something is there already."""
-        return await self._daemon.call(NewPackage, "POST", "/packages/new", body=request)
+        return await self._daemon.call(model.authoring.NewPackage, "POST", "/packages/new", body=request)
 
     async def check_package(self, request: CheckRequest) -> Job:
         """Begin to check a package; follow the job with `follow`. Its result is the CheckReport."""
@@ -212,28 +220,34 @@ class DaemonClient:
 
     async def solvers(self) -> list[RunningSolver]:
         """Every solver that runs, and those that failed and were not dismissed."""
-        return await self._daemon.call(list[RunningSolver], "GET", "/solvers")
+        return await self._daemon.call(list[model.solvers.RunningSolver], "GET", "/solvers")
 
     async def resolve(self, name: str) -> SolverName:
         """The full name of an installed solver: `vendor/package/solver`, `package/solver`, `package` or `solver`, where unique."""
-        return await self._daemon.call(SolverName, "GET", "/solvers/resolve", name=name)
+        return await self._daemon.call(model.names.SolverName, "GET", "/solvers/resolve", name=name)
 
     async def start_solver(self, name: str, *, port: int | None = None, wait: bool = True) -> RunningSolver:
         """Start a solver (or find it running). With `wait`, returns when it is ready; raises PackageError with why if it failed."""
         full = await self.resolve(name)
         return await self._daemon.call(
-            RunningSolver, "POST", f"/solvers/{full}/start", body={"port": port, "wait": wait}, timeout=LONGEST_START + 60.0
+            model.solvers.RunningSolver,
+            "POST",
+            f"/solvers/{full}/start",
+            body={"port": port, "wait": wait},
+            timeout=model.settings.LONGEST_START + 60.0,
         )
 
     async def restart_solver(self, name: str) -> RunningSolver:
         """Stop a solver and start it with its settings as they are now; returns when it is ready. Raises as `start_solver`."""
         full = await self.resolve(name)
-        return await self._daemon.call(RunningSolver, "POST", f"/solvers/{full}/restart", timeout=LONGEST_START + 60.0)
+        return await self._daemon.call(
+            model.solvers.RunningSolver, "POST", f"/solvers/{full}/restart", timeout=model.settings.LONGEST_START + 60.0
+        )
 
     async def solver_history(self, name: str) -> SolverHistory:
         """A running solver's last ten minutes, second by second."""
         full = await self.resolve(name)
-        return await self._daemon.call(SolverHistory, "GET", f"/solvers/{full}/history")
+        return await self._daemon.call(model.solvers.SolverHistory, "GET", f"/solvers/{full}/history")
 
     async def search_log(
         self, name: str, text: str = "", *, level: str = "debug", since: float | None = None, limit: int = 1000
@@ -241,35 +255,42 @@ class DaemonClient:
         """The last lines of a solver's log, rotated files included, that hold `text`, are of `level` or above, written after `since`."""
         full = await self.resolve(name)
         return await self._daemon.call(
-            LogSearch, "GET", f"/solvers/{full}/log/search", text=text or None, level=level, since=since, limit=limit, timeout=60.0
+            model.solvers.LogSearch,
+            "GET",
+            f"/solvers/{full}/log/search",
+            text=text or None,
+            level=level,
+            since=since,
+            limit=limit,
+            timeout=60.0,
         )
 
     async def settings(self, name: str) -> SettingsReport:
         """A solver's settings, and what of them it does not run with yet."""
         full = await self.resolve(name)
-        return await self._daemon.call(SettingsReport, "GET", f"/solvers/{full}/settings")
+        return await self._daemon.call(model.settings.SettingsReport, "GET", f"/solvers/{full}/settings")
 
     async def change_settings(self, name: str, changes: Mapping[str, str]) -> SettingsReport:
         """Set some of a solver's settings, all or none (`{"memory": "2G"}`; an empty text takes one back). Raises UsageError."""
         full = await self.resolve(name)
-        return await self._daemon.call(SettingsReport, "PATCH", f"/solvers/{full}/settings", body={"changes": dict(changes)})
+        return await self._daemon.call(model.settings.SettingsReport, "PATCH", f"/solvers/{full}/settings", body={"changes": dict(changes)})
 
     async def variables(self, ref: str) -> list[Variable]:
         """The environment variables of a package (and its solvers) or of one solver; their values are never told."""
-        return await self._daemon.call(list[Variable], "GET", "/variables", ref=ref)
+        return await self._daemon.call(list[model.settings.Variable], "GET", "/variables", ref=ref)
 
     async def set_variable(self, ref: str, name: str, value: str) -> list[Variable]:
         """Give the workers of a package or a solver an environment variable, from their next start on."""
-        return await self._daemon.call(list[Variable], "PUT", "/variables", body={"ref": ref, "name": name, "value": value})
+        return await self._daemon.call(list[model.settings.Variable], "PUT", "/variables", body={"ref": ref, "name": name, "value": value})
 
     async def unset_variable(self, ref: str, name: str) -> list[Variable]:
         """Forget an environment variable. Raises NotFoundError."""
-        return await self._daemon.call(list[Variable], "DELETE", "/variables", body={"ref": ref, "name": name})
+        return await self._daemon.call(list[model.settings.Variable], "DELETE", "/variables", body={"ref": ref, "name": name})
 
     async def stop_solver(self, name: str) -> RunningSolver:
         """Stop a solver; when this returns, no process and no port is left."""
         full = await self.resolve(name)
-        return await self._daemon.call(RunningSolver, "POST", f"/solvers/{full}/stop", timeout=60.0)
+        return await self._daemon.call(model.solvers.RunningSolver, "POST", f"/solvers/{full}/stop", timeout=60.0)
 
     async def solver_log(
         self, name: str, *, offset: int | None = None, limit: int = 65536, wait: float = 0.0, file: str = "", until: int | None = None
@@ -278,7 +299,9 @@ class DaemonClient:
         for more to come. `file`: one of the log's files, by the name that a chunk or a search gave it; else the newest.
         """
         full, place = await self.resolve(name), {"offset": offset, "limit": limit, "file": file or None, "until": until}
-        return await self._daemon.call(LogChunk, "GET", f"/solvers/{full}/log", wait=wait or None, timeout=wait + 30.0, **place)
+        return await self._daemon.call(
+            model.solvers.LogChunk, "GET", f"/solvers/{full}/log", wait=wait or None, timeout=wait + 30.0, **place
+        )
 
     async def infer(
         self,
@@ -299,7 +322,7 @@ class DaemonClient:
 
     async def projects(self) -> list[Project]:
         """The projects of this home."""
-        return await self._daemon.call(list[Project], "GET", "/projects")
+        return await self._daemon.call(list[model.projects.Project], "GET", "/projects")
 
     async def create_project(
         self,
@@ -312,15 +335,15 @@ class DaemonClient:
     ) -> Project:
         """Make a project of pictures and folders of pictures (absolute paths). Reads no picture; that happens as they are opened."""
         body = {"name": name, "pictures": list(pictures), "labels": list(labels), "settings": settings, "credit": credit}
-        return await self._daemon.call(Project, "POST", "/projects", body=body, timeout=300.0)
+        return await self._daemon.call(model.projects.Project, "POST", "/projects", body=body, timeout=300.0)
 
     async def project(self, name: str) -> ProjectStatus:
         """A project with its accuracy and its rounds."""
-        return await self._daemon.call(ProjectStatus, "GET", f"/projects/{name}")
+        return await self._daemon.call(model.projects.ProjectStatus, "GET", f"/projects/{name}")
 
     async def change_project(self, name: str, settings: ProjectSettings) -> Project:
         """Give a project other settings."""
-        return await self._daemon.call(Project, "PUT", f"/projects/{name}/settings", body=settings)
+        return await self._daemon.call(model.projects.Project, "PUT", f"/projects/{name}/settings", body=settings)
 
     async def remove_project(self, name: str) -> None:
         """Delete a project's folder; its pictures stay where they are."""
@@ -331,12 +354,14 @@ class DaemonClient:
     ) -> PicturePage:
         """A window of a project's pictures, in their order."""
         return await self._daemon.call(
-            PicturePage, "GET", f"/projects/{name}/pictures", offset=offset, limit=limit, query=query or None, state=state
+            model.projects.PicturePage, "GET", f"/projects/{name}/pictures", offset=offset, limit=limit, query=query or None, state=state
         )
 
     async def open_picture(self, name: str, position: int | None = None) -> PictureView:
         """Open a picture (position from 1; None: the first that is not finished), asking the solver for suggestions if it has none yet."""
-        return await self._daemon.call(PictureView, "POST", f"/projects/{name}/open", body={"position": position}, timeout=START_LIMIT)
+        return await self._daemon.call(
+            model.projects.PictureView, "POST", f"/projects/{name}/open", body={"position": position}, timeout=START_LIMIT
+        )
 
     async def picture_bytes(self, name: str, picture: int) -> bytes:
         """The picture's file, as it is."""
@@ -344,15 +369,15 @@ class DaemonClient:
 
     async def act(self, name: str, picture: int, act: Act) -> ActResult:
         """Do something to a picture. When this returns the act is in the journal, on disk."""
-        return await self._daemon.call(ActResult, "POST", f"/projects/{name}/pictures/{picture}/acts", body=act)
+        return await self._daemon.call(model.projects.ActResult, "POST", f"/projects/{name}/pictures/{picture}/acts", body=act)
 
     async def undo(self, name: str) -> ActResult:
         """Take the last act of the project back, on whichever picture it was. Raises RefusedError when there is none."""
-        return await self._daemon.call(ActResult, "POST", f"/projects/{name}/undo")
+        return await self._daemon.call(model.projects.ActResult, "POST", f"/projects/{name}/undo")
 
     async def redo(self, name: str) -> ActResult:
         """Do again what was undone last. Raises RefusedError when there is nothing."""
-        return await self._daemon.call(ActResult, "POST", f"/projects/{name}/redo")
+        return await self._daemon.call(model.projects.ActResult, "POST", f"/projects/{name}/redo")
 
     async def train(self, name: str) -> Job:
         """Begin a fine-tuning round now; follow the job. Its result is the Round."""
@@ -360,4 +385,6 @@ class DaemonClient:
 
     async def export(self, name: str, format: str = "coco", out: str | None = None) -> ExportReport:
         """Write a project's annotations to the absolute path `out` on the daemon's machine, atomically."""
-        return await self._daemon.call(ExportReport, "POST", f"/projects/{name}/export", body={"format": format, "out": out}, timeout=600.0)
+        return await self._daemon.call(
+            model.projects.ExportReport, "POST", f"/projects/{name}/export", body={"format": format, "out": out}, timeout=600.0
+        )

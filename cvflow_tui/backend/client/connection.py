@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import Any, TypeVar
 
 import httpx
-from pydantic import TypeAdapter
+import msgspec
 
 from cvflow_tui.backend.client.discovery import DaemonAddress
 from cvflow_tui.backend.loopback import trust_nothing
@@ -20,20 +20,32 @@ T = TypeVar("T")
 Successor = Callable[[], Awaitable[DaemonAddress | None]]
 """Where the home is served now that the daemon which was asked is gone; None where it is not."""
 
-_ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
+_READERS: dict[Any, msgspec.json.Decoder[Any]] = {}
 
 
-def adapter(kind: Any) -> TypeAdapter[Any]:
-    """The (cached) reader and writer of a model type."""
-    if kind not in _ADAPTERS:
-        _ADAPTERS[kind] = TypeAdapter(kind)
-    return _ADAPTERS[kind]
+def read(content: bytes, kind: type[T]) -> T:
+    """A reply's JSON as a model type. Raises RemoteError where it is none: a daemon of another version answered."""
+    if kind not in _READERS:
+        _READERS[kind] = msgspec.json.Decoder(kind)
+    try:
+        found: T = _READERS[kind].decode(content)
+    except msgspec.DecodeError as error:
+        raise _unread(error) from error
+    return found
 
 
 def result_of(job: Job, kind: type[T]) -> T:
-    """What a job that has ended brought, as `kind`: over HTTP it came as plain JSON."""
-    read: T = adapter(kind).validate_python(job.result)
-    return read
+    """What a job that has ended brought, as `kind`: over HTTP it came as plain JSON. Raises RemoteError as `read`."""
+    try:
+        return msgspec.convert(job.result, kind)
+    except msgspec.ValidationError as error:
+        raise _unread(error) from error
+
+
+def _unread(error: msgspec.DecodeError) -> RemoteError:
+    return RemoteError(
+        f"the daemon's reply can't be read ({error}); is it of another version? end it, the next command starts one: cvflow daemon stop"
+    )
 
 
 class Connection:
@@ -82,16 +94,13 @@ class Connection:
         Raises the CvflowError that the daemon raised, or RemoteError where it cannot be reached.
         """
         reply = await self.send(method, path, body=body, timeout=timeout, **query)
-        read: T = adapter(kind).validate_json(reply.content)
-        return read
+        return read(reply.content, kind)
 
     async def send(self, method: str, path: str, *, body: Any = None, timeout: float | None = None, **query: Any) -> httpx.Response:
         """Send one request; as `call`, with the reply as it came."""
         extra: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
         if body is not None:
-            extra["content"] = (
-                adapter(type(body)).dump_json(body) if not isinstance(body, dict) else adapter(dict[str, Any]).dump_json(body)
-            )
+            extra["content"] = msgspec.json.encode(body)
             extra["headers"] = {"Content-Type": "application/json"}
         params = {name: str(value) for name, value in query.items() if value is not None}
 

@@ -4,27 +4,39 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from cvflow_tui import model
 from cvflow_tui.backend.client.connection import error_of
 from cvflow_tui.backend.loopback import trust_nothing
 from cvflow_tui.model.errors import RefusedError, RemoteError
-from cvflow_tui.model.results import Result, parse_result
-from cvflow_tui.model.solvers import RunningSolver
+
+if TYPE_CHECKING:
+    from cvflow_tui.model.results import Result
+    from cvflow_tui.model.solvers import RunningSolver
 
 
 class RunnerClient:
     """Sends raw picture bodies to `POST /infer`, the fast path."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        timeout = httpx.Timeout(120.0, connect=5.0)
-        self._http = httpx.AsyncClient(transport=transport, timeout=timeout, trust_env=False, verify=trust_nothing())
+        self._transport = transport
+        self._opened: httpx.AsyncClient | None = None
+
+    @property
+    def _http(self) -> httpx.AsyncClient:
+        # most clients never send a picture
+        if self._opened is None:
+            timeout = httpx.Timeout(120.0, connect=5.0)
+            self._opened = httpx.AsyncClient(transport=self._transport, timeout=timeout, trust_env=False, verify=trust_nothing())
+        return self._opened
 
     async def close(self) -> None:
         """Let go of the sockets."""
-        await self._http.aclose()
+        if self._opened is not None:
+            await self._opened.aclose()
 
     async def infer(
         self,
@@ -52,4 +64,4 @@ class RunnerClient:
             raise RemoteError(f"{solver.name} at {solver.url} cannot be reached: {error or type(error).__name__}") from error
         if reply.is_error:
             raise error_of(reply)
-        return parse_result(reply.json())
+        return model.results.parse_result(reply.json())

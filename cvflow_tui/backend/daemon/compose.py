@@ -13,7 +13,7 @@ from cvflow_tui.backend.runtime.supervisor import Supervisor
 from cvflow_tui.backend.store import Database
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import RefusedError, RemoteError
-from cvflow_tui.model.packages import SolverName
+from cvflow_tui.model.names import SolverName
 
 
 class Rooms:

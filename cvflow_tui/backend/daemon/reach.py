@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from cvflow_tui.backend.client import DaemonClient, answering, find_daemon
+from cvflow_tui.backend.client import DaemonClient, answered, find_daemon
 from cvflow_tui.backend.daemon.lock import is_held
 from cvflow_tui.home import Home
 from cvflow_tui.model.circumstances import NOTHING_TOLD
@@ -26,15 +26,15 @@ async def connect(home: Home, *, start: bool = True) -> DaemonClient:
 
     Raises RemoteError when no daemon answers and `start` is false, CvflowError when one cannot be started (RefusedError: the disk is full).
     """
-    if address := await answering(home):
-        return DaemonClient.at(address)
+    if client := await answered(home):
+        return client
     if not start:
         raise RemoteError(f"no daemon serves {home.root}; start one: cvflow daemon run")
     process = _spawn(home)
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        if address := await answering(home):
-            return DaemonClient.at(address)
+        if client := await answered(home):
+            return client
         # Ours was refused where another began at the same time: that one is waited for.
         if process.poll() is not None and not is_held(home) and find_daemon(home) is None:
             if shutil.disk_usage(home.root).free < _LEAST_FREE:

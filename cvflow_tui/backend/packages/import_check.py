@@ -24,7 +24,7 @@ _FAILED = 100
 _CODE = """\
 import sys
 del sys.path[0]  # the folder it runs in: Python 3.9 and 3.10 know no -P
-import importlib, importlib.machinery, traceback
+import importlib, importlib.machinery, os, traceback
 failed, keep, sdk, root, *paths = sys.argv[1:]
 # What Python compiles of an environment stays in it: no start does that again (workers run with -B). Elsewhere nothing is written.
 sys.dont_write_bytecode, write = not keep, importlib.machinery.SourceFileLoader.set_data
@@ -32,6 +32,15 @@ def set_data(self, path, data, **more):
     if path.startswith(sys.prefix + "/"):
         write(self, path, data, **more)
 importlib.machinery.SourceFileLoader.set_data = set_data
+def warm():  # what the sdk opens pictures with, at a worker's first one, and packages rarely import themselves
+    try:
+        import PIL.Image
+        PIL.Image.preinit()
+    finally:
+        os._exit(0)
+beside = os.fork() if keep and hasattr(os, "fork") else None
+if beside == 0:
+    warm()
 sys.path[:0] = [sdk, root]
 sys.path.append(sdk + "/fallback")
 for number, path in enumerate(paths):
@@ -44,6 +53,8 @@ for number, path in enumerate(paths):
         traceback.print_exc()
         sys.stderr.flush()
         sys.exit(int(failed) + min(number, 99))
+if beside:
+    os.waitpid(beside, 0)
 """
 
 

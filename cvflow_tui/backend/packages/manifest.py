@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from cvflow_tui.backend.packages.toml_file import read_toml
 from cvflow_tui.model.errors import PackageError
-from cvflow_tui.model.packages import NAME
+from cvflow_tui.model.names import NAME
 from cvflow_tui.model.results import TASKS
 from cvflow_tui.model.text import one_line
 

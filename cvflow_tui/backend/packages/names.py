@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cvflow_tui.model.errors import NotFoundError, UsageError
-from cvflow_tui.model.packages import SolverName
+from cvflow_tui.model.names import SolverName
 from cvflow_tui.model.text import one_line
 
 

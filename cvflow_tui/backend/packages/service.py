@@ -33,16 +33,8 @@ from cvflow_tui.home import Home
 from cvflow_tui.model.authoring import CheckReport, CheckRequest
 from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import NotFoundError, PackageError
-from cvflow_tui.model.packages import (
-    HubVersion,
-    InstallPlan,
-    InstallRequest,
-    PackageDetail,
-    PackageSummary,
-    PackageUses,
-    Removal,
-    SolverName,
-)
+from cvflow_tui.model.names import SolverName
+from cvflow_tui.model.packages import HubVersion, InstallPlan, InstallRequest, PackageDetail, PackageSummary, PackageUses, Removal
 from cvflow_tui.model.text import one_line
 
 BUNDLED = Path(__file__).resolve().parents[2] / "solvers"

@@ -9,7 +9,8 @@ from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.backend.runtime.supervisor import Supervisor
 from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import CvflowError
-from cvflow_tui.model.packages import InstallPlan, InstallRequest, PackageDetail, SolverName, Upgrade, UpgradeRequest
+from cvflow_tui.model.names import SolverName
+from cvflow_tui.model.packages import InstallPlan, InstallRequest, PackageDetail, Upgrade, UpgradeRequest
 from cvflow_tui.model.solvers import RunningSolver, SolverState
 
 

@@ -5,7 +5,6 @@ Workers and what bears their mark are found without this (`marks.py`). A runner 
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 from contextlib import suppress
@@ -52,6 +51,8 @@ class Orphans:
 
     async def reap(self) -> None:
         """Let go of those that have ended by themselves, until cancelled."""
+        import asyncio  # as above
+
         while self._adopting:
             await asyncio.sleep(REAP_SECONDS)
             self._let_go()

@@ -463,7 +463,7 @@ class Supervisor:
             if self._let_go.is_set():
                 return solver  # the daemon is about to end; the next one finds it
             time.sleep(pause)
-            pause = min(0.1, pause * 1.2)
+            pause = min(0.05, pause * 1.2)
         raise self._end_failed(run, f"it was not ready after {limit:g} s (setting start_timeout)")
 
     def _note(self, solver: RunningSolver) -> None:

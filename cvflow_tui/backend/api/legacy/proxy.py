@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from cvflow_tui.backend.runtime.supervisor import Supervisor
-from cvflow_tui.model.packages import SolverName
+from cvflow_tui.model.names import SolverName
 
 log = logging.getLogger(__name__)
 

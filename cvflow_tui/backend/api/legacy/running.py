@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from cvflow_tui.backend.api import solvers
 from cvflow_tui.backend.api.services import Rooms
 from cvflow_tui.model.errors import UsageError
-from cvflow_tui.model.packages import SolverName
+from cvflow_tui.model.names import SolverName
 from cvflow_tui.model.solvers import RunningSolver
 
 router = APIRouter()
