@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import click
 
-from cvflow_tui.model.text import clean, one_line
+from cvflow_tui.model.text import clean, in_bytes, one_line
 
 GAP = 2
 """Cells between two columns."""
@@ -103,13 +103,7 @@ def _cell(value: object) -> str:
 
 def size(count: float | None) -> str:
     """Bytes for people: `7.6 MB`; `?` where unknown."""
-    if count is None:
-        return "?"
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(count) < 999.5 or unit == "GB":
-            break
-        count /= 1000
-    return f"{count:.0f} {unit}" if unit == "B" or count >= 99.95 else f"{count:.1f} {unit}"
+    return "?" if count is None else in_bytes(count)
 
 
 def span(seconds: float | None) -> str:

@@ -126,7 +126,8 @@ def _say_verified(result: dict[str, Any]) -> None:
     for package in result["repaired"]:
         say(f"repaired {package}; a solver of it that runs goes on with what it loaded: cvflow restart")
     if result["removed"]:
-        say(f"{result['removed']:,} files deleted that were no part of what was installed")
+        many = f"{result['removed']:,} files deleted that were" if result["removed"] != 1 else "1 file deleted that was"
+        say(f"{many} no part of what was installed")
     written = Counter((each["package"], each["path"].partition("/")[0]) for each in result["notes"])
     for (package, place), number in sorted(written.items()):
         say(f"{package} wrote {f'{number:,} files' if number > 1 else 'a file'} since: {place} (no fault; --remove-extra deletes)")

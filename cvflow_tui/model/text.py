@@ -1,4 +1,4 @@
-"""Text that came from somewhere else (labels, logs, READMEs, error messages) made safe for a terminal."""
+"""Text that came from somewhere else (labels, logs, READMEs, error messages) made safe for a terminal, and numbers in words."""
 
 from __future__ import annotations
 
@@ -24,3 +24,12 @@ def one_line(text: str, limit: int = 200) -> str:
     """The text on one clean line of at most `limit` characters."""
     line = " ".join(clean(text).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def in_bytes(count: float) -> str:
+    """Bytes for people, in decimal units: `512 B`, `7.6 MB`, `117 MB`."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(count) < 999.5 or unit == "TB":
+            break
+        count /= 1000
+    return f"{count:.0f} {unit}" if unit == "B" or abs(count) >= 99.95 else f"{count:.1f} {unit}"

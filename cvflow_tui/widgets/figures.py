@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from cvflow_tui.model.text import in_bytes
+
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _SHORT_TASKS = {
     "object-detection": "detection",
@@ -24,15 +26,8 @@ def task_of(tasks: tuple[str, ...]) -> str:
 
 
 def bytes_of(count: float | None) -> str:
-    """Bytes in decimal units: `3.7 MB`; `–` for None."""
-    if count is None:
-        return "–"
-    size = float(count)
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if size < 999.5 or unit == "TB":
-            return f"{size:.0f} {unit}" if unit == "B" or size >= 99.5 else f"{size:.1f} {unit}"
-        size /= 1000
-    raise AssertionError("unreachable")
+    """Bytes for people: `3.7 MB`; `–` for None."""
+    return "–" if count is None else in_bytes(count)
 
 
 def seconds_of(seconds: float | None) -> str:

@@ -13,9 +13,10 @@ from functools import partial
 import pytest
 
 from cvflow_tui.backend.runtime import keeper, ports, supervisor
+from cvflow_tui.backend.runtime.looking import DIED
 from cvflow_tui.backend.runtime.revival import Revival
 from cvflow_tui.backend.runtime.runner import backoff
-from cvflow_tui.backend.runtime.supervisor import DIED, Supervisor
+from cvflow_tui.backend.runtime.supervisor import Supervisor
 from cvflow_tui.backend.store import open_state
 from cvflow_tui.model.errors import RefusedError
 from cvflow_tui.model.solvers import RunningSolver, SolverState

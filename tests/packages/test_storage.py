@@ -16,6 +16,7 @@ from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.backend.packages.storage.environment_files import environment_files
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import NotFoundError, PackageError, RemoteError
+from cvflow_tui.model.packages import InstallRequest
 from cvflow_tui.model.storage import Finding, Verification
 
 from .parts import FileServer, payload, sha256, weight, write_package, write_wheel
@@ -307,6 +308,9 @@ def spoil(home: Home) -> set[tuple[str, str, str]]:
     (root / "README.md").write_text("other")
     (root / "parts/solver.py").unlink()
     (root / "parts/added.py").write_text("import os")
+    with (root / "runner_detect.py").open("a") as file:
+        file.write("print(1)\n")
+    (root / "runner_other.py").write_text("print(1)\n")
     kept = home.weights / sha256(OTHER)
     kept.chmod(0o644)
     with kept.open("r+b") as file:
@@ -325,6 +329,8 @@ def spoil(home: Home) -> set[tuple[str, str, str]]:
         ("file", "README.md", "damaged"),
         ("file", "parts/solver.py", "missing"),
         ("file", "parts/added.py", "extra"),
+        ("file", "runner_detect.py", "damaged"),
+        ("file", "runner_other.py", "extra"),
         ("weight", "pretrained/own.bin", "damaged"),
         ("weight", f"weights/{sha256(OTHER)}", "damaged"),
         ("weight", "pretrained/shared.bin", "missing"),
@@ -344,7 +350,7 @@ def test_everything_that_is_not_as_installed_is_found_and_brought_back(filled: P
     repaired = filled.storage.verify("two", Progress(), repair=True)
     assert shown(repaired) == extra and repaired.repaired == ("local/two",), "nothing is deleted unasked"
     removed = filled.storage.verify("two", Progress(), repair=True, remove_extra=True)
-    assert (removed.findings, removed.removed, removed.repaired) == ((), 2, ())
+    assert (removed.findings, removed.removed, removed.repaired) == ((), 3, ())
     assert len(trusted.gets("own")) == 1 and trusted.gets("shared") == []
     assert filled.storage.verify(None, Progress()).findings == ()
     assert [each.version for each in filled.installed()] == ["1.0.0", "1.0.0"] and filled.storage.prunable().entries[1:] == ()
@@ -391,6 +397,20 @@ def test_what_a_package_writes_is_a_note_and_stays(service: PackageService, home
     found = service.storage.verify(None, Progress(), remove_extra=True)
     assert (found.findings, found.notes, found.removed, found.repaired) == ((), (), 5, ())
     assert not (root / "cache").exists() and (root / "parts").is_dir()
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_runner_files_are_what_was_written_at_the_installation(service: PackageService, home: Home, tmp_path: Path, linked: bool) -> None:
+    """They are programs: whoever starts one by hand must get what was installed. One that an author ships is written over."""
+    package = write_package(tmp_path / "p", environment="host")
+    (package / "runner_detect.py").write_text("print('the author has one too')\n")
+    service.install(InstallRequest(str(package), editable=linked), Progress())
+    assert service.storage.verify(None, Progress()).findings == ()
+    file = home.packages / "local/p/1.0.0/runner_detect.json"
+    file.write_text(file.read_text().replace("local/p", "evil/p"))
+    assert shown(service.storage.verify(None, Progress())) == {("file", "runner_detect.json", "damaged")}
+    assert service.storage.verify(None, Progress(), repair=True).findings == ()
+    assert "evil" not in file.read_text()
 
 
 def test_a_repair_writes_into_no_other_folder(service: PackageService, home: Home, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cvflow_tui.model.errors import RefusedError
+from cvflow_tui.model.text import in_bytes
 
 MARGIN = 16 << 20
 """Bytes that an install leaves free (a database and a log must still be able to grow), at most a twentieth of the disk."""
@@ -32,8 +33,8 @@ def require_space(path: Path, needed: int, what: str) -> None:
 
 def no_space(path: Path, needed: int | None, free: int, what: str) -> RefusedError:
     """The error of a disk that is too full."""
-    need = f"needs {human(needed)}" if needed is not None else "needs more"
-    return RefusedError(f"no disk space: {what} {need}, and {path} has {human(free)} free; make room or move CVFLOW_HOME")
+    need = f"needs {in_bytes(needed)}" if needed is not None else "needs more"
+    return RefusedError(f"no disk space: {what} {need}, and {path} has {in_bytes(free)} free; make room or move CVFLOW_HOME")
 
 
 @contextmanager
@@ -56,16 +57,6 @@ def link_or_copy(file: Path, target: Path) -> None:
         require_space(target.parent, size, target.name)
         with writing(target.parent, size, target.name):
             shutil.copyfile(file, target)
-
-
-def human(size: int) -> str:
-    """Bytes for people: `15.2 MB`."""
-    value = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
 
 
 def sync_tree(root: Path) -> None:

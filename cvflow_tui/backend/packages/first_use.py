@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from cvflow_tui.backend.packages.describe import is_relative
-from cvflow_tui.backend.packages.disk import human
 from cvflow_tui.backend.packages.locked import asked
 from cvflow_tui.backend.packages.package import Package, load_package
 from cvflow_tui.backend.packages.records import Record, Records
@@ -13,7 +12,7 @@ from cvflow_tui.backend.packages.weights import Weight, WeightFetcher
 from cvflow_tui.model.diagnosis import Finding
 from cvflow_tui.model.errors import PackageError
 from cvflow_tui.model.mending import Mend
-from cvflow_tui.model.text import one_line
+from cvflow_tui.model.text import in_bytes, one_line
 
 
 def first_weights(record: Record | None, records: Records, package: Package) -> dict[str, Weight]:
@@ -50,7 +49,7 @@ def first_use_findings(package: Package, first: Mapping[str, Weight], weights: W
         name, mends = one_line(model.name), (Mend(accept_weights=(model.name,)),)
         size = weights.remote_size(model, package) if model.url.startswith(("https:", "http:", "file:")) else None
         if size is not None and size != held.size:
-            what = f"the weight {name} is another file than at first ({human(held.size)}, and now {human(size)}), and has no sha256"
+            what = f"the weight {name} is another file than at first ({in_bytes(held.size)}, and now {in_bytes(size)}), and has no sha256"
             yield Finding("weights", what, f"if that is meant: --accept-weight {name}", code="refused", mends=mends)
         else:
             what = f"the weight {name} has no sha256: it is held to what came first, {held.sha256}"

@@ -268,9 +268,11 @@ class Installer:
             job = replace(job, request=pinned(job.request, own, {each.name: each.sha256 for each in weights}))
             record = self._record(job, environment, accepted(first, weights))
             write_lock(own, job.fetched, weights, environment, record.installed_at, job.wish)
-            remember(job.staged, replace(job.request, offline=False), job.scripts)
+            runners: dict[str, str] = {}
             for solver in job.package.solvers:
-                write_runner(job.staged, installed_spec(record, job.package, solver, environment.python, [each.name for each in weights]))
+                spec = installed_spec(record, job.package, solver, environment.python, [each.name for each in weights])
+                runners |= write_runner(job.staged, spec)
+            remember(job.staged, replace(job.request, offline=False), job.scripts, runners)
             if not imports:
                 check_imports(job.package, environment.python, progress, request=job.request, work=job.work)
             progress.step("finishing")

@@ -29,6 +29,8 @@ class Lock:
     weights: Mapping[str, str]
     files: Mapping[str, str]
     scripts: tuple[str, ...]
+    runners: Mapping[str, str]
+    """What was written for its solvers at the installation, of that home alone; nothing in a lock of before that was noted."""
 
 
 def read_lock(path: Path) -> Lock:
@@ -36,8 +38,13 @@ def read_lock(path: Path) -> Lock:
     if not path.is_file():
         raise NotFoundError(f"{path}: there is no {LOCK} to follow; cvflow lock REF --out FILE writes one")
     tables = read_toml(path, limit=LOCK_LIMIT)
-    package, files = tables.get("package"), tables.get("files")
-    if not isinstance(package, dict) or not isinstance(files, dict) or not isinstance(package.get("source"), str):
+    package, files, runners = tables.get("package"), tables.get("files"), tables.get("runners", {})
+    if (
+        not isinstance(package, dict)
+        or not isinstance(files, dict)
+        or not isinstance(runners, dict)
+        or not isinstance(package.get("source"), str)
+    ):
         raise PackageError(f"{path.name}: has no [package] with a source and no [files]: it is no lock that cvflow wrote")
     weights = {str(told.get("name")): _digest(path, told.get("sha256")) for told in _tables(path, tables, "weights")}
     return Lock(
@@ -47,6 +54,7 @@ def read_lock(path: Path) -> Lock:
         weights,
         {str(name): _digest(path, digest) for name, digest in files.items()},
         tuple(_digest(path, told.get("sha256")) for told in _tables(path, tables, "scripts") if told.get("ran") is True),
+        {str(name): _digest(path, digest) for name, digest in runners.items()},
     )
 
 
@@ -76,8 +84,8 @@ def refuse_unread(lock: Lock, ref: str, scripts: Sequence[Script]) -> None:
         raise RefusedError(f"{ref}: what {lock.path.name} says was made by {names} too; read what they do, and allow it: {how}")
 
 
-def remember(root: Path, request: InstallRequest, scripts: Sequence[Script]) -> None:
-    """Add to the lock of a staged package what the user asked for and which scripts ran."""
+def remember(root: Path, request: InstallRequest, scripts: Sequence[Script], runners: Mapping[str, str]) -> None:
+    """Add to the lock of a staged package what the user asked for, which scripts ran, the runner files (name to sha256)."""
     import tomlkit
 
     # Put behind what is there: reading a long lock again takes longer than the whole install.
@@ -86,6 +94,7 @@ def remember(root: Path, request: InstallRequest, scripts: Sequence[Script]) -> 
     document["request"] = asked
     if scripts:
         document["scripts"] = [{"name": script.name, "sha256": script.sha256, "ran": script.allowed} for script in scripts]
+    document["runners"] = dict(runners)
     with (root / LOCK).open("a", encoding="utf-8") as file:
         file.write(f"\n{tomlkit.dumps(document)}")
 

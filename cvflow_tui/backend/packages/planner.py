@@ -8,7 +8,7 @@ from pathlib import Path
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.describe import detail_of, files_size, installed_size, summary_of
 from cvflow_tui.backend.packages.diagnosis import Outlook, look_ahead, python_findings
-from cvflow_tui.backend.packages.disk import free_bytes, human
+from cvflow_tui.backend.packages.disk import free_bytes
 from cvflow_tui.backend.packages.environment import UNPACKED, Environments
 from cvflow_tui.backend.packages.first_use import first_use_findings
 from cvflow_tui.backend.packages.package import Package
@@ -21,6 +21,7 @@ from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.diagnosis import Finding
 from cvflow_tui.model.errors import CvflowError
 from cvflow_tui.model.packages import InstallPlan
+from cvflow_tui.model.text import in_bytes
 
 
 def problems_of(package: Package, wish: Wish) -> list[str]:
@@ -59,7 +60,7 @@ def make_plan(
     disk = None if disk is None or added is None else disk + added
     needed = unpacked + (added or 0)
     if needed > free:
-        what = f"no disk space: it needs {human(needed)}, and {home} has {human(free)} free"
+        what = f"no disk space: it needs {in_bytes(needed)}, and {home} has {in_bytes(free)} free"
         findings.append(Finding("disk", what, "make room or move CVFLOW_HOME", code="refused"))
     summary = summary_of(package, source=fetched.source, installed=replaces)
     steps = [f"copy the files of {package.ref} {package.version}"]
@@ -124,7 +125,7 @@ def environment_sentence(package: Package, outlook: Outlook) -> str:
     if not outlook.coming:
         return told + (", all of them at hand" if count else "")
     size = outlook.download_bytes
-    how_much = "whose sizes the index does not tell" if size is None else human(size)
+    how_much = "whose sizes the index does not tell" if size is None else in_bytes(size)
     return f"{told}, {len(outlook.coming)} to download: {how_much}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 
@@ -41,10 +42,14 @@ def file_name(solver: str) -> str:
     return f"runner_{solver}.py"
 
 
-def write_runner(staged: Path, spec: RunSpec) -> None:
-    """Write a solver's runner file and, beside it, its specification (which holds no token: the control routes stay closed)."""
+def write_runner(staged: Path, spec: RunSpec) -> dict[str, str]:
+    """Write a solver's runner file and, beside it, its specification (which holds no token: the control routes stay closed).
+
+    Returns both names with their sha256.
+    """
     file = file_name(spec.solver)
     spec_file = Path(file).with_suffix(".json").name
     spec.save(staged / spec_file)
     text = _TEMPLATE.format(name=spec.name, file=file, python=sys.executable, spec=spec_file, description=f"Serve {spec.name}.")
     (staged / file).write_text(text, "utf-8")
+    return {name: hashlib.sha256((staged / name).read_bytes()).hexdigest() for name in (file, spec_file)}

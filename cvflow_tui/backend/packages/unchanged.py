@@ -70,7 +70,7 @@ def _same_content(job: Job, record: Record, lock: Lock) -> bool:
     if weights != dict(lock.weights) or _without_weights(job, came) != _without_weights(job, lock.files):
         return False
     there = dict(digests(record.path))
-    wanted = {**lock.files, **{f"{FOLDER}/{name}": digest for name, digest in lock.weights.items()}}
+    wanted = {**lock.files, **lock.runners, **{f"{FOLDER}/{name}": digest for name, digest in lock.weights.items()}}
     return all(there.get(name) == digest for name, digest in wanted.items())
 
 

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.describe import files_size
-from cvflow_tui.backend.packages.disk import human, require_space
+from cvflow_tui.backend.packages.disk import require_space
 from cvflow_tui.backend.packages.manifest import MANIFESTS, check_name, find_manifest
 from cvflow_tui.backend.packages.sources.base import Fetched
 from cvflow_tui.backend.packages.sources.folder import copy_folder
@@ -23,7 +23,7 @@ from cvflow_tui.backend.packages.sources.moved import MOVES, moved_to
 from cvflow_tui.backend.packages.tools import guarded, kill_group, last_lines
 from cvflow_tui.model.circumstances import NOTHING_TOLD, Circumstances
 from cvflow_tui.model.errors import NotFoundError, PackageError, RemoteError, UsageError
-from cvflow_tui.model.text import clean, one_line
+from cvflow_tui.model.text import clean, in_bytes, one_line
 
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?"
 URL = re.compile(
@@ -241,7 +241,7 @@ class _Clone:
         size = files_size(self._path) + files_size(self._path / ".git")
         self._progress.advance(size)
         if size > self._source.bytes_limit:
-            raise PackageError(f"{self._source.url} is larger than {human(self._source.bytes_limit)}: too large for a package")
+            raise PackageError(f"{self._source.url} is larger than {in_bytes(self._source.bytes_limit)}: too large for a package")
 
     def _error(self, complaint: str) -> RemoteError | NotFoundError:
         lines = last_lines(complaint, 20)

@@ -13,11 +13,11 @@ from typing import IO
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.damaged import reading
-from cvflow_tui.backend.packages.disk import human, require_space, writing
+from cvflow_tui.backend.packages.disk import require_space, writing
 from cvflow_tui.backend.packages.meter import Meter
 from cvflow_tui.backend.packages.zip_structure import check_structure
 from cvflow_tui.model.errors import PackageError
-from cvflow_tui.model.text import one_line
+from cvflow_tui.model.text import in_bytes, one_line
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 """What can be unpacked, by the end of its name."""
@@ -126,7 +126,7 @@ class _Sink:
             raise self.refused(name, "is there twice, or only case tells it from another")
         self._files.add(key)
         if self.total + size > BYTES_LIMIT:
-            raise self.refused(name, f"would make it larger than {human(BYTES_LIMIT)}, which no package is")
+            raise self.refused(name, f"would make it larger than {in_bytes(BYTES_LIMIT)}, which no package is")
         with read() as member, target.open("xb") as file:
             self._pour(name, member, size, file)
         target.chmod(0o755 if executable else 0o644)

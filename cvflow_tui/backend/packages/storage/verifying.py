@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from cvflow_tui.backend.jobs import Progress
@@ -11,7 +11,7 @@ from cvflow_tui.backend.packages.describe import SKIPPED
 from cvflow_tui.backend.packages.environment import Environments
 from cvflow_tui.backend.packages.linked import gone_from
 from cvflow_tui.backend.packages.lock import LOCK
-from cvflow_tui.backend.packages.locked import read_lock
+from cvflow_tui.backend.packages.locked import Lock, read_lock
 from cvflow_tui.backend.packages.meter import Meter
 from cvflow_tui.backend.packages.records import Record
 from cvflow_tui.backend.packages.storage.environment_files import environment_files, unknown_files
@@ -69,8 +69,11 @@ def verify_package(record: Record, environments: Environments, store: WeightStor
     yield from _weights(record, lock.weights, store, seen)
     if (gone := gone_from(record)) is not None:
         yield Finding(record.ref, "folder", str(gone), "missing")
-    if record.editable is None:  # a linked folder is its author's, who changes it
-        yield from _files(record, lock.files, lock.weights.keys(), seen)
+    linked = record.editable is not None  # its author's folder, who changes it
+    # a runner file that an author ships is written over
+    yield from _files(record, lock.runners if linked else {**lock.files, **lock.runners}, seen)
+    if not linked:
+        yield from _others(record, lock)
     if record.environment is not None:
         yield from _environment(record, environments.path(record.environment), seen)
 
@@ -83,17 +86,22 @@ def _weights(record: Record, weights: Mapping[str, str], store: WeightStore, see
                 yield Finding(record.ref, "weight", shown, "missing" if digest is None else "damaged")
 
 
-def _files(record: Record, files: Mapping[str, str], weights: Collection[str], seen: Seen) -> Iterator[Finding]:
+def _files(record: Record, files: Mapping[str, str], seen: Seen) -> Iterator[Finding]:
     for name, sha256 in files.items():
         if (digest := seen.digest(record.path / name)) != sha256:
             yield Finding(record.ref, "file", name, "missing" if digest is None else "damaged")
-    ours = {f"{FOLDER}/{name}" for name in weights} | {LOCK}
-    known = {path.stat().st_ino for name in weights if (path := record.path / FOLDER / name).is_file()}
+
+
+def _others(record: Record, lock: Lock) -> Iterator[Finding]:
+    """What lies in the package's folder and was not installed."""
+    ours = {f"{FOLDER}/{name}" for name in lock.weights} | lock.files.keys() | lock.runners.keys() | {LOCK}
+    known = {path.stat().st_ino for name in lock.weights if (path := record.path / FOLDER / name).is_file()}
     for path in sorted(record.path.rglob("*")):
         name = path.relative_to(record.path).as_posix()
-        if (path.is_dir() and not path.is_symlink()) or name in files or name in ours or SKIPPED & set(path.relative_to(record.path).parts):
+        if (path.is_dir() and not path.is_symlink()) or name in ours or SKIPPED & set(path.relative_to(record.path).parts):
             continue
-        runner = "/" not in name and name.startswith("runner_") and name.endswith((".py", ".json"))
+        # one of an install before the lock named them
+        runner = not lock.runners and "/" not in name and name.startswith("runner_") and name.endswith((".py", ".json"))
         if not runner and not (name.startswith(f"{FOLDER}/") and path.lstat().st_ino in known):
             yield Finding(record.ref, "file", name, "extra" if _may_be_taken_for_its_code(name) else "written")
 
