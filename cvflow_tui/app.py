@@ -14,8 +14,10 @@ from rich.text import Text
 from textual import events
 from textual.app import App
 from textual.binding import BindingType
+from textual.css.query import NoMatches
 from textual.reactive import reactive
 from textual.screen import Screen
+from textual.worker import WorkerFailed
 
 from cvflow_tui import theme
 from cvflow_tui.keymap import GLOBAL, PLACES
@@ -273,3 +275,10 @@ class CvflowApp(App[None]):
             await work
         except CvflowError as error:
             self._tell_no_daemon(error)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Work that ends while the app is taken down may find its screen half gone: nobody waits for what it was to show there."""
+        cause = error.error if isinstance(error, WorkerFailed) else error
+        if isinstance(cause, NoMatches) and not self.is_running:
+            return
+        super()._handle_exception(error)

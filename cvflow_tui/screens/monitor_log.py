@@ -69,6 +69,8 @@ class LogPanel(Vertical):
         self._wanted = Wanted()
         self._found: LogSearch | None = None
         """None while the daemon is asked, and where nothing is looked for."""
+        self._awaited = False
+        """Whether the words are typed out and the keys shall be the hits', once there are any."""
 
     def compose(self) -> ComposeResult:
         """The head, the hits, the log, the search."""
@@ -181,7 +183,8 @@ class LogPanel(Vertical):
     @on(FilterLine.Closed)
     def _typed_out(self, event: FilterLine.Closed) -> None:
         event.stop()
-        (self.hits if self.has_class("-found") else self.view).focus()
+        self._awaited = bool(self._wanted) and self._found is None
+        (self.hits if self.has_class("-found") and not self._awaited else self.view).focus()
 
     def _want(self, wanted: Wanted) -> None:
         if wanted == self._wanted:
@@ -197,7 +200,7 @@ class LogPanel(Vertical):
 
     def _forget(self) -> None:
         had_focus = self.hits.has_focus
-        self._found = None
+        self._found, self._awaited = None, False
         self.remove_class("-found")
         self.hits.show(())
         if had_focus:
@@ -225,6 +228,9 @@ class LogPanel(Vertical):
         hits.show(lines)
         if not lines and hits.has_focus:
             self.view.focus()
+        elif lines and self._awaited and self.view.has_focus:
+            hits.focus()
+        self._awaited = False
         self.tell()
 
     # -- from hit to hit

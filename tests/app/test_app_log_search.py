@@ -167,3 +167,28 @@ async def test_a_log_that_is_turned_over_is_followed_without_a_gap(open_app: Ope
         await wait_until(pilot, lambda: "entry 08999" in screen_text(app))
         first = int(view.lines[0].split()[1])
         assert view.lines == [entry(number) for number in range(first, 9000)] and first < 6000
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_enter_gives_the_keys_to_the_hits_also_where_they_come_later(open_app: OpenApp, logged: WithLogs, first: bool) -> None:
+    async with open_app(logged, "monitor") as (app, pilot):
+        await wait_until(pilot, lambda: "entry 05999" in screen_text(app))
+        logged.gate = asyncio.Event()
+        await pilot.press("slash", *"needle77")
+        if first:
+            logged.gate.set()
+            await wait_until(pilot, lambda: "2 of 2" in screen_text(app))
+        await pilot.press("enter")
+        logged.gate.set()
+        await wait_until(pilot, lambda: app.screen.query_one(LogHits).has_focus)
+
+
+async def test_who_went_elsewhere_meanwhile_stays_there(open_app: OpenApp, logged: WithLogs) -> None:
+    async with open_app(logged, "monitor") as (app, pilot):
+        await wait_until(pilot, lambda: "entry 05999" in screen_text(app))
+        logged.gate = asyncio.Event()
+        await pilot.press("slash", *"needle77", "enter", "shift+tab")
+        before = app.screen.focused
+        logged.gate.set()
+        await wait_until(pilot, lambda: "2 of 2" in screen_text(app))
+        assert app.screen.focused is before and not app.screen.query_one(LogHits).has_focus

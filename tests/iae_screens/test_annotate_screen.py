@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -23,6 +24,7 @@ from cvflow_tui.model.projects import (
     RoundState,
     SetState,
 )
+from cvflow_tui.screens.annotate.canvas import DrawingCanvas
 from cvflow_tui.screens.annotate.object_list import ObjectList
 from cvflow_tui.screens.help import HelpScreen
 from cvflow_tui.widgets.key_bar import KeyBar
@@ -417,3 +419,22 @@ async def test_another_project_opens_once_the_first_is_done(opened: Opened, fake
         await stage.until(lambda: len(stage.acts) == 2, "the nudge of the first")
         assert [call[0] for call in fake.calls if call[0] == "act"] == ["act", "act"]
         assert fake.stored["raccoons"].pages[0].annotations
+
+
+async def test_pixels_that_come_while_the_app_is_taken_down_disturb_nobody(opened: Opened, fake: FakeProjects) -> None:
+    """The picture's widget is gone before the work that was to show something in it is called off."""
+    came = []
+    async with opened(fake) as stage:
+        screen = stage.annotate
+        picture = screen.canvas.picture
+
+        async def load(_: object) -> object:
+            while screen.query(DrawingCanvas):  # noqa: ASYNC110 - the very moment is meant
+                await asyncio.sleep(0)
+            came.append(True)
+            return picture
+
+        assert screen._pixels is not None
+        screen._pixels.load = load  # type: ignore[method-assign,assignment]
+        await stage.pilot.press("n")
+    assert came

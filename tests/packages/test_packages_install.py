@@ -254,7 +254,7 @@ def test_a_weight_with_the_wrong_digest(service: PackageService, home: Home, sta
 
 def test_no_disk_space(service: PackageService, home: Home, state: Database, boxed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk, "free_bytes", lambda path: 1000)
-    refused(service, boxed, RefusedError, r"^no disk space: copying boxed needs 30\d\.\d kB, and .*staging.* has 1\.0 kB free; make room")
+    refused(service, boxed, RefusedError, r"^no disk space: copying boxed needs 30\d kB, and .*staging.* has 1\.0 kB free; make room")
     assert empty(home, state)
 
 

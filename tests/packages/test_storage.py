@@ -402,7 +402,7 @@ def test_what_a_package_writes_is_a_note_and_stays(service: PackageService, home
 @pytest.mark.parametrize("linked", [False, True])
 def test_runner_files_are_what_was_written_at_the_installation(service: PackageService, home: Home, tmp_path: Path, linked: bool) -> None:
     """They are programs: whoever starts one by hand must get what was installed. One that an author ships is written over."""
-    package = write_package(tmp_path / "p", environment="host")
+    package = write_package(tmp_path / "p")
     (package / "runner_detect.py").write_text("print('the author has one too')\n")
     service.install(InstallRequest(str(package), editable=linked), Progress())
     assert service.storage.verify(None, Progress()).findings == ()
