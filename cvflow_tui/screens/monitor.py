@@ -102,6 +102,8 @@ class MonitorScreen(LookingPlace):
 
     def __init__(self) -> None:
         super().__init__()
+        self._at: str | None = None
+        """The solver under the cursor."""
         self._charted: tuple[str, float] = ("", 0.0)
         """Whose history is drawn, and when it was asked for."""
         self._names: tuple[str, ...] = ()
@@ -249,7 +251,10 @@ class MonitorScreen(LookingPlace):
     def _moved(self, event: VirtualTable.Moved) -> None:
         self._follow(event.item)
         self._tell()
-        self.look_soon()
+        # Told of every change of the row too, and of rows that came anew: a look for each of those would bring the next.
+        if (name := event.item.name if event.item else None) != self._at:
+            self._at = name
+            self.look_soon()
 
     @on(VirtualTable.Chosen)
     def _chosen(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from textual.events import MouseScrollUp
 from cvflow_tui.model.errors import RemoteError
 from cvflow_tui.model.geometry import Box
 from cvflow_tui.model.results import DetectedObject, Result
-from cvflow_tui.model.solvers import SolverState
+from cvflow_tui.model.solvers import RunningSolver, SolverState
 from cvflow_tui.screens.dialogs import AskLine
 from cvflow_tui.screens.infer import ResultScreen, listed, summary_of
 from cvflow_tui.screens.place import Place
@@ -56,6 +57,24 @@ async def test_numbers_live_once_a_second_and_only_while_shown(open_app: OpenApp
         assert len(serving.called("solvers")) == asked
         await pilot.press("f3")
         await wait_until(pilot, lambda: len(serving.called("solvers")) > asked)
+
+
+@pytest.mark.parametrize("runs", [False, True])
+async def test_it_asks_at_the_pace_of_its_clock(open_app: OpenApp, serving: FakeClient, runs: bool) -> None:
+    """Neither an empty table nor a row that is another at every look may have it look again at once."""
+    if not runs:
+        await serving.stop_solver(NAME)
+    told = serving.solvers
+
+    async def solvers() -> list[RunningSolver]:
+        return [replace(each, requests=len(serving.called("solvers"))) for each in await told()]
+
+    serving.solvers = solvers  # type: ignore[method-assign]
+    async with open_app(serving, "monitor") as (app, pilot):
+        await wait_until(pilot, lambda: len(serving.called("solvers")) > 1)
+        asked = len(serving.called("solvers"))
+        await asyncio.sleep(2.5)
+        assert len(serving.called("solvers")) - asked <= 4
 
 
 async def test_the_log_follows_waits_when_scrolled_and_follows_again(open_app: OpenApp, serving: FakeClient) -> None:
