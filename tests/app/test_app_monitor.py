@@ -70,7 +70,7 @@ async def test_it_asks_at_the_pace_of_its_clock(open_app: OpenApp, serving: Fake
         return [replace(each, requests=len(serving.called("solvers"))) for each in await told()]
 
     serving.solvers = solvers  # type: ignore[method-assign]
-    async with open_app(serving, "monitor") as (app, pilot):
+    async with open_app(serving, "monitor") as (_, pilot):
         await wait_until(pilot, lambda: len(serving.called("solvers")) > 1)
         asked = len(serving.called("solvers"))
         await asyncio.sleep(2.5)
