@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 AGAIN = [ $$? -eq 1 ] && echo 'FAILED ONCE (above): the same tests again, one after the other' && $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 # Half of a test is waiting for processes that it started.
-WORKERS := $(shell echo $$(( $$(nproc) < 3 ? 3 : 4 )))
+WORKERS := 4
 
 # Where it is set, every process that a test or a benchmark starts compiles all of cvflow anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -21,7 +21,8 @@ help: ## This list
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[demo,dev]'
+	$(BIN)/python -m compileall -q -j 0 -x '/tests?/' $(VENV)/lib >/dev/null || true # on all cores, as pip does not; some files are templates
 	touch $@
 
 run: $(STAMP) ## Install into .venv and open the workstation on the demo project
