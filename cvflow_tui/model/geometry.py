@@ -71,11 +71,12 @@ class Box:
         return Box(self.x0 + dx, self.y0 + dy, self.x1 + dx, self.y1 + dy)
 
     def iou(self, other: Box) -> float:
-        """Intersection over union, 0..1; 0 where both are empty."""
+        """Intersection over union, 0..1; 0 where either is empty."""
         inter = Box(max(self.x0, other.x0), max(self.y0, other.y0), min(self.x1, other.x1), min(self.y1, other.y1))
         if inter.x1 <= inter.x0 or inter.y1 <= inter.y0:
             return 0.0
-        return inter.area / (self.area + other.area - inter.area)
+        whole = self.area + other.area - inter.area
+        return inter.area / whole if whole > 0 else 0.0  # areas of less than any float can hold are none
 
     def contains(self, x: float, y: float) -> bool:
         """Whether the point lies inside or on the edge."""

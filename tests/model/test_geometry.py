@@ -20,6 +20,10 @@ def test_iou_is_symmetric_and_bounded(a: Box, b: Box) -> None:
     assert 0.0 <= a.iou(b) <= 1.0 + 1e-9
 
 
+def test_boxes_too_small_for_an_area_have_nothing_in_common() -> None:
+    assert Box(0.0, 0.0, 1e-200, 1e-200).iou(Box(0.0, 0.0, 1e-200, 1e-200)) == 0.0
+
+
 @given(boxes)
 def test_a_box_with_area_is_wholly_itself(box: Box) -> None:
     box = box.ordered()
