@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 AGAIN = [ $$? -eq 1 ] && echo 'FAILED ONCE (above): the same tests again, one after the other' && $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 # Half of a test is waiting for processes that it started.
-WORKERS := 4
+WORKERS := $(shell echo $$(( $$(nproc) < 3 ? 3 : 4 )))
 
 # Where it is set, every process that a test or a benchmark starts compiles all of cvflow anew.
 unexport PYTHONDONTWRITEBYTECODE
