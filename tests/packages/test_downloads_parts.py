@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -11,10 +12,14 @@ import threading
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from cvflow_tui.backend.jobs import Cancelled, Progress
-from cvflow_tui.backend.packages.downloads import Downloads
+from cvflow_tui.backend.packages.downloads import Downloads, bodies
+from cvflow_tui.backend.packages.downloads.bodies import ReadInto
+from cvflow_tui.backend.packages.downloads.calling_off import Shutter
+from cvflow_tui.backend.packages.downloads.journal import read_journal
 from cvflow_tui.backend.packages.downloads.pieces import PIECE, PIECES, piece_size
 from cvflow_tui.backend.packages.downloads.wanted import Wanted
 from cvflow_tui.model.errors import PackageError, RemoteError
@@ -220,10 +225,47 @@ def test_called_off_in_the_middle_of_the_pieces_every_thread_ends(tmp_path: Path
         downloads.get(parted.add("n", DATA), sha256(DATA), "n", tmp_path / "got", progress)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("download-")]
     parted.slowness = 0.0
-    parted.requests.clear()
+    before = len(parted.requests)
     downloads.get(f"{parted.url}/n", sha256(DATA), "n", tmp_path / "got", Progress())
-    assert (tmp_path / "got").read_bytes() == DATA
-    assert min(first for first, _ in ranges(parted)) > 0, "what came before it was called off is not asked for again"
+    assert (tmp_path / "got").read_bytes() == DATA and len(parted.requests) - before < len(STARTS)
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_what_is_kept_of_a_called_off_download_is_what_the_server_sent(
+    tmp_path: Path, downloads: Downloads, parted: FileServer, monkeypatch: pytest.MonkeyPatch, large: bool
+) -> None:
+    """More has come over the network than was read when the connection is shut: none of its ciphertext may be taken for the file."""
+    parted.offers_ranges = large
+    progress, shut, shutting = Progress(), threading.Event(), Shutter.shut
+
+    def shut_now(self: Shutter) -> None:
+        shutting(self)
+        shut.set()
+
+    def body_of(reply: httpx.Response) -> ReadInto:
+        read, reads = bodies.body_of(reply), itertools.count(1)
+
+        def read_into(buffer: memoryview) -> int:
+            if next(reads) == 2:
+                time.sleep(0.3)  # until the network's buffers are full
+                progress.cancelled.set()
+                shut.wait(10)
+            return read(buffer)
+
+        return read_into
+
+    monkeypatch.setattr(Shutter, "shut", shut_now)
+    for room in ("pieces", "transfer"):
+        monkeypatch.setattr(f"{ROOM}.{room}.body_of", body_of)
+    with pytest.raises(Cancelled):
+        downloads.get(parted.add("n", DATA), sha256(DATA), "n", tmp_path / "got", progress)
+    (part,) = (tmp_path / "downloads").glob("*.part")
+    journal, kept = read_journal(part, digest_known=True), part.read_bytes()
+    assert journal is not None and journal.is_parallel is large
+    pieces = journal.pieces or {0: len(kept)}
+    assert sum(pieces.values()) > 0
+    for start, done in pieces.items():
+        assert kept[start : start + done] == DATA[start : start + done], f"{done} bytes from {start} on"
 
 
 # -- kills

@@ -216,6 +216,7 @@ def test_ctrl_c_calls_the_round_off(desk: Desk) -> None:
     assert "cancelled; nothing was kept" in said
     assert (last(desk).state, last(desk).reason) == (RoundState.CANCELLED, "called off")
     only_what_serves_is_left(desk)
+    the_next_round_works(desk)
 
 
 def test_the_daemon_is_stopped_with_its_solvers(desk: Desk) -> None:
@@ -229,3 +230,4 @@ def test_the_daemon_is_stopped_with_its_solvers(desk: Desk) -> None:
     assert list(Path("/dev/shm").glob(f"cvflow-{runner}-*")) == []
     assert (last(desk).state, last(desk).reason) == (RoundState.CANCELLED, "called off")
     only_what_serves_is_left(desk)
+    the_next_round_works(desk)

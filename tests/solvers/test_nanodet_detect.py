@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from benchmarks.detector import COCO128, measure, through_class
 from tests.solvers.conftest import SOLVERS
 
 PACKAGE = SOLVERS / "nanodet"
@@ -135,3 +136,12 @@ def test_suppression_keeps_the_surest_and_nothing_too_close(count: int, iou: flo
             expected.append(place)
     assert sorted(kept) == sorted(expected)
     assert [scores[place] for place in kept] == sorted((scores[place] for place in kept), reverse=True)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not COCO128.exists(), reason="../shared/data/coco128 is not there")
+def test_average_precision_on_real_pictures() -> None:
+    told = measure(through_class())
+    assert told["pictures"] == 128
+    assert told["ap"] >= 0.28
+    assert told["ap50"] >= 0.43

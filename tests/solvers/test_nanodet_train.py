@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.finetune import DATA, one_round, read_set, split
+
 PERSON = ("pilot", [10.0, 15.0, 365.0, 508.0])
 
 
@@ -207,3 +209,12 @@ def test_a_checkpoint_whose_arrays_do_not_fit_is_refused(
         np.savez(file, **{**arrays, "out": arrays["out"][:5]})
     with pytest.raises(cvflow.InputError, match="out has shape"):
         nanodet(tmp_path / "bad")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (DATA / "bccd").exists(), reason="../shared/data/bccd is not there")
+def test_blood_cells_after_25_pictures(tmp_path: Path) -> None:
+    labels, items = read_set("bccd")
+    held, others = split(len(items), 1)
+    outcome = one_round(tmp_path / "round", labels, [items[place] for place in others[:25]], [items[place] for place in held], None)
+    assert outcome.ap50 >= 0.55

@@ -52,7 +52,8 @@ class Shutter:
         with self._guard:
             for connection in self._replies:
                 with suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+                    # The plain socket's: that of a TLS socket also has it forget its keys, and who reads next is handed ciphertext.
+                    socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
     def _watch(self) -> None:
         while not self._done.wait(_LOOK_SECONDS):
