@@ -26,6 +26,11 @@ def one_line(text: str, limit: int = 200) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
+def name_in_text(name: str) -> str:
+    """A file's name that may be no text (Linux takes any bytes), with what is none spelt out: `b\\xffd.py`."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def in_bytes(count: float) -> str:
     """Bytes for people, in decimal units: `512 B`, `7.6 MB`, `117 MB`."""
     for unit in ("B", "kB", "MB", "GB", "TB"):

@@ -234,6 +234,7 @@ def test_a_host_package_whose_requirements_the_app_does_not_meet(service: Packag
         ("class Solver(:\n", "SyntaxError: invalid syntax"),
         ("raise SystemExit(3)\n", "SystemExit: 3"),
         ("import os; os._exit(7)\n", "Python ended with status 7"),
+        ("import os; os._exit(0)\n", "Python ended with status 0"),
     ],
 )
 def test_a_class_that_does_not_import(service: PackageService, home: Home, state: Database, tmp_path: Path, source: str, last: str) -> None:

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.disk import require_space, sync_folder, writing
 from cvflow_tui.backend.packages.filling import fill
+from cvflow_tui.backend.packages.interpreter_files import not_as_written, written
 from cvflow_tui.backend.packages.interpreters import Interpreter, choose_interpreter, own_interpreter
 from cvflow_tui.backend.packages.locked_pins import follow_lock
 from cvflow_tui.backend.packages.pip_config import PipConfig, read_pip_config
@@ -64,6 +65,18 @@ def site_folders(folder: Path) -> list[Path]:
     return sorted(path for path in found if path.is_dir())
 
 
+def files_of_interpreter(folder: Path) -> Mapping[str, str] | None:
+    """What virtualenv wrote into an environment, as `written` told it; empty for one of before that was noted.
+
+    None for a folder that is no environment, or was never finished.
+    """
+    try:
+        note = json.loads((folder / NOTE).read_text("utf-8"))
+        return {str(name): str(told) for name, told in note.get("written", {}).items()}
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
 class Environments:
     """`environments/KEY/` of a home folder. Thread-safe.
 
@@ -88,8 +101,9 @@ class Environments:
         return self.path(key) / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
     def has(self, key: str) -> bool:
-        """Whether it exists, whole."""
-        return (self.path(key) / NOTE).is_file()
+        """Whether it exists and was finished, and its interpreter is the one that it was made with."""
+        files = files_of_interpreter(self.path(key))
+        return files is not None and not any(not_as_written(self.path(key), files))
 
     def plan(self, wish: Wish, work: Path, progress: Progress) -> Resolution:
         """What an environment for these wishes would hold; the next `resolve` of the same gets the same, as it was shown."""
@@ -138,7 +152,7 @@ class Environments:
         aside, place = self._build(resolution, work, progress, caller), self.path(resolution.key)
         progress.check()
         if place.exists():
-            shutil.rmtree(place)  # one that was never finished
+            place.rename(work / "unfit")  # never finished, or without its interpreter; gone with the rest of `work`
         aside.rename(place)
         sync_folder(self.folder)
 
@@ -150,6 +164,7 @@ class Environments:
         aside = work / "environment"
         shutil.rmtree(aside, ignore_errors=True)
         _create(aside, resolution.interpreter)
+        files = written(aside)
         if resolution.pins:
             fill(aside, resolution, work, progress, caller)
         note = {
@@ -157,6 +172,7 @@ class Environments:
             "interpreter": str(resolution.interpreter.base),
             "platform": resolution.interpreter.platform,
             "resolved": list(resolution.resolved),
+            "written": files,
         }
         with (aside / NOTE).open("w", encoding="utf-8") as file:
             json.dump(note, file)

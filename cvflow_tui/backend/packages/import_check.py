@@ -18,6 +18,9 @@ SDK = Path(__file__).resolve().parents[2] / "solvers" / "sdk"
 SECONDS = 300.0
 """How long an import may take: the large frameworks need half a minute on a cold disk."""
 
+_DONE = 99
+"""Exit status of the check once everything was imported: a package's code may end Python too, with 0 or whatever it likes."""
+
 _FAILED = 100
 """Exit status of the check for the first solver that failed; the next solver's is one more."""
 
@@ -25,7 +28,7 @@ _CODE = """\
 import sys
 del sys.path[0]  # the folder it runs in: Python 3.9 and 3.10 know no -P
 import importlib, importlib.machinery, os, traceback
-failed, keep, sdk, root, *paths = sys.argv[1:]
+done, failed, keep, sdk, root, *paths = sys.argv[1:]
 # What Python compiles of an environment stays in it: no start does that again (workers run with -B). Elsewhere nothing is written.
 sys.dont_write_bytecode, write = not keep, importlib.machinery.SourceFileLoader.set_data
 def set_data(self, path, data, **more):
@@ -55,6 +58,7 @@ for number, path in enumerate(paths):
         sys.exit(int(failed) + min(number, 99))
 if beside:
     os.waitpid(beside, 0)
+sys.exit(int(done))
 """
 
 
@@ -78,9 +82,9 @@ def check_imports(
     progress.step("checking that it imports")
     paths = [solver.class_path for solver in package.solvers]
     keep = "keep" if package.environment == "venv" else ""  # the app's own Python is not ours to write into
-    command = [str(python), "-B", "-c", _CODE, str(_FAILED), keep, str(SDK), str(package.root), *paths]
+    command = [str(python), "-B", "-c", _CODE, str(_DONE), str(_FAILED), keep, str(SDK), str(package.root), *paths]
     status, output = run_own_code(command, work=work, progress=progress, seconds=seconds, cwd=package.root, env=import_environment())
-    if status == 0:
+    if status == _DONE:
         return
     if status is None:
         raise PackageError(f"{package.ref}: its classes were still being imported after {seconds:.0f} s", detail=output)

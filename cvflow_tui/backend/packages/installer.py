@@ -269,8 +269,9 @@ class Installer:
             record = self._record(job, environment, accepted(first, weights))
             write_lock(own, job.fetched, weights, environment, record.installed_at, job.wish)
             runners: dict[str, str] = {}
+            python = self._stores.environments.python(environment.key)  # where it will be: it may be made beside that one
             for solver in job.package.solvers:
-                spec = installed_spec(record, job.package, solver, environment.python, [each.name for each in weights])
+                spec = installed_spec(record, job.package, solver, python, [each.name for each in weights])
                 runners |= write_runner(job.staged, spec)
             remember(job.staged, replace(job.request, offline=False), job.scripts, runners)
             if not imports:

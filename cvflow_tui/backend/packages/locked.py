@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from cvflow_tui.backend.packages.disk import writing
 from cvflow_tui.backend.packages.lock import LOCK, digests
 from cvflow_tui.backend.packages.package import Package
 from cvflow_tui.backend.packages.toml_file import LOCK_LIMIT, read_toml
@@ -97,6 +99,22 @@ def remember(root: Path, request: InstallRequest, scripts: Sequence[Script], run
     document["runners"] = dict(runners)
     with (root / LOCK).open("a", encoding="utf-8") as file:
         file.write(f"\n{tomlkit.dumps(document)}")
+
+
+def note_runners(root: Path, runners: Mapping[str, str]) -> None:
+    """Have the lock of an installed package name other runner files: those of this cvflow, where another one wrote it."""
+    import tomlkit
+
+    lock, aside = root / LOCK, root / f".{LOCK}.{os.getpid()}"
+    document = tomlkit.document()
+    document["runners"] = dict(runners)
+    before = lock.read_text("utf-8").rpartition("\n[runners]\n")[0]  # the last table, as `remember` wrote it
+    try:
+        with writing(root, what=LOCK):
+            aside.write_text(f"{before}\n{tomlkit.dumps(document)}", "utf-8")
+        aside.replace(lock)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def told(request: InstallRequest) -> str:

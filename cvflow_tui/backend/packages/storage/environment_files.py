@@ -11,8 +11,6 @@ from pathlib import Path
 
 from cvflow_tui.backend.packages.environment import site_folders
 
-_OF_VIRTUALENV = ("_virtualenv.py", "_virtualenv.pth")
-
 
 def environment_files(folder: Path, distribution: str = "*.dist-info") -> list[tuple[Path, str, str | None]]:
     """(file, kind of hash, digest in hexadecimal) of every file of every distribution. No digest: it only has to be there."""
@@ -20,13 +18,12 @@ def environment_files(folder: Path, distribution: str = "*.dist-info") -> list[t
 
 
 def unknown_files(folder: Path, known: set[Path]) -> Iterator[Path]:
-    """Files among the distributions that no RECORD names, but for what Python compiles and virtualenv brings."""
+    """Files among the distributions that are not `known`, but for what Python compiles."""
     for site in site_folders(folder):
         for parent, folders, names in os.walk(site):
             folders[:] = sorted(name for name in folders if name != "__pycache__")
             for name in sorted(names):
-                path = Path(parent, name)
-                if path not in known and not (path.parent == site and name in _OF_VIRTUALENV):
+                if (path := Path(parent, name)) not in known:
                     yield path
 
 

@@ -22,10 +22,16 @@ MENDED = ("missing", "damaged")
 
 
 def mend_files(root: Path, new: Path, findings: Collection[Finding]) -> None:
-    """The package's own files, from its folder as it was made anew."""
+    """The package's own files, from its folder as it was made anew. Raises what `put` raises, once the others are mended."""
+    fault: PackageError | None = None
     for finding in findings:
         if finding.part == "file" and finding.kind in MENDED:
-            put(new / finding.path, root / finding.path, root)
+            try:
+                put(new / finding.path, root / finding.path, root)
+            except PackageError as error:
+                fault = fault or error
+    if fault is not None:
+        raise fault
 
 
 def mend_weights(root: Path, new: Path, weights: Sequence[Weight], store: WeightStore) -> None:
@@ -54,12 +60,19 @@ def mend_environment(folder: Path, new: Path, findings: Collection[Finding]) -> 
 def put(file: Path, target: Path, root: Path, *, link: bool = False) -> None:
     """Have `target` be as `file`, in one rename; another link to it where it is one that others have too (`link`).
 
-    Raises PackageError for a place that leads out of `root`, or where something stands that is no file.
+    Raises PackageError for a place that leads out of `root`, or where a folder stands that holds something.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.parent.resolve().is_relative_to(root.resolve()):
             raise PackageError(f"{target.relative_to(root)} cannot be mended: it leads out of {root}")
+        if target.is_dir() and not target.is_symlink():
+            if any(target.iterdir()):
+                name = target.relative_to(root)
+                raise PackageError(
+                    f"{name} cannot be mended: a folder stands in its place, and what it holds goes with --remove-extra only"
+                )
+            target.rmdir()
         temporary = target.with_name(f".{target.name}.{os.getpid()}")
         try:
             with writing(target.parent, what=target.name):
@@ -79,7 +92,7 @@ def remove_files(root: Path, names: Collection[str]) -> int:
     count = 0
     for name in names:
         path = root / name
-        if path.parent.resolve().is_relative_to(root.resolve()) and (path.is_file() or path.is_symlink()):
+        if path.parent.resolve().is_relative_to(root.resolve()) and os.path.lexists(path) and (path.is_symlink() or not path.is_dir()):
             path.unlink()
             count += 1
             for parent in path.relative_to(root).parents[:-1]:

@@ -15,6 +15,7 @@ from cvflow_tui.backend.packages.storage.usage import users, weight_name
 from cvflow_tui.home import Home
 from cvflow_tui.model.file_names import SEPARATOR, file_stem
 from cvflow_tui.model.storage import DiskEntry, Pruning
+from cvflow_tui.model.text import name_in_text
 
 CACHE = "uv's cache"
 """The kind of an entry that lies outside the home folder."""
@@ -92,7 +93,9 @@ def priced(home: Home, found: Collection[Unused], cache: Path | None = None) -> 
     """
     ledger = Ledger()
     ledger.count(home.root, without={path for each in found for path in each.paths})
-    entries = [DiskEntry(each.kind, each.name, sum(ledger.count(path) for path in each.paths), digest=each.digest) for each in found]
+    entries = [
+        DiskEntry(each.kind, name_in_text(each.name), sum(ledger.count(path) for path in each.paths), digest=each.digest) for each in found
+    ]
     gone, cached = Links.below(path for each in found for path in each.paths), Links.below([cache]) if cache else None
     shared = still_linked(gone, Links.below([home.root]), cached) if found else 0
     if cache is not None and cached is not None:

@@ -14,10 +14,10 @@ from cvflow_tui.backend.packages.describe import is_relative
 from cvflow_tui.backend.packages.installer import Installer, Stores
 from cvflow_tui.backend.packages.linked import load_linked
 from cvflow_tui.backend.packages.lock import LOCK
-from cvflow_tui.backend.packages.locked import asked, read_lock
+from cvflow_tui.backend.packages.locked import asked, note_runners, read_lock
 from cvflow_tui.backend.packages.package import Package, load_package
 from cvflow_tui.backend.packages.records import Record
-from cvflow_tui.backend.packages.storage.mending import MENDED, mend_environment, mend_files, mend_weights, remove_files
+from cvflow_tui.backend.packages.storage.mending import MENDED, mend_environment, mend_files, mend_weights, put, remove_files
 from cvflow_tui.backend.packages.storage.verifying import Seen
 from cvflow_tui.backend.packages.supplied import as_asked
 from cvflow_tui.backend.packages.weights import FOLDER, WeightFetcher
@@ -41,7 +41,8 @@ class Repairer:
             raise PackageError(f"{record.ref}: its {LOCK} is gone or damaged, and with it what it was; install it again: {record.source}")
         if record.editable is not None:
             load_linked(record)  # nobody but its author brings that folder back
-        weights = read_lock(record.path / LOCK).weights
+        lock = read_lock(record.path / LOCK)
+        weights = lock.weights
         self._clean_store(record, weights, progress)
         if {finding.part for finding in findings if finding.kind in MENDED} == {"weight"} and self._weights_again(
             record, weights, progress
@@ -56,6 +57,8 @@ class Repairer:
             return
         with self._installer.rebuilt(self._request(record), progress, self._caller, environment=damaged) as (new, environment, fresh):
             progress.step(f"mending {record.ref}")
+            if any(finding.part == "file" and finding.path in lock.runners for finding in findings):
+                self._runners_again(record, lock.runners, new)
             mend_files(record.path, new, findings)
             mend_weights(record.path, new, fresh, self._stores.weights)
             if folder is not None and environment is not None:
@@ -93,6 +96,14 @@ class Repairer:
             for weight in fetcher.place(replace(package, root=record.path, models=held), work, progress, record.source):
                 self._stores.weights.adopt(record.path / FOLDER / weight.name, weight.sha256)
         return True
+
+    def _runners_again(self, record: Record, before: Mapping[str, str], new: Path) -> None:
+        """Have all its runner files be those that were made anew, and the lock say so: another cvflow may have written them otherwise."""
+        runners = read_lock(new / LOCK).runners
+        if runners != before:
+            for name in runners:
+                put(new / name, record.path / name, record.path)
+            note_runners(record.path, runners)
 
     def _package(self, record: Record) -> Package:
         package = load_package(record.root, vendor=record.vendor, commit=record.commit, bundled=record.environment is None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from cvflow_tui.backend.jobs import Progress
@@ -17,7 +17,9 @@ from cvflow_tui.backend.packages.storage.uv_cache import cache_folder, empty_cac
 from cvflow_tui.backend.packages.storage.verifying import Seen, verify_package
 from cvflow_tui.backend.store import Ballast
 from cvflow_tui.model.circumstances import Circumstances
+from cvflow_tui.model.errors import CvflowError, PackageError
 from cvflow_tui.model.storage import DiskUsage, Finding, Pruning, Verification
+from cvflow_tui.model.text import name_in_text
 
 
 class Storage:
@@ -68,30 +70,40 @@ class Storage:
         remove_extra: bool = False,
         caller: Circumstances | None = None,
     ) -> Verification:
-        """Read every file of one package or of all, and compare. With `repair`, brings back what is missing or damaged,
-        by the network of the `caller` (None: of this process); with `remove_extra`, deletes what is no part of what was installed.
+        """Read every file of one package or of all, and compare. With `remove_extra`, deletes what is no part of what was installed;
+        with `repair`, brings back what is missing or damaged, by the network of the `caller` (None: of this process).
 
-        Raises NotFoundError for a package that is not installed, and where a repair fails the error of what it needed.
+        Raises NotFoundError for a package that is not installed, and where a repair fails the error of what it needed, once the other
+        packages are repaired.
         """
         records = self._records(ref)
-        seen, findings, repaired, removed = Seen(progress), list[Finding](), list[str](), 0
+        repairer = Repairer(self._stores, self._installer, caller or Circumstances.here())
+        seen, findings, repaired, removed, failed = Seen(progress), list[Finding](), list[str](), 0, dict[str, CvflowError]()
         for record in records:
             progress.step(f"reading {record.ref} {record.version}", unit="bytes", done=seen.bytes)
-            found = list(verify_package(record, self._stores.environments, self._stores.weights, seen))
-            repairer = Repairer(self._stores, self._installer, caller or Circumstances.here())
+            found = list(self._found(record, seen))
+            # First, for what is extra may stand in the way of what comes back.
+            gone = repairer.remove_extra(record, found) if remove_extra else 0
+            removed += gone
             mends = repair and any(finding.kind in MENDED for finding in found)
-            if mends:
-                repairer.repair(record, found, progress)
-                repaired.append(record.ref)
-            here = repairer.remove_extra(record, found) if remove_extra else 0
-            if mends or here:
-                removed += here
-                again = self._stores.records.get(record.vendor, record.name) or record
-                found = list(verify_package(again, self._stores.environments, self._stores.weights, Seen(progress)))
+            try:
+                if mends:
+                    repairer.repair(record, found, progress)
+                    repaired.append(record.ref)
+            except CvflowError as error:
+                failed[record.ref] = error
+            if mends or gone:
+                found = list(self._found(self._stores.records.get(record.vendor, record.name) or record, Seen(progress)))
             findings += found
-        faults = tuple(finding for finding in findings if finding.kind != "written")
-        notes = tuple(finding for finding in findings if finding.kind == "written")
+        if failed:
+            raise _told_together(failed)
+        told = [replace(finding, path=name_in_text(finding.path)) for finding in findings]
+        faults = tuple(finding for finding in told if finding.kind != "written")
+        notes = tuple(finding for finding in told if finding.kind == "written")
         return Verification(tuple(record.ref for record in records), seen.files, seen.bytes, faults, notes, removed, tuple(repaired))
+
+    def _found(self, record: Record, seen: Seen) -> Iterator[Finding]:
+        return verify_package(record, self._stores.environments, self._stores.weights, seen)
 
     def known(self, ref: str) -> str:
         """The full name of an installed package. Raises NotFoundError that says what is installed."""
@@ -104,3 +116,10 @@ class Storage:
     def _records(self, ref: str | None) -> list[Record]:
         records = {record.ref: record for record in self._stores.records.all()}
         return list(records.values()) if ref is None else [records[resolve_package(ref, list(records))]]
+
+
+def _told_together(failed: Mapping[str, CvflowError]) -> CvflowError:
+    """The error of a package that was not repaired, or of several."""
+    if len(failed) == 1:
+        return next(iter(failed.values()))
+    return PackageError("; ".join(error.message if ref in error.message else f"{ref}: {error.message}" for ref, error in failed.items()))

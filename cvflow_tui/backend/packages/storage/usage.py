@@ -14,6 +14,7 @@ from cvflow_tui.backend.packages.storage.links import Links
 from cvflow_tui.backend.packages.storage.uv_cache import cache_folder
 from cvflow_tui.home import Home
 from cvflow_tui.model.storage import DiskEntry, DiskUsage
+from cvflow_tui.model.text import name_in_text
 
 _PROJECT_PARTS = ("checkpoints", "cache")
 _STATE = ("state.db", "token", "daemon.", "ballast")
@@ -26,7 +27,7 @@ def measure(home: Home, records: Records, downloads: Path) -> DiskUsage:
     entries, before = [], 0
     for entry in _entries(ledger, home, records, downloads):
         if entry.bytes:
-            entries.append(replace(entry, shared=ledger.shared - before))
+            entries.append(replace(entry, name=name_in_text(entry.name), shared=ledger.shared - before))
         before = ledger.shared
     total = sum(entry.bytes for entry in entries)
     entries.sort(key=lambda entry: (-entry.bytes, entry.kind, entry.name))

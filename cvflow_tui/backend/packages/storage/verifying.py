@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.describe import SKIPPED
-from cvflow_tui.backend.packages.environment import Environments
+from cvflow_tui.backend.packages.environment import NOTE, Environments, files_of_interpreter
+from cvflow_tui.backend.packages.interpreter_files import not_as_written
 from cvflow_tui.backend.packages.linked import gone_from
 from cvflow_tui.backend.packages.lock import LOCK
 from cvflow_tui.backend.packages.locked import Lock, read_lock
@@ -116,6 +117,11 @@ def _environment(record: Record, folder: Path, seen: Seen) -> Iterator[Finding]:
     if not folder.is_dir():
         yield Finding(record.ref, "environment", folder.name, "missing")
         return
+    if (files := files_of_interpreter(folder)) is None:
+        yield Finding(record.ref, "environment", NOTE, "damaged" if (folder / NOTE).exists() else "missing")
+        files = {}
+    for name, kind in not_as_written(folder, files):
+        yield Finding(record.ref, "environment", name, kind)
     recorded = environment_files(folder)
     for path, kind, wanted in recorded:
         shown = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
@@ -124,5 +130,5 @@ def _environment(record: Record, folder: Path, seen: Seen) -> Iterator[Finding]:
                 yield Finding(record.ref, "environment", shown, "missing")
         elif (digest := seen.digest(path, kind)) != wanted:
             yield Finding(record.ref, "environment", shown, "missing" if digest is None else "damaged")
-    for path in unknown_files(folder, {path for path, _, _ in recorded}):
+    for path in unknown_files(folder, {path for path, _, _ in recorded} | {folder / name for name in files}):
         yield Finding(record.ref, "environment", path.relative_to(folder).as_posix(), "extra")

@@ -1,0 +1,84 @@
+"""What lies in a package's folder and is no plain file with a plain name: told, and gone where that is asked."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.service import PackageService
+from cvflow_tui.home import Home
+from cvflow_tui.model.errors import PackageError
+
+from .parts import write_package
+from .test_storage import install, shown
+
+
+@pytest.fixture
+def root(service: PackageService, home: Home, tmp_path: Path) -> Path:
+    """An installed package's folder."""
+    install(service, write_package(tmp_path / "p"))
+    return home.packages / "local/p/1.0.0"
+
+
+def test_a_name_that_is_no_text_is_told_in_text(service: PackageService, root: Path) -> None:
+    odd = root / os.fsdecode(b"b\xffd.py")
+    odd.write_text("x = 1\n")
+    found = service.storage.verify(None, Progress(), repair=True)
+    assert shown(found) == {("file", "b\\xffd.py", "extra")}
+    assert service.storage.verify(None, Progress(), remove_extra=True).removed == 1 and not odd.exists()
+
+
+def test_a_name_that_is_no_text_beside_the_packages_is_told_in_text(service: PackageService, home: Home) -> None:
+    for folder in (home.root, home.projects, home.logs, home.staging, home.environments):
+        (folder / os.fsdecode(b"str\xffay")).mkdir()
+        (folder / os.fsdecode(b"str\xffay") / "file").write_bytes(b"x")
+    for entry in (*service.storage.usage().entries, *service.storage.prunable().entries):
+        entry.name.encode()
+
+
+def test_a_folder_in_the_place_of_a_file_is_left_where_it_holds_something(service: PackageService, root: Path) -> None:
+    (root / "README.md").unlink()
+    (root / "README.md").mkdir()
+    (root / "README.md/mine.txt").write_text("do not lose me")
+    (root / "parts/solver.py").unlink()
+    with pytest.raises(PackageError, match=r"README\.md .*a folder stands in its place, .* --remove-extra"):
+        service.storage.verify(None, Progress(), repair=True)
+    assert (root / "README.md/mine.txt").read_text() == "do not lose me"
+    assert (root / "parts/solver.py").is_file(), "the rest was mended all the same"
+    found = service.storage.verify(None, Progress(), repair=True, remove_extra=True)
+    assert (found.findings, found.notes) == ((), ()) and (root / "README.md").is_file()
+
+
+def test_an_empty_folder_in_the_place_of_a_file_gives_way(service: PackageService, root: Path) -> None:
+    (root / "README.md").unlink()
+    (root / "README.md").mkdir()
+    assert service.storage.verify(None, Progress(), repair=True).findings == ()
+
+
+def test_a_pipe_is_deleted_as_it_is_said(service: PackageService, root: Path) -> None:
+    os.mkfifo(root / "pipe.py")
+    os.mkfifo(root / "answers")
+    found = service.storage.verify(None, Progress())
+    assert shown(found) == {("file", "pipe.py", "extra")} and [each.path for each in found.notes] == ["answers"]
+    assert service.storage.verify(None, Progress(), remove_extra=True).removed == 2
+    assert not (root / "pipe.py").exists() and not (root / "answers").exists()
+
+
+def test_a_pipe_in_the_place_of_a_file_gives_way(service: PackageService, root: Path) -> None:
+    (root / "README.md").unlink()
+    os.mkfifo(root / "README.md")
+    assert service.storage.verify(None, Progress(), repair=True).findings == ()
+    assert (root / "README.md").is_file()
+
+
+def test_a_package_that_cannot_be_repaired_keeps_no_other_from_it(service: PackageService, home: Home, tmp_path: Path) -> None:
+    for name in ("a", "z"):
+        install(service, write_package(tmp_path / name))
+        (home.packages / f"local/{name}/1.0.0/README.md").write_text("other")
+    (home.packages / "local/a/1.0.0/cvflow.lock").unlink()
+    with pytest.raises(PackageError, match=r"^local/a: its cvflow\.lock is gone"):
+        service.storage.verify(None, Progress(), repair=True)
+    assert (home.packages / "local/z/1.0.0/README.md").read_text() == "# z\n"
