@@ -92,7 +92,7 @@ async def _upgrade(
     summary = plan.package.summary
     rebuilt = bool(request.allow_build) and plan.changes is not None and bool(plan.changes.distributions)
     if plan.replaces == summary.version and not (plan.changes or rebuilt or request.accept_weights):
-        progress.remark(f"{summary.ref} {summary.version} is up to date")
+        progress.remark(f"{summary.ref} {summary.version} is up to date {plan.held}".rstrip())
         return plan if dry_run else None
     if plan.problems and not dry_run:
         raise PackageError(f"{summary.ref} {summary.version} can't be installed here: {'; '.join(plan.problems)}")

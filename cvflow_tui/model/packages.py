@@ -254,6 +254,9 @@ class InstallPlan:
     """Bytes of those that come over the network, a part of `download_bytes`; None where the index does not tell."""
     unchanged: bool = False
     """Whether exactly this is installed already, and whole: there is nothing to do."""
+    held: str = ""
+    """Of an upgrade: what it keeps to because it was asked for (a git ref, a range of versions), and how to get another; words that
+    follow "is up to date"."""
 
 
 @dataclass(frozen=True, slots=True)

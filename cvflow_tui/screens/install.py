@@ -106,7 +106,8 @@ class InstallScreen(ModalScreen[str | None]):
 
     def _show_plan(self, plan: InstallPlan) -> None:
         if isinstance(self._request, UpgradeRequest) and plan.replaces == plan.package.summary.version and not plan.changes:
-            self._end(f"{plan.package.summary.ref} {plan.replaces} is the newest there is.", MUTED)
+            how = f"is up to date {plan.held}" if plan.held else "is the newest there is."
+            self._end(f"{plan.package.summary.ref} {plan.replaces} {how}", MUTED)
             return
         if plan.unchanged:
             self._end(f"{plan.package.summary.ref} {plan.replaces} is installed already, nothing to do.", MUTED)

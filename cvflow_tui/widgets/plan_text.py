@@ -64,7 +64,7 @@ def _changes(changes: Changes | None, width: int) -> Iterator[Content]:
         return
     if changes.commits:
         yield _hung("commits", " → ".join(commit[:10] for commit in changes.commits), width)
-    if not changes:
+    if not changes and not changes.distributions:
         yield _hung("changes", "nothing", width)
         return
     if changes.files:

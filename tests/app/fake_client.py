@@ -158,6 +158,7 @@ class FakeClient(DaemonClient):
         self.cache_bytes = 0
         self.removal_shares = 0
         self.newest = ""
+        self.held = ""
         self.older: tuple[HubVersion, ...] = ()
         """Versions of every package of the hub beside its newest."""
         self.kept: str | None = None
@@ -428,7 +429,7 @@ class FakeClient(DaemonClient):
         self._call("plan_upgrade", request)
         plan = await self.plan_install(f"hub:{request.ref}")
         summary = replace(plan.package.summary, version=self.newest or plan.package.summary.version)
-        return replace(plan, package=replace(plan.package, summary=summary))
+        return replace(plan, package=replace(plan.package, summary=summary), held=self.held)
 
     async def upgrade(self, request: UpgradeRequest) -> Job:
         """Done at once; what it brought comes as JSON does."""

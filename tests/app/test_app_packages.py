@@ -223,6 +223,14 @@ async def test_the_newest_is_not_upgraded(open_app: OpenApp, client: FakeClient)
     assert not client.called("upgrade")
 
 
+async def test_the_newest_of_what_was_asked_for_is_told_as_that(open_app: OpenApp, client: FakeClient) -> None:
+    client.held = "with v1, which its source names; another: cvflow install 'git+file:///x@REF'"
+    async with open_app(client, "packages") as (app, pilot):
+        await pilot.press("u")
+        await wait_until(pilot, lambda: "cvflow/nanodet 1.0.0 is up to date with v1, which" in " ".join(screen_text(app).split()))
+        assert "newest" not in screen_text(app)
+
+
 async def test_an_upgrade_whose_solver_does_not_start_says_so(open_app: OpenApp, client: FakeClient) -> None:
     client.newest, client.upgrade_error = "1.4.0", "it has no weights"
     async with open_app(client, "packages") as (app, pilot):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cvflow_tui.model.diagnosis import Finding
-from cvflow_tui.model.packages import Changes, Differences, Script
+from cvflow_tui.model.packages import Changes, Differences, DistributionChange, Script
 from cvflow_tui.screens.install import InstallScreen
 from cvflow_tui.screens.install_script import ScriptScreen
 from tests.app.conftest import SIZES, OpenApp, screen_text, wait_until
@@ -49,6 +49,14 @@ async def test_an_upgrade_tells_what_it_changes(open_app: OpenApp, client: FakeC
         "it will run on",
     ):
         assert part in plain(seen)
+
+
+async def test_other_versions_in_the_environment_alone_are_a_change(open_app: OpenApp, client: FakeClient) -> None:
+    client.changes = Changes("1.0.0", distributions=(DistributionChange("pillow", "12.2.0", "13.0.0"),))
+    async with open_app(client, "hub") as (app, pilot):
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "pillow 12.2.0 → 13.0.0" in screen_text(app))
+        assert "changes nothing" not in plain(screen_text(app))
 
 
 async def test_a_script_is_read_then_allowed(open_app: OpenApp, client: FakeClient) -> None:

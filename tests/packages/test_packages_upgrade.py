@@ -12,6 +12,7 @@ import pytest
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.backend.packages.toml_file import LIMIT as TOML_LIMIT
+from cvflow_tui.backend.packages.upgrading import held_to
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import NotFoundError, PackageError, RefusedError, UsageError
 from cvflow_tui.model.names import SolverName
@@ -154,6 +155,28 @@ def test_what_an_upgrade_asks_the_hub_for(service: PackageService, many: Path, i
     assert service.upgrade_request(asked).source == wanted
 
 
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("hub:lab/many", ""),
+        ("hub:lab/many==2.0", ""),
+        ("hub:lab/many<2,>=1", "within <2,>=1, as it was asked for; another: cvflow upgrade lab/many==VERSION"),
+        ("/srv/many", ""),
+        ("https://h/many<2@x.zip", ""),
+        ("git+https://h/x", ""),
+        ("git+ssh://git@h/x", ""),
+        ("git+ssh://git@h/x@feature/y", "with feature/y, which its source names; another: cvflow install 'git+ssh://git@h/x@REF'"),
+        (
+            "git+https://h/x@v1#subdirectory=a@b",
+            "with v1, which its source names; another: cvflow install 'git+https://h/x@REF#subdirectory=a@b'",
+        ),
+    ],
+)
+def test_what_holds_an_upgrade_is_told(source: str, told: str) -> None:
+    """Or a package that was installed at a tag would be the newest for ever."""
+    assert held_to(source) == told
+
+
 def test_an_upgrade_from_git_follows_the_branch_and_keeps_what_was_asked(service: PackageService, tmp_path: Path) -> None:
     write_wheel(tmp_path / "wheels", "toy", "1.0", {"toy.py": b"x = 41\n"})
     root = write_package(tmp_path / "acme/boxes", version="1.0.0")
@@ -278,6 +301,20 @@ def test_a_lock_brings_the_same_again(service: PackageService, locked: Path, tmp
         assert after[table] == before[table], table
     assert after["environment"]["resolved"] == ["toy==1.0"]
     assert service.install(str(locked), Progress()) and "toy==2.0" in service.lock("p"), "without the lock it is another"
+
+
+def test_a_lock_with_another_environment_is_not_what_is_installed_already(service: PackageService, locked: Path, tmp_path: Path) -> None:
+    """The same package, and what it runs on is another: one of a month later, say, or of a colleague's."""
+    old = InstallRequest(f"file:{tmp_path}/cvflow.lock", locked=True)
+    assert service.plan(old).unchanged
+    write_wheel(tmp_path / "wheels", "toy", "2.0", {"toy.py": b"x = 42\n"})
+    service.install(InstallRequest(str(locked), again=True), Progress())
+    (tmp_path / "new.lock").write_text(service.lock("p"))
+    assert "toy==2.0" in service.lock("p") and service.plan(InstallRequest(f"file:{tmp_path}/new.lock", locked=True)).unchanged
+    plan = service.plan(old)
+    assert not plan.unchanged and plan.changes is not None and plan.changes.distributions
+    service.install(old, Progress())
+    assert "toy==1.0" in service.lock("p") and service.plan(old).unchanged
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,35 @@ def test_a_version_that_does_not_start_is_told_with_the_way_back(cvflow: Cvflow,
     assert says(cvflow, photographs) == "1.0.0" and cvflow.json("list")[0]["version"] == "1.0.0"
 
 
+def test_who_had_failed_is_started_with_the_version_that_one_goes_to(cvflow: Cvflow, origin: Path, photographs: Path) -> None:
+    cvflow.ok("install", f"git+file://{origin}", "--yes")
+    port = cvflow.json("start", "demo")["port"]
+    publish(origin, "2.0.0", constructor='raise RuntimeError("no such luck")')
+    cvflow.ok("upgrade", "demo", "--yes")
+    assert cvflow.run("restart", "demo").returncode == 6 and cvflow.json("ps")[0]["state"] == "failed"
+    back = cvflow.json("rollback", "demo", "--restart")
+    assert (back["restarted"], back["error"]) == (["lab/demo/say"], None)
+    assert says(cvflow, photographs) == "1.0.0" and cvflow.json("ps")[0]["port"] == port
+    cvflow.ok("rollback", "demo")
+    assert cvflow.run("restart", "demo").returncode == 6
+    publish(origin, "2.1.0", constructor='raise RuntimeError("nor this time")')
+    again = cvflow.run("upgrade", "demo", "--yes", "--restart")
+    assert again.returncode == 6 and "nor this time; lab/demo is at 2.1.0" in again.stderr.splitlines()[-1]
+    publish(origin, "2.2.0")
+    [plan] = cvflow.json("upgrade", "--dry-run", "--restart")
+    assert plan["steps"][-1] == "start lab/demo/say, which had failed"
+    assert cvflow.json("upgrade", "demo", "--yes", "--restart")[0]["restarted"] == ["lab/demo/say"]
+    assert says(cvflow, photographs) == "2.2.0"
+
+
+def test_who_was_pinned_is_told_so(cvflow: Cvflow, origin: Path) -> None:
+    git(origin, "tag", "v1")
+    cvflow.ok("install", f"git+file://{origin}@v1", "--yes")
+    publish(origin, "1.1.0")
+    done = cvflow.run("upgrade", "demo", "--yes")
+    assert f"lab/demo 1.0.0 is up to date with v1, which its source names; another: cvflow install 'git+file://{origin}@REF'" in done.stderr
+
+
 def test_where_neither_version_starts_both_reasons_are_told_and_who_is_not_served(
     cvflow: Cvflow, origin: Path, tmp_path: Path, photographs: Path
 ) -> None:

@@ -53,6 +53,18 @@ def locked_resolution(path: Path, interpreter: Interpreter) -> Resolution:
     return Resolution(interpreter, tuple(pin_of(path.name, told) for told in document.get("distributions", ())))
 
 
+def same_environment(one: Path, other: Path) -> bool:
+    """Whether two locks name the same distributions, for the same Python and platform. Raises PackageError for a damaged one."""
+    return _held_by(one) == _held_by(other)
+
+
+def _held_by(path: Path) -> tuple[object, ...]:
+    document = read_toml(path, limit=LOCK_LIMIT)
+    table = _environment(path, document)
+    pins = {(pin.told, frozenset(pin.hashes)) for pin in (pin_of(path.name, told) for told in document.get("distributions", ()))}
+    return table.get("tag"), table.get("platform"), frozenset(pins)
+
+
 def pin_of(file: str, told: Any) -> Pin:
     """A distribution of a lock. A lock may be a stranger's: every word is checked before it reaches the installer."""
     if not isinstance(told, Mapping):

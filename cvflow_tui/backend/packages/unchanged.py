@@ -14,6 +14,7 @@ from cvflow_tui.backend.packages.environment import Environments
 from cvflow_tui.backend.packages.fetched import Job
 from cvflow_tui.backend.packages.lock import LOCK, digests, read_wishes
 from cvflow_tui.backend.packages.locked import Lock, asked, read_lock
+from cvflow_tui.backend.packages.locked_pins import same_environment
 from cvflow_tui.backend.packages.records import Record
 from cvflow_tui.backend.packages.resolution import Wish
 from cvflow_tui.backend.packages.upgrading import ranges
@@ -40,6 +41,8 @@ def is_unchanged(job: Job, environments: Environments) -> bool:
         return False
     try:
         lock = read_lock(record.path / LOCK)
+        if job.wish.locked is not None and record.environment is not None and not same_environment(job.wish.locked, lock.path):
+            return False
     except (NotFoundError, PackageError):
         return False
     same_wish = _told(job.wish) == _told(read_wishes(record.path / LOCK)) and _same_source(job.request, record)

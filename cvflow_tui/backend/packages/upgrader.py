@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.service import PackageService
+from cvflow_tui.backend.packages.upgrading import held_to
 from cvflow_tui.backend.runtime.supervisor import Supervisor
 from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import CvflowError
@@ -24,11 +25,14 @@ class Upgrader:
 
     def plan(self, request: UpgradeRequest, caller: Circumstances | None = None) -> InstallPlan:
         """What an upgrade would change; changes nothing."""
-        plan = self._packages.plan(self._wanted(request), caller)
+        wanted = self._wanted(request)
+        plan = replace(self._packages.plan(wanted, caller), held=held_to(wanted.source))
         if not (request.restart or request.rollback_on_failure):
             return plan
-        serving = self._serving(plan.package.summary.ref)
-        return replace(plan, steps=(*plan.steps, *(f"have {solver.name} go over to it, at its port" for solver in serving)))
+        ref = plan.package.summary.ref
+        steps = [f"have {solver.name} go over to it, at its port" for solver in self._serving(ref)]
+        steps += [f"start {solver.name}, which had failed" for solver in self._failed(ref)]
+        return replace(plan, steps=(*plan.steps, *steps))
 
     def upgrade(self, request: UpgradeRequest, progress: Progress, caller: Circumstances | None = None) -> Upgrade:
         """Install another version over the one that is there, which is kept, and restart its solvers where that is asked.
@@ -44,7 +48,8 @@ class Upgrader:
         restarted, error = self._restart(serving, progress)
         if error is not None and request.rollback_on_failure and self._packages.kept(ref) is not None:
             return self._undo(ref, serving, restarted, error, progress)
-        return replace(self._told(detail, serving, restarted), error=error)
+        revived, still = self._restart(self._failed(ref), progress, all_of_them=True)
+        return replace(self._told(detail, serving, (*restarted, *revived)), error=error or still)
 
     def roll_back(self, ref: str, restart: bool) -> Upgrade:
         """Go to the version that was kept: back, or forward where a rollback was there before. Raises RefusedError where none is kept.
@@ -56,7 +61,10 @@ class Upgrader:
         restarted, error = self._restart(serving, Progress()) if restart else ((), None)
         if error is not None:
             return replace(self._undo(detail.summary.ref, serving, restarted, error, Progress()), before=before)
-        return replace(self._told(detail, serving, restarted), before=before, direction="forward" if forward else "back")
+        # Who had failed is what one mostly goes back for; where it fails again, nothing is lost.
+        revived, still = self._restart(self._failed(detail.summary.ref), Progress(), all_of_them=True) if restart else ((), None)
+        told = self._told(detail, serving, (*restarted, *revived))
+        return replace(told, before=before, direction="forward" if forward else "back", error=still)
 
     def _undo(self, ref: str, serving: list[RunningSolver], restarted: tuple[str, ...], error: str, progress: Progress) -> Upgrade:
         """Return to the version before, which is kept: who does not serve it (any more) is restarted with it."""
@@ -94,6 +102,9 @@ class Upgrader:
 
     def _serving(self, ref: str) -> list[RunningSolver]:
         return [solver for solver in self._supervisor.solvers() if solver.package == ref and solver.state.is_live]
+
+    def _failed(self, ref: str) -> list[RunningSolver]:
+        return [solver for solver in self._supervisor.solvers() if solver.package == ref and solver.state is SolverState.FAILED]
 
     def _restart(
         self, solvers: list[RunningSolver], progress: Progress, *, all_of_them: bool = False

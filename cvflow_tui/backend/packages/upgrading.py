@@ -41,6 +41,21 @@ def upgrade_request(text: str, find: Callable[[str], Record]) -> InstallRequest:
     return before
 
 
+def held_to(source: str) -> str:
+    """What the source that was typed at the installation holds upgrades to, behind "is up to date"; empty where nothing does."""
+    if source.startswith("git+"):
+        address, fragment = source.partition("#")[::2]
+        url, at, ref = address.rpartition("@")
+        if not at or "/" not in url.partition("://")[2]:  # an '@' in front of the path belongs to the user's name
+            return ""
+        told = one_line(f"{url}@REF{f'#{fragment}' if fragment else ''}", 300)
+        return f"with {one_line(ref, 60)}, which its source names; another: cvflow install '{told}'"
+    if not source.startswith("hub:") or not (kept := ranges(source)):
+        return ""
+    name = source.removeprefix("hub:").removesuffix(kept)
+    return f"within {kept}, as it was asked for; another: cvflow upgrade {name}==VERSION"
+
+
 def ranges(source: str) -> str:
     """Of a source on the hub, the range that was asked for at the installation; a single version is what an upgrade is to leave."""
     told = _NAMED.fullmatch(source.removeprefix("hub:").strip())
