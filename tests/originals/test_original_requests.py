@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from cvflow_tui.backend.packages.package import load_package
 from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.home import Home
 from tests.originals.conftest import Install, Serve
 from tests.originals.published import cvpm_package, mlpm_package
+from tests.packages.parts import write_wheel
 from tests.runtime.helpers import Client, make_picture, multipart, until
 
 PICTURE = make_picture()
@@ -218,3 +220,54 @@ def test_a_picture_that_a_solver_made_is_fetched_by_its_plain_name(tmp_path: Pat
     assert fetched.body == b"made of clay" and fetched.headers["content-security-policy"] == "sandbox"
     for name in ("../cvpm.toml", "..%2f..%2fcvpm.toml", "%2e%2e/cvpm.toml", "..%5ccvpm.toml", ".hidden", "nothing.txt", "pot.html/x"):
         assert client.send("GET", f"/static/{name}").status == 404
+
+
+LOADS = """
+from cvpm.solver import Solver
+from cvpm.utility import load_image_file
+
+
+class CountSolver(Solver):
+    def infer(self, image_file, config):
+        import tqdm
+        return {"size": load_image_file(image_file)["size"], "bar": tqdm.BAR}
+"""
+
+
+@pytest.mark.slow
+def test_what_the_published_cvpm_brought_is_there(tmp_path: Path, install: Install, serve: Serve, pip_of_the_test: Path) -> None:
+    """Nobody wrote numpy down: whoever installed cvpm had it. It is imported where it is used, long after the installation."""
+    write_wheel(pip_of_the_test, "numpy", "1.0", {"numpy.py": b"def array(picture): return {'size': picture.size}\n"})
+    picture = b"import contextlib\nclass P:\n    size = [9, 7]\n    def convert(self, mode): return self\n"
+    picture += b"def open(file): return contextlib.nullcontext(P())\n"
+    files = {"PIL/__init__.py": b"", "PIL/Image.py": picture, "PIL/ImageOps.py": b"def exif_transpose(picture): return picture\n"}
+    write_wheel(pip_of_the_test, "pillow", "1.0", files)
+    write_wheel(pip_of_the_test, "tqdm", "1.0", {"tqdm.py": b"BAR = 'here'\n"})
+    ref = install(cvpm_package(tmp_path / "loads", **{"byte_counter/solver.py": LOADS}))
+    status, _, told = form(serve(ref, "CountSolver"), "/infer", PICTURE)
+    assert (status, told) == (200, {"size": [9, 7], "bar": "here"})
+
+
+@pytest.mark.parametrize(
+    ("imports", "requirements", "found"),
+    [
+        ("import os", "", {}),
+        ("def f():\n    import numpy as np\n    from requests.adapters import HTTPAdapter", "", {"cvpm": ("numpy", "requests")}),
+        ("try:\n    import toml\nexcept ImportError:\n    toml = None", "", {"cvpm": ("toml",)}),
+        ("import numpy, PIL.Image", "Pillow==9.0\nnumpy<2\n", {}),
+        ("import cv2, sklearn", "", {}),
+        ("import mlpm.solver, numpy, werkzeug", "", {"cvpm": ("numpy",), "mlpm": ("werkzeug",)}),
+    ],
+)
+def test_only_what_is_used_of_it_and_not_written_down(
+    tmp_path: Path, imports: str, requirements: str, found: dict[str, tuple[str, ...]]
+) -> None:
+    source = f"{imports}\nfrom cvpm.solver import Solver\nclass CountSolver(Solver):\n    def infer(self, image_file, config): ...\n"
+    root = cvpm_package(tmp_path / "p", **{"byte_counter/solver.py": source, "requirements.txt": f"cvpm\n{requirements}"})
+    package = load_package(root)
+    told = [line for line in package.warnings if "brought" in line]
+    assert told == [f"its code imports {', '.join(names)}, which the published {who} brought: required" for who, names in found.items()]
+    assert package.requirements[len(requirements.split()) :] == tuple(name for names in found.values() for name in names)
+    ours = f"{imports}\nimport cvflow\nclass CountSolver(cvflow.Solver):\n    def infer(self, image): ...\n"
+    (root / "byte_counter/solver.py").write_text(ours)
+    assert len(load_package(root).requirements) == len(requirements.split()), "packages of ours write down what they need"

@@ -22,8 +22,8 @@ _SECONDS = 60.0
 _FILES = 500
 """Files of a package that are read at most."""
 
-_NEED = {"cvpm.utility": "PIL.Image"}
-"""Modules that cvflow brings itself, and what they import of others': the published ones required it, and their users went by that."""
+_NEED = {"cvpm.utility.load_image_file": ("PIL.Image", "numpy")}
+"""What cvflow brings itself, and what that imports of others' once it is called."""
 
 _CODE = """\
 import sys
@@ -83,15 +83,15 @@ class Imported:
     """The first file that imports it, relative to the package."""
 
 
-def imported(root: Path, class_paths: Sequence[str]) -> list[str]:
+def imported(root: Path, class_paths: Sequence[str], *, everywhere: bool = False) -> list[str]:
     """The first names of what `imports_of` finds."""
-    return [module.top for module in imports_of(root, class_paths)]
+    return [module.top for module in imports_of(root, class_paths, everywhere=everywhere)]
 
 
-def imports_of(root: Path, class_paths: Sequence[str]) -> list[Imported]:
+def imports_of(root: Path, class_paths: Sequence[str], *, everywhere: bool = False) -> list[Imported]:
     """The modules that are surely imported when the solvers' classes are, and that are not the package's own, sorted.
 
-    Imports in functions, and those that a `try` around them makes optional, do not count.
+    Imports in functions, and those that a `try` around them makes optional, count only with `everywhere`.
     """
     waiting = [Path(root, *class_path.split("/")[:-1]).with_suffix(".py") for class_path in class_paths]
     seen: set[Path] = set()
@@ -102,7 +102,7 @@ def imports_of(root: Path, class_paths: Sequence[str]) -> list[Imported]:
         if file in seen or not file.is_file() or not file.resolve().is_relative_to(root.resolve()):
             continue
         seen.add(file)
-        for name, level in _with_needs(_imports(file)):
+        for name, level in _with_needs(_imports(file, everywhere)):
             own = _own_files(root, file, name, level)
             waiting += own
             if not own and not level:
@@ -123,10 +123,10 @@ def _not_there(root: Path, class_paths: Sequence[str], python: Path, sdk: Path, 
     return output.split() if status == 0 else []
 
 
-def _imports(file: Path) -> Iterator[tuple[str, int]]:
-    """(module, level) of the imports of a file that run when it is imported."""
+def _imports(file: Path, everywhere: bool) -> Iterator[tuple[str, int]]:
+    """(module, level) of the imports of a file that run when it is imported, or of all."""
     tree = parse(file)
-    waiting = list(tree.body) if tree is not None else []
+    waiting: list[ast.AST] = [] if tree is None else list(ast.walk(tree)) if everywhere else list(tree.body)
     while waiting:
         statement = waiting.pop()
         if isinstance(statement, ast.Import):
@@ -134,15 +134,15 @@ def _imports(file: Path) -> Iterator[tuple[str, int]]:
         elif isinstance(statement, ast.ImportFrom):
             yield statement.module or "", statement.level
             yield from ((f"{statement.module or ''}.{alias.name}".strip("."), statement.level) for alias in statement.names)
-        elif isinstance(statement, ast.ClassDef | ast.With):
+        elif isinstance(statement, ast.ClassDef | ast.With) and not everywhere:
             waiting += statement.body
 
 
 def _with_needs(names: Iterator[tuple[str, int]]) -> Iterator[tuple[str, int]]:
     for name, level in names:
         yield name, level
-        if not level and name in _NEED:
-            yield _NEED[name], 0
+        if not level:
+            yield from ((needed, 0) for needed in _NEED.get(name, ()))
 
 
 def _own_files(root: Path, file: Path, module: str, level: int) -> list[Path]:

@@ -12,14 +12,12 @@ from collections.abc import Collection, Iterator, Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from packaging.utils import canonicalize_name
-
 from cvflow_tui.backend.packages.distributions import distribution_of, is_known, known_mend
 from cvflow_tui.backend.packages.forgotten import Imported, imports_of
 from cvflow_tui.backend.packages.import_check import SDK
 from cvflow_tui.backend.packages.interpreters import Interpreter
 from cvflow_tui.backend.packages.package import Package
-from cvflow_tui.backend.packages.requirements import stand_in
+from cvflow_tui.backend.packages.requirements import family
 from cvflow_tui.model.diagnosis import Finding
 from cvflow_tui.model.mending import Mend
 from cvflow_tui.model.text import one_line
@@ -41,7 +39,7 @@ def import_findings(package: Package, interpreter: Interpreter, pins: Collection
 
     `pins` are the names of all distributions that its environment holds, `folders` where their files are, if they are there already.
     """
-    families = {_family(name) for name in pins}
+    families = {family(name) for name in pins}
     for module in imports_of(package.root, [solver.class_path for solver in package.solvers]):
         if not (_is_ours(module.top) or _is_there(module.top, folders) or _is_named(module.top, families)):
             yield from _finding(module, interpreter, families, host=package.environment == "host")
@@ -64,7 +62,7 @@ def _finding(module: Imported, interpreter: Interpreter, families: Collection[st
         if distribution is None:
             what = f"{here} {one_line(name, 60)}, which is no part of the package, and of no distribution that is known"
             yield _fails(what, "ask its author")
-        elif _family(distribution) in families:
+        elif family(distribution) in families:
             continue
         elif is_known(name):
             option = Mend((distribution,))
@@ -106,11 +104,7 @@ def _is_named(top: str, families: Collection[str]) -> bool:
 
     Of a module that is in our list we know better; else whoever is called like it brings it, more often than not.
     """
-    name = _family(top)
+    name = family(top)
     if is_known(top):
         return name in families
     return any(name == each or each.startswith(f"{name}-") or each.endswith(f"-{name}") or each == f"py{name}" for each in families)
-
-
-def _family(name: str) -> str:
-    return stand_in(name) or canonicalize_name(name)

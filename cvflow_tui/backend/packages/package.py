@@ -15,6 +15,7 @@ from cvflow_tui.backend.packages.manifest import (
     check_weights,
     find_manifest,
 )
+from cvflow_tui.backend.packages.published import brought_along
 from cvflow_tui.backend.packages.repair import last_part, repair_class, repair_manifest, repair_weights
 from cvflow_tui.backend.packages.requirements import read_requirements
 from cvflow_tui.backend.packages.signature import read_signature
@@ -91,6 +92,10 @@ def load_package(root: Path, *, vendor: str = "local", commit: str | None = None
     solvers = tuple(_solver(root, path.name, index, solver, repairs) for index, solver in enumerate(manifest.solvers))
     requirements = read_requirements(root / "requirements.txt")
     warnings = [*repairs, *requirements.warnings]
+    brought: dict[str, tuple[str, ...]] = {}
+    if any(solver.shape for solver in solvers):
+        brought = brought_along(root, [solver.class_path for solver in solvers], requirements.lines)
+    warnings += [f"its code imports {', '.join(names)}, which the published {who} brought: required" for who, names in brought.items()]
     warnings += [f"{model.name} has no sha256: whatever its source sends first is trusted" for model in models if model.sha256 is None]
     return Package(
         root=root,
@@ -100,7 +105,7 @@ def load_package(root: Path, *, vendor: str = "local", commit: str | None = None
         solvers=solvers,
         models=models,
         original_weights=original,
-        requirements=requirements.lines,
+        requirements=(*requirements.lines, *(name for names in brought.values() for name in names)),
         warnings=tuple(warnings),
         repairs=(*repairs, *requirements.repairs),
     )

@@ -84,14 +84,14 @@ def merged(lines: Sequence[str], added: Sequence[str]) -> tuple[str, ...]:
 
     A name that both give is taken from the user, and so is one that brings the same modules (`--with dlib-bin` for the author's dlib).
     """
-    theirs = {_family(Requirement(line).name) for line in added}
-    return (*(line for line in lines if _family(parse(line)[0].name) not in theirs), *added)
+    theirs = {family(Requirement(line).name) for line in added}
+    return (*(line for line in lines if family(parse(line)[0].name) not in theirs), *added)
 
 
 def stand_in(name: str) -> str | None:
     """The distribution that brings the same modules and needs the least of the machine; None where that is `name` itself."""
-    family = _family(name)
-    return family if family != canonicalize_name(name) else None
+    least = family(name)
+    return least if least != canonicalize_name(name) else None
 
 
 def relaxed(lines: Sequence[str]) -> tuple[str, ...]:
@@ -208,7 +208,8 @@ def _names(place: str) -> Iterator[str]:
     yield place.partition("#")[0].partition("?")[0].rstrip("/").rpartition("/")[2].partition("@")[0].removesuffix(".git")
 
 
-def _family(name: str) -> str:
+def family(name: str) -> str:
+    """A distribution's name as it is compared; of those that bring the same modules, the one that needs the least of the machine."""
     folded = canonicalize_name(name)
     return next((group[0] for group in _SAME if folded in group), folded)
 
