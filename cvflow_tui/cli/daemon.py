@@ -62,6 +62,8 @@ def run(session: Session, host: str, port: int, i_know: bool, legacy_api: bool, 
             print_json(_facts(found))
         else:
             say(f"{found.url} (pid {found.pid}) serves {found.home}")
+            if found.legacy_url is not None:
+                say(f"{found.legacy_url} serves the original daemon's routes")
         sys.stdout.flush()  # whoever started us waits for it, and we go on
 
     legacy = legacy_port if legacy_api else None
@@ -78,9 +80,11 @@ def status(session: Session, as_json: bool) -> None:
         print_json(_facts(found))
         return
     where = "inside an open app" if found.embedded else "on its own"
+    legacy = [("legacy", found.legacy_url)] if found.legacy_url is not None else []
     print_pairs(
         [
             ("url", found.url),
+            *legacy,
             ("pid", f"{found.pid}, {where}"),
             ("version", found.version),
             ("home", found.home),

@@ -18,3 +18,5 @@ class DaemonStatus:
     """Whether it lives inside an app rather than on its own."""
     solvers: int = 0
     """Solvers with a live process."""
+    legacy_url: str | None = None
+    """Where the original daemon's routes are served; None where they are not."""

@@ -6,11 +6,10 @@ import base64
 import json
 import os
 import select
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,13 +48,14 @@ class Legacy:
 @contextmanager
 def serving(folder: Path) -> Iterator[Legacy]:
     """Serve a home folder; nothing of it runs on, its solvers included."""
-    port = free_port()
-    command = [*PROGRAM, str(folder), "daemon", "run", "--legacy-api", "--legacy-port", str(port), "--json"]
+    command = [*PROGRAM, str(folder), "daemon", "run", "--legacy-api", "--legacy-port", "0", "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "CVFLOW_HOME": str(folder)})
     try:
         assert process.stdout is not None
         ready, _, _ = select.select([process.stdout], [], [], 60)
-        assert ready and json.loads(process.stdout.readline())["pid"] == process.pid
+        told = json.loads(process.stdout.readline()) if ready else {}
+        assert told["pid"] == process.pid and told["legacy_url"] != told["url"]
+        port = int(told["legacy_url"].rpartition(":")[2])
         token = (folder / "token").read_text().strip()
         basic = base64.b64encode(f"cvflow:{token}".encode()).decode()
         yield Legacy(Client(port, headers={"Authorization": f"Basic {basic}"}), token, folder, process)
@@ -66,9 +66,3 @@ def serving(folder: Path) -> Iterator[Legacy]:
         process.wait()
         if process.stdout is not None:
             process.stdout.close()
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -54,6 +54,27 @@ def test_a_class_path_is_not_guessed_among_several(tmp_path: Path) -> None:
     assert repair_class(root, "b/other/Nobody")[0] == "b/solver/Three"
 
 
+def test_the_only_class_of_all_is_taken_where_one_solver_is_declared(tmp_path: Path) -> None:
+    root = write(
+        tmp_path, {"cvpm.toml": manifest("nope/x/Nope"), "a/helper.py": "class Helper: ...\n", "a/b/work.py": PLAIN.format(name="Work")}
+    )
+    package = load_package(root)
+    assert package.solvers[0].class_path == "a/b/work/Work"
+    assert package.repairs == ("cvpm.toml: solvers[0]: class 'nope/x/Nope' is not there: took a/b/work/Work",)
+    (root / "cvpm.toml").write_text(manifest("nope/x/Nope") + '[[solvers]]\nname = "two"\nclass = "a/b/work/Work"\n')
+    assert load_package(root).solvers[0].class_path == "nope/x/Nope", "which of two is meant nobody knows"
+
+
+def test_a_class_path_that_leads_nowhere_is_no_forgotten_distribution(service: PackageService, tmp_path: Path) -> None:
+    """A name that was mistyped is free for anybody to have on an index."""
+    two = PLAIN.format(name="One") + PLAIN.format(name="Two")
+    root = write(tmp_path / "p", {"cvpm.toml": manifest("nope/x/Nope"), "a/solver.py": two})
+    with pytest.raises(PackageError) as told:
+        service.install(str(root), Progress())
+    assert told.value.message.endswith("there is no nope/x.py in the package: its manifest names a class that is not there")
+    assert told.value.mends == () and "--with" not in told.value.message
+
+
 def test_a_right_class_path_is_left_alone(tmp_path: Path) -> None:
     package = load_package(cvpm_package(tmp_path))
     assert package.repairs == () and package.solvers[0].class_path == "byte_counter/solver/CountSolver"

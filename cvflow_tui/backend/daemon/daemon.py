@@ -75,11 +75,13 @@ class Daemon:
             services, hosts = self._services(), allowed_hosts(host)
             app: ASGIApp = build_api(services, self.token, hosts)
             self._sockets = [self._socket]
+            self._legacy_url: str | None = None
             if legacy_port is not None:
                 from cvflow_tui.backend.api.legacy import build_legacy
 
                 legacy = opened.enter_context(listen(legacy_port, host))
                 self._sockets.append(legacy)
+                self._legacy_url = "http://{}:{}".format(*_address(legacy))
                 app = _by_port(app, legacy.getsockname()[1], build_legacy(services, self.token, hosts))
             self._opened = opened.pop_all()
         config = uvicorn.Config(
@@ -149,7 +151,7 @@ class Daemon:
         """Who serves, and since when."""
         live = sum(solver.state.is_live for solver in self._rooms.supervisor.solvers())
         uptime = time.monotonic() - self._began
-        return DaemonStatus(self.url, os.getpid(), __version__, str(self._home.root), uptime, self._embedded, live)
+        return DaemonStatus(self.url, os.getpid(), __version__, str(self._home.root), uptime, self._embedded, live, self._legacy_url)
 
 
 def run_daemon(

@@ -61,6 +61,10 @@ def mend(
     if absent is None:
         return None
     named = absent[1].partition(".")[0]
+    wrong = next((path for path in class_paths if path.split("/")[0] == named), None)
+    if wrong is not None and not (root / named).exists() and not (root / f"{named}.py").exists():
+        # No distribution is looked for by that name: whoever has it would be asked in.
+        return f"there is no {wrong.rpartition('/')[0]}.py in the package: its manifest names a class that is not there", None
     modules = dict.fromkeys([absent[1], *(each for each in _not_there(root, class_paths, python, sdk, progress, work) if each != named)])
     found = {module: distribution for module in modules if (distribution := distribution_of(module)) is not None}
     if absent[1] not in found:

@@ -89,7 +89,8 @@ def load_package(root: Path, *, vendor: str = "local", commit: str | None = None
             f'{path.name}: package.environment: "host" is for the packages that cvflow brings itself; use "venv" or leave it out'
         )
     models, original = _models(root, manifest, repairs)
-    solvers = tuple(_solver(root, path.name, index, solver, repairs) for index, solver in enumerate(manifest.solvers))
+    alone = len(manifest.solvers) == 1
+    solvers = tuple(_solver(root, path.name, index, solver, repairs, alone=alone) for index, solver in enumerate(manifest.solvers))
     requirements = read_requirements(root / "requirements.txt")
     warnings = [*repairs, *requirements.warnings]
     brought: dict[str, tuple[str, ...]] = {}
@@ -140,8 +141,8 @@ def _looked_for(model: ModelTable) -> ModelTable:
     return model if model.file else model.model_copy(update={"file": last_part(model.url) or None})
 
 
-def _solver(root: Path, file: str, index: int, solver: SolverTable, repairs: list[str]) -> SolverInfo:
-    class_path, repair = repair_class(root, solver.class_path)
+def _solver(root: Path, file: str, index: int, solver: SolverTable, repairs: list[str], *, alone: bool) -> SolverInfo:
+    class_path, repair = repair_class(root, solver.class_path, alone=alone)
     if repair:
         repairs.append(f"{file}: solvers[{index}]: {repair}")
     signature = read_signature(root, class_path)

@@ -49,13 +49,16 @@ def repair_weights(models: list[Any], repairs: list[str]) -> list[Any]:
     return [_weight(model, names, repairs) for model in models]
 
 
-def repair_class(root: Path, class_path: str) -> tuple[str, str | None]:
-    """Where a solver's class really is, and what was wrong; as it is written where that is right, or nothing better is found."""
+def repair_class(root: Path, class_path: str, *, alone: bool = False) -> tuple[str, str | None]:
+    """Where a solver's class really is, and what was wrong; as it is written where that is right, or nothing better is found.
+
+    `alone`: the package has no other solver, so that the only class of one in all its code is meant.
+    """
     if has_class(root, class_path):
         return class_path, None
     *module, name = class_path.split("/")
     found = _module(root, module)
-    mended = _class_in(root, found, name) or _class_beside(root, found, name)
+    mended = _class_in(root, found, name) or _class_beside(root, found, name) or (_only_class(root) if alone else None)
     if mended is None:
         return class_path, None
     return mended, f"class {one_line(class_path, 80)!r} is not there: took {one_line(mended, 80)}"
@@ -141,6 +144,15 @@ def _class_beside(root: Path, module: list[str], name: str) -> str | None:
         return None
     file, found = alike[0]
     return "/".join([*module[:-1], file.stem, found])
+
+
+def _only_class(root: Path) -> str | None:
+    """The class of a solver in a package whose code has no other."""
+    there = [(file, each) for file in _sources(root) for each in solver_classes(root / file)]
+    if len(there) != 1:
+        return None
+    file, found = there[0]
+    return "/".join([*file.with_suffix("").parts, found])
 
 
 def _alike(one: str, other: str) -> bool:
