@@ -42,14 +42,14 @@ def search(session: Session, query: str, as_json: bool) -> None:
     )
 
 
-@hub.command(epilog=examples("cvflow hub show cvflow/nanodet", "cvflow hub show nanodet --json"))
+@hub.command(epilog=examples("cvflow hub show cvflow/nanodet", "cvflow hub show nanodet==1.0.0 --json"))
 @click.argument("ref")
 @json_option
 @click.pass_obj
 def show(session: Session, ref: str, as_json: bool) -> None:
-    """Show one package of the hub: its versions, solvers, parameters, weights and README, those of the newest version.
+    """Show one package of the hub: its versions, and of the newest its solvers, parameters, weights and README.
 
-    REF is VENDOR/NAME, or NAME where that is unique. cvflow install NAME==VERSION brings another version than the newest.
+    REF is VENDOR/NAME, or NAME where that is unique; NAME==VERSION shows another version than the newest.
     """
 
     async def work(client: DaemonClient) -> tuple[PackageDetail, list[HubVersion]]:

@@ -95,9 +95,10 @@ def env() -> None:
 @env.command("set", epilog=examples("cvflow env set nanodet MODE=fast", "cvflow env set nanodet API_KEY < key.txt"))
 @click.argument("ref")
 @click.argument("variable", metavar="NAME[=VALUE]")
+@quiet_option
 @json_option
 @click.pass_obj
-def env_set(session: Session, ref: str, variable: str, as_json: bool) -> None:
+def env_set(session: Session, ref: str, variable: str, quiet: bool, as_json: bool) -> None:
     """Set a variable of REF (VENDOR/PACKAGE or VENDOR/PACKAGE/SOLVER). A value that is not given is read from standard input.
 
     What is given as an argument can be seen in the list of processes while the command runs; a secret is better read.
@@ -114,7 +115,10 @@ def env_set(session: Session, ref: str, variable: str, as_json: bool) -> None:
             remark(f"{solver} gets it at its next start: cvflow restart {solver}")
         return found
 
-    _tell_variables(session.run(work), as_json)
+    found = session.run(work)
+    if not value:
+        remark(f"{name} is set, and empty")
+    _tell_variables(found, as_json, quiet)
 
 
 @env.command("list", epilog=examples("cvflow env list nanodet", "cvflow env list nanodet --json"))
@@ -129,11 +133,12 @@ def env_list(session: Session, ref: str, as_json: bool) -> None:
 @env.command("unset", epilog=examples("cvflow env unset nanodet API_KEY"))
 @click.argument("ref")
 @click.argument("name")
+@quiet_option
 @json_option
 @click.pass_obj
-def env_unset(session: Session, ref: str, name: str, as_json: bool) -> None:
+def env_unset(session: Session, ref: str, name: str, quiet: bool, as_json: bool) -> None:
     """Forget a variable of REF."""
-    _tell_variables(session.run(lambda client: client.unset_variable(ref, name)), as_json)
+    _tell_variables(session.run(lambda client: client.unset_variable(ref, name)), as_json, quiet)
 
 
 def _pair(change: str) -> tuple[str, str]:
@@ -164,9 +169,9 @@ def _tell(report: SettingsReport, only: set[str] | None = None) -> None:
         remark(f"needs a restart ({', '.join(report.restart_for)}): cvflow restart {report.solver}")
 
 
-def _tell_variables(found: list[Variable], as_json: bool) -> None:
+def _tell_variables(found: list[Variable], as_json: bool, quiet: bool = False) -> None:
     if as_json:
         print_json(found)
-    else:
+    elif not quiet:
         for each in found:
             say(f"{each.owner}  {each.name} = (set)")

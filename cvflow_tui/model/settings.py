@@ -129,7 +129,7 @@ def write_setting(name: str, value: object) -> str:
     if name in ("memory", "address_space") and isinstance(value, int):
         return _in_units(float(value), (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)))
     if name in ("keep_alive", "start_timeout", "call_timeout", "train_stall") and isinstance(value, float):
-        return _in_units(value, (("d", 86400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0)))
+        return _in_units(value, _TIMES)
     return str(value)
 
 
@@ -144,6 +144,9 @@ def _in_units(value: float, units: tuple[tuple[str, float], ...]) -> str:
         if value >= size and value % size == 0:
             return f"{value / size:.0f}{letter}"
     return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+_TIMES = (("d", 86400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0))
 
 
 def _whole(least: int, most: int) -> Callable[[str], int]:
@@ -177,7 +180,7 @@ def _memory(text: str) -> int:
 def _span(least: float, most: float) -> Callable[[str], float]:
     def read(text: str) -> float:
         if not least <= (seconds := read_duration(text)) <= most:
-            raise ValueError(f"give a time from {least:g}s to {most:g}s")
+            raise ValueError(f"give a time from {least:g}s to {_in_units(most, _TIMES)}")
         return seconds
 
     return read

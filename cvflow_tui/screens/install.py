@@ -43,6 +43,8 @@ class InstallScreen(ModalScreen[str | None]):
         Binding("enter,y", "go", "install", tooltip="Install it", id="install.go"),
         Binding("down,j", "scroll(1)", "down", show=False, tooltip="Further down in the plan", id="install.down"),
         Binding("up,k", "scroll(-1)", "up", show=False, tooltip="Further up in the plan", id="install.up"),
+        Binding("pagedown,ctrl+d", "page(1)", "page down", show=False, tooltip="A page down in the plan", id="install.page_down"),
+        Binding("pageup,ctrl+u", "page(-1)", "page up", show=False, tooltip="A page up in the plan", id="install.page_up"),
         Binding("escape,c,n,q", "back", "cancel", tooltip="Cancel; nothing is installed", id="install.cancel"),
         Binding("s", "script", "script", show=False, tooltip="Read a script of the package, and allow it to run", id="install.script"),
         Binding("r", "again", "install anew", show=False, tooltip="Install anew what is installed already", id="install.again"),
@@ -151,6 +153,10 @@ class InstallScreen(ModalScreen[str | None]):
     def action_scroll(self, lines: int) -> None:
         """Move a plan that is longer than the screen."""
         self.query_one(".install-text").scroll_relative(y=lines, animate=False)
+
+    def action_page(self, pages: int) -> None:
+        """Move it by a screen, less the line that is read on from."""
+        self.action_scroll(pages * max(1, self.query_one(".install-text").container_size.height - 1))
 
     def action_go(self) -> None:
         """Begin; or put the dialog away once it is over."""

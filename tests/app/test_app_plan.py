@@ -59,6 +59,17 @@ async def test_other_versions_in_the_environment_alone_are_a_change(open_app: Op
         assert "changes nothing" not in plain(screen_text(app))
 
 
+async def test_a_long_plan_is_read_by_the_page(open_app: OpenApp, client: FakeClient) -> None:
+    client.plan_steps = tuple(f"step number {number}" for number in range(1, 60))
+    async with open_app(client, "hub") as (app, pilot):
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "environment" in screen_text(app))
+        await pilot.press(*["pagedown"] * 8)
+        await wait_until(pilot, lambda: "step number 59" in screen_text(app))
+        await pilot.press(*["pageup"] * 8)
+        await wait_until(pilot, lambda: "environment" in screen_text(app))
+
+
 async def test_a_script_is_read_then_allowed(open_app: OpenApp, client: FakeClient) -> None:
     client.scripts = (SCRIPT,)
     async with open_app(client, "hub") as (app, pilot):

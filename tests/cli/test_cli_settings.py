@@ -102,8 +102,9 @@ def test_a_value_is_read_where_it_is_not_given(cli: Cli, desk: Desk, monkeypatch
     monkeypatch.setattr("sys.stdin", io.StringIO("line one\nline two\n"))
     assert cli("env", "set", "nanodet", "PEM").code == 0
     assert desk.values == {"PEM": "line one\nline two"}
-    assert cli("env", "set", "nanodet", "EMPTY=").code == 0
-    assert desk.values["EMPTY"] == ""
+    outcome = cli("env", "set", "nanodet", "EMPTY=", "-q")
+    assert (outcome.code, outcome.out, outcome.err, desk.values["EMPTY"]) == (0, "", "EMPTY is set, and empty\n", "")
+    assert cli("env", "unset", "nanodet", "EMPTY", "--quiet").out == ""
 
 
 def test_restart_prints_what_start_does(cli: Cli, desk: Desk) -> None:

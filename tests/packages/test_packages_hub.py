@@ -10,7 +10,7 @@ import pytest
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.hub import FolderHub
 from cvflow_tui.backend.packages.package import load_package
-from cvflow_tui.backend.packages.service import BUNDLED
+from cvflow_tui.backend.packages.service import BUNDLED, PackageService
 from cvflow_tui.backend.packages.sources import parse_source
 from cvflow_tui.model.errors import NotFoundError, PackageError, UsageError
 
@@ -36,6 +36,14 @@ def names(hub: FolderHub, query: str = "") -> list[str]:
 )
 def test_search_matches_name_vendor_task_and_tagline(hub_folder: Path, query: str, found: list[str]) -> None:
     assert names(FolderHub(hub_folder), query) == found
+
+
+def test_another_version_than_the_newest_is_shown_where_it_is_asked_for(service: PackageService, hub_folder: Path) -> None:
+    versions(hub_folder, "1.0.0", "2.0.0")
+    assert service.hub_package("many").summary.version == "2.0.0"
+    assert service.hub_package("lab/many == 1.0.0").summary.version == "1.0.0"
+    with pytest.raises(NotFoundError, match=r"the hub has no 'many' in version 3; it has 2\.0\.0, 1\.0\.0"):
+        service.hub_package("many==3")
 
 
 def test_folders_without_a_manifest_and_broken_packages_do_not_hide_the_others(hub_folder: Path) -> None:

@@ -284,7 +284,7 @@ def locked(service: PackageService, tmp_path: Path) -> Path:
     return root
 
 
-@pytest.mark.parametrize("how", ["file", "folder", "ref"])
+@pytest.mark.parametrize("how", ["file", "folder", "ref", "lock alone"])
 def test_a_lock_brings_the_same_again(service: PackageService, locked: Path, tmp_path: Path, how: str) -> None:
     before = tomllib.loads(service.lock("p"))
     write_wheel(tmp_path / "wheels", "toy", "2.0", {"toy.py": b"x = 42\n"})
@@ -292,7 +292,11 @@ def test_a_lock_brings_the_same_again(service: PackageService, locked: Path, tmp
         service.remove("p")
     if how == "folder":
         shutil.copy(tmp_path / "cvflow.lock", locked / "cvflow.lock")
-    source = {"file": f"file:{tmp_path}/cvflow.lock", "folder": str(locked), "ref": "local/p"}[how]
+    if how == "lock alone":
+        (tmp_path / "alone").mkdir()
+        shutil.copy(tmp_path / "cvflow.lock", tmp_path / "alone/cvflow.lock")
+    places = {"file": f"file:{tmp_path}/cvflow.lock", "folder": str(locked), "ref": "local/p", "lock alone": str(tmp_path / "alone")}
+    source = places[how]
     progress = Watching()
     service.install(InstallRequest(source, locked=True), progress)
     assert "resolving the requirements" not in progress.steps
@@ -346,7 +350,7 @@ def test_rule_03_a_strangers_lock_is_read_word_by_word(service: PackageService, 
     (tmp_path / "cvflow.lock").write_text(text)
     with pytest.raises(PackageError, match=r"cvflow\.lock"):
         service.install(InstallRequest(f"file:{tmp_path}/cvflow.lock", locked=True), Progress())
-    with pytest.raises(NotFoundError, match=r"there is no cvflow\.lock to follow"):
+    with pytest.raises(NotFoundError, match=rf"^{tmp_path}/bare: there is no cvflow\.lock to follow"):
         service.install(InstallRequest(str(write_package(tmp_path / "bare")), locked=True), Progress())
 
 

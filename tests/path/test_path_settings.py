@@ -35,6 +35,8 @@ def test_a_solver_that_is_set_to_starts_with_the_daemon_as_it_was_set(cvflow: Cv
     assert cvflow.json("restart", "nanodet")["port"] == port
     before = seen(cvflow, 2)
     assert cvflow.json("settings", "nanodet")["restart_for"] == []
+    assert "after: lab/gone/say is not installed: nobody waits for it" in cvflow.run("set", "nanodet", "after=lab/gone/say").stderr
+    assert cvflow.run("set", "nanodet", "after=").stderr == ""
     cvflow.ok("daemon", "stop", "--solvers")
     after = seen(cvflow, 2)
     assert (after["port"], after["replicas"]) == (port, 2)

@@ -60,6 +60,7 @@ def test_they_are_read_as_people_write_them(settings: Settings) -> None:
         ("memory", "2", "give 16M or more"),
         ("memory", "much", "a size such as 500M or 2G"),
         ("keep_alive", "soon", "a time such as 30s, 5m or 2h"),
+        ("keep_alive", "0", "a time from 0.1s to 30d"),
         ("call_timeout", "0", "a time from 0.1s"),
         ("autostart", "maybe", "say on or off"),
         ("gpu", "0;rm -rf /", "say auto, cpu, or devices"),

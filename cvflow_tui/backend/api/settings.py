@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from fastapi import APIRouter
@@ -38,8 +38,7 @@ class VariableBody:
 @router.get("/solvers/{vendor}/{package}/{solver}/settings", responses=fails(404))
 def settings(rooms: Rooms, vendor: VendorPart, package: PackagePart, solver: SolverPart) -> SettingsReport:
     """A solver's settings, and what of them it does not run with yet."""
-    name = rooms.packages.resolve(f"{vendor}/{package}/{solver}")
-    return rooms.supervisor.report(str(name), name.package_ref)
+    return _report(rooms, rooms.packages.resolve(f"{vendor}/{package}/{solver}"))
 
 
 @router.patch("/solvers/{vendor}/{package}/{solver}/settings", responses=fails(404))
@@ -49,7 +48,7 @@ def change(
     """Set some, all or none."""
     name: SolverName = rooms.packages.resolve(f"{vendor}/{package}/{solver}")
     rooms.supervisor.settings.change(str(name), body.changes)
-    return rooms.supervisor.report(str(name), name.package_ref)
+    return _report(rooms, name)
 
 
 @router.get("/variables", responses=fails(404, 424))
@@ -71,6 +70,20 @@ def unset_variable(rooms: Rooms, body: Annotated[VariableBody, AsJson()]) -> lis
     """Forget one."""
     rooms.supervisor.settings.unset_variable(_owner(rooms, body.ref), body.name)
     return variables(rooms, body.ref)
+
+
+def _report(rooms: Rooms, name: SolverName) -> SettingsReport:
+    report = rooms.supervisor.report(str(name), name.package_ref)
+    unknown = [f"after: {each} is not installed: nobody waits for it" for each in report.settings.after if not _is_installed(rooms, each)]
+    return replace(report, warnings=(*report.warnings, *unknown))
+
+
+def _is_installed(rooms: Rooms, solver: str) -> bool:
+    try:
+        rooms.packages.resolve(solver)
+    except NotFoundError:
+        return False
+    return True
 
 
 def _owner(rooms: Rooms, ref: str) -> str:

@@ -55,7 +55,8 @@ class FolderHub:
             version = chosen.version if chosen is not None else None
         found = next((package for package in versions if package.version == version), None)
         if found is None:
-            raise NotFoundError(f"the hub has no {one_line(ref, 60)!r} in version {one_line(str(version), 60)}")
+            there = ", ".join(package.version for package in versions[:8])
+            raise NotFoundError(f"the hub has no {one_line(ref, 60)!r} in version {one_line(str(version), 60)}; it has {there}")
         return found
 
     def list_versions(self, ref: str) -> list[Release]:

@@ -24,6 +24,7 @@ from cvflow_tui.backend.packages.hub import FolderHub
 from cvflow_tui.backend.packages.import_check import check_imports, imports_never
 from cvflow_tui.backend.packages.lock import LOCK, write_lock
 from cvflow_tui.backend.packages.locked import Lock, follow, read_lock, refuse_unread, remember, told
+from cvflow_tui.backend.packages.manifest import find_manifest
 from cvflow_tui.backend.packages.package import load_package
 from cvflow_tui.backend.packages.planner import make_plan, problems_of
 from cvflow_tui.backend.packages.records import Record, Records
@@ -38,8 +39,9 @@ from cvflow_tui.backend.packages.weights import FOLDER, Weight, WeightFetcher, W
 from cvflow_tui.backend.packages.wishes import wish_of
 from cvflow_tui.home import Home
 from cvflow_tui.model.circumstances import Circumstances
-from cvflow_tui.model.errors import PackageError, RefusedError
+from cvflow_tui.model.errors import NotFoundError, PackageError, RefusedError
 from cvflow_tui.model.packages import Changes, InstallPlan, InstallRequest
+from cvflow_tui.model.text import one_line
 
 log = logging.getLogger(__name__)
 
@@ -209,6 +211,8 @@ class Installer:
         fetched = source.fetch(staged, progress)
         package = as_asked(read_package(fetched, staged), request)
         if request.locked:
+            if lock is None and not (staged / LOCK).is_file():
+                raise NotFoundError(f"{one_line(request.source)}: there is no {LOCK} to follow; cvflow lock REF --out FILE writes one")
             lock = lock or read_lock(staged / LOCK)
             if lock.path.is_relative_to(self._stores.home.packages):  # the user's own word of last time; a stranger's lock allows nothing
                 request = replace(request, scripts=(*request.scripts, *lock.scripts))
@@ -226,6 +230,8 @@ class Installer:
         if not request.locked:
             return request, None
         file = Path(request.source.removeprefix("file:"))
+        if (file / LOCK).is_file() and find_manifest(file) is None:  # a folder with nothing but the lock
+            file /= LOCK
         record = next((each for each in self._stores.records.all() if request.source in (each.ref, each.name)), None)
         if file.is_file():
             lock = read_lock(file)

@@ -77,8 +77,12 @@ class PackageService:
         return [self._stores.hub.summary(package, installed.get(package.ref)) for package in self._stores.hub.search(query)]
 
     def hub_package(self, ref: str) -> PackageDetail:
-        """One package of the hub: `vendor/name` or `name`. Raises NotFoundError that says what there is."""
-        package = self._stores.hub.find(ref.strip())
+        """One package of the hub: `vendor/name` or `name`, with `==VERSION` where not the newest is meant.
+
+        Raises NotFoundError that says what there is.
+        """
+        name, _, version = map(str.strip, ref.partition("=="))
+        package = self._stores.hub.find(name, version or None)
         return self._stores.hub.detail(package, self._versions().get(package.ref))
 
     def hub_versions(self, ref: str) -> list[HubVersion]:
