@@ -127,6 +127,23 @@ def test_a_version_that_does_not_start_is_told_with_the_way_back(cvflow: Cvflow,
     assert says(cvflow, photographs) == "1.0.0" and cvflow.json("list")[0]["version"] == "1.0.0"
 
 
+def test_an_upgrade_that_fails_leaves_the_way_back_that_there_was(cvflow: Cvflow, origin: Path, photographs: Path) -> None:
+    cvflow.ok("install", f"git+file://{origin}", "--yes")
+    cvflow.ok("start", "demo")
+    publish(origin, "1.1.0")
+    assert cvflow.json("upgrade", "demo", "--yes", "--restart")[0]["previous"] == "1.0.0"
+    publish(origin, "2.0.0", constructor='raise RuntimeError("no such luck")')
+    assert cvflow.run("upgrade", "demo", "--yes", "--restart").returncode == 6
+    back = cvflow.json("rollback", "demo", "--restart")
+    assert (back["before"], back["package"]["summary"]["version"], back["direction"]) == ("1.1.0", "1.0.0", "back")
+    assert says(cvflow, photographs) == "1.0.0"
+    assert cvflow.json("rollback", "demo", "--restart")["package"]["summary"]["version"] == "1.1.0"
+    publish(origin, "2.1.0")
+    assert cvflow.json("upgrade", "demo", "--yes", "--restart")[0]["previous"] == "1.1.0"
+    there = {entry["name"] for entry in cvflow.json("disk")["entries"] if entry["kind"] == "kept version"}
+    assert there == {"lab/demo 1.1.0"}, "one way back, and nothing of what failed"
+
+
 def test_who_had_failed_is_started_with_the_version_that_one_goes_to(cvflow: Cvflow, origin: Path, photographs: Path) -> None:
     cvflow.ok("install", f"git+file://{origin}", "--yes")
     port = cvflow.json("start", "demo")["port"]

@@ -34,7 +34,7 @@ from cvflow_tui.backend.packages.scripts import AFTER, BEFORE, find_scripts, not
 from cvflow_tui.backend.packages.sources import parse_source
 from cvflow_tui.backend.packages.supplied import as_asked, pinned
 from cvflow_tui.backend.packages.unchanged import is_unchanged, unchanged_plan
-from cvflow_tui.backend.packages.versions import commit, roll_back, way_back
+from cvflow_tui.backend.packages.versions import commit, roll_back, to_keep, way_back
 from cvflow_tui.backend.packages.weights import FOLDER, Weight, WeightFetcher, WeightStore
 from cvflow_tui.backend.packages.wishes import wish_of
 from cvflow_tui.home import Home
@@ -160,6 +160,14 @@ class Installer:
             self._tidy(record.path)
             self._stores.records.delete(record.vendor, record.name)
         self.sweep()
+
+    def drop_surplus(self, record: Record) -> None:
+        """Delete what is kept of a package beside the one way back and what is being served."""
+        kept = self._stores.records.kept_of(record.vendor, record.name)
+        stay = to_keep(kept, self.in_use(record.ref))
+        for each in kept:
+            if each not in stay:
+                self.drop_kept(each.record)
 
     def drop_kept(self, record: Record) -> None:
         """Delete a version that an upgrade kept: after this there is no way back to it."""

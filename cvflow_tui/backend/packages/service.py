@@ -24,7 +24,7 @@ from cvflow_tui.backend.packages.package import Package, load_package
 from cvflow_tui.backend.packages.records import Record, Records
 from cvflow_tui.backend.packages.recovery import recover
 from cvflow_tui.backend.packages.storage import Storage
-from cvflow_tui.backend.packages.upgrading import upgrade_request
+from cvflow_tui.backend.packages.upgrading import split, upgrade_request
 from cvflow_tui.backend.packages.versions import is_newer, way_back
 from cvflow_tui.backend.packages.weights import WeightStore
 from cvflow_tui.backend.runtime.spec import RunSpec
@@ -160,6 +160,19 @@ class PackageService:
         with self._installer.working_on(record.ref):
             target = self._installer.roll_back(record)
             return self._detail(target), record.version, is_newer(target, record)
+
+    def named(self, text: str) -> str:
+        """The full name of the installed package that `NAME` or `NAME==VERSION` means. Raises NotFoundError that says what is installed."""
+        return self._record(split(text)[0]).ref
+
+    def all_kept(self, ref: str) -> set[str]:
+        """The versions that are kept of a package."""
+        record = self._record(ref)
+        return {each.record.version for each in self._stores.records.kept_of(record.vendor, record.name)}
+
+    def drop_surplus(self, ref: str) -> None:
+        """Keep no more of a package than the one way back, and what is being served."""
+        self._installer.drop_surplus(self._record(ref))
 
     def kept(self, ref: str) -> str | None:
         """The version that a rollback of a package leads to, or None."""

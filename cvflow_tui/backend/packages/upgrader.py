@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from cvflow_tui.backend.jobs import Progress
@@ -21,7 +23,9 @@ class Upgrader:
     def __init__(self, packages: PackageService, supervisor: Supervisor) -> None:
         self._packages = packages
         self._supervisor = supervisor
-        packages.watch_versions(lambda ref: {solver.version for solver in self._serving(ref)})
+        self._undoable: list[str] = []
+        """Packages of which every version stays until an upgrade has shown that it needs none of them; one entry an upgrade."""
+        packages.watch_versions(self._in_use)
 
     def plan(self, request: UpgradeRequest, caller: Circumstances | None = None) -> InstallPlan:
         """What an upgrade would change; changes nothing."""
@@ -40,7 +44,9 @@ class Upgrader:
         Raises Cancelled or a CvflowError when nothing was changed. A solver that does not start with the new version is told in the
         result, or rolled back where that was asked.
         """
-        detail = self._packages.install(self._wanted(request), progress, caller)
+        wanted = self._wanted(request)
+        with self._undoably(request):
+            detail = self._packages.install(wanted, progress, caller)
         ref = detail.summary.ref
         serving = self._serving(ref)
         if not (request.restart or request.rollback_on_failure):
@@ -48,6 +54,7 @@ class Upgrader:
         restarted, error = self._restart(serving, progress)
         if error is not None and request.rollback_on_failure and self._packages.kept(ref) is not None:
             return self._undo(ref, serving, restarted, error, progress)
+        self._packages.drop_surplus(ref)
         revived, still = self._restart(self._failed(ref), progress, all_of_them=True)
         return replace(self._told(detail, serving, (*restarted, *revived)), error=error or still)
 
@@ -99,6 +106,24 @@ class Upgrader:
             accept_weights=request.accept_weights,
             again=bool(request.allow_build or request.accept_weights),
         )
+
+    @contextmanager
+    def _undoably(self, request: UpgradeRequest) -> Iterator[None]:
+        """Where an upgrade that fails is to be undone: have the way back of before stay too, or there would be none afterwards."""
+        if not request.rollback_on_failure:
+            yield
+            return
+        ref = self._packages.named(request.ref)
+        self._undoable.append(ref)
+        try:
+            yield
+        finally:
+            self._undoable.remove(ref)
+
+    def _in_use(self, ref: str) -> set[str]:
+        """The versions of a package that an install may not delete."""
+        served = {solver.version for solver in self._serving(ref)}
+        return served | self._packages.all_kept(ref) if ref in self._undoable else served
 
     def _serving(self, ref: str) -> list[RunningSolver]:
         return [solver for solver in self._supervisor.solvers() if solver.package == ref and solver.state.is_live]

@@ -18,10 +18,15 @@ _NAMED = re.compile(r"([^<>=!~]*)([<>=!~].*)?", re.DOTALL)
 _PINNED = re.compile(r"@[0-9a-f]{40}(?=#|$)")
 
 
+def split(text: str) -> tuple[str, str]:
+    """The name and the versions of `NAME==VERSION`; either may be empty."""
+    told = _NAMED.fullmatch(text.strip())
+    return (told[1].strip(), (told[2] or "").strip()) if told else (text, "")
+
+
 def upgrade_request(text: str, find: Callable[[str], Record]) -> InstallRequest:
     """The request for `NAME` or `NAME==VERSION`. `find` knows the installed package, or raises what is to be said."""
-    told = _NAMED.fullmatch(text.strip())
-    name, versions = (told[1].strip(), (told[2] or "").strip()) if told else (text, "")
+    name, versions = split(text)
     try:
         wanted = SpecifierSet(versions)
     except InvalidSpecifier as error:
@@ -58,6 +63,5 @@ def held_to(source: str) -> str:
 
 def ranges(source: str) -> str:
     """Of a source on the hub, the range that was asked for at the installation; a single version is what an upgrade is to leave."""
-    told = _NAMED.fullmatch(source.removeprefix("hub:").strip())
-    ranges = SpecifierSet((told[2] or "") if told else "")
+    ranges = SpecifierSet(split(source.removeprefix("hub:"))[1])
     return "" if any(each.operator in ("==", "===") and "*" not in each.version for each in ranges) else str(ranges)
