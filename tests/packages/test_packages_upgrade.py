@@ -336,6 +336,15 @@ def test_what_is_not_as_the_lock_says_is_refused(service: PackageService, locked
     assert service.installed() == []
 
 
+@pytest.mark.parametrize(("line", "other"), [('name = "local/p"', 'name = "local/q"'), ('version = "1.0.0"', 'version = "1.0.1"')])
+def test_a_lock_of_another_package_is_not_followed(service: PackageService, locked: Path, tmp_path: Path, line: str, other: str) -> None:
+    text = (tmp_path / "cvflow.lock").read_text()
+    assert line in text
+    (tmp_path / "cvflow.lock").write_text(text.replace(line, other, 1))
+    with pytest.raises(PackageError, match=r"local/p 1\.0\.0 is not what cvflow\.lock says: it is a lock of local/"):
+        service.plan(InstallRequest(f"file:{tmp_path}/cvflow.lock", locked=True))
+
+
 def test_a_weight_that_became_another_is_refused_by_the_lock(service: PackageService, locked: Path, tmp_path: Path) -> None:
     text = (tmp_path / "cvflow.lock").read_text()
     (locked / "nets/n").write_bytes(OTHER)

@@ -26,8 +26,10 @@ class Lock:
     """A lock that is to be followed: what stands in it about the package itself. It may be a stranger's; every word is checked."""
 
     path: Path
-    source: str
+    name: str
+    """`vendor/name`."""
     version: str
+    source: str
     weights: Mapping[str, str]
     files: Mapping[str, str]
     scripts: tuple[str, ...]
@@ -51,8 +53,9 @@ def read_lock(path: Path) -> Lock:
     weights = {str(told.get("name")): _digest(path, told.get("sha256")) for told in _tables(path, tables, "weights")}
     return Lock(
         path,
-        package["source"],
+        str(package.get("name", "")),
         str(package.get("version", "")),
+        package["source"],
         weights,
         {str(name): _digest(path, digest) for name, digest in files.items()},
         tuple(_digest(path, told.get("sha256")) for told in _tables(path, tables, "scripts") if told.get("ran") is True),
@@ -61,7 +64,10 @@ def read_lock(path: Path) -> Lock:
 
 
 def follow(lock: Lock, package: Package) -> Package:
-    """The package with its weights held to the lock's digests. Raises PackageError where its files are not those of the lock."""
+    """The package with its weights held to the lock's digests. Raises PackageError where it, or a file of it, is not that of the lock."""
+    if (package.ref, package.version) != (lock.name, lock.version):
+        told = one_line(f"{lock.name} {lock.version}", 200)
+        raise PackageError(f"{package.ref} {package.version} is not what {lock.path.name} says: it is a lock of {told}")
     there = dict(digests(package.root))
     for name in sorted(lock.files.keys() | (there.keys() - package.weight_files)):
         if there.get(name) != lock.files.get(name):
