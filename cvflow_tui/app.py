@@ -71,6 +71,7 @@ class CvflowApp(App[None]):
         self._held: list[events.Key] = []
         self.current_project: str | None = project
         """The project that Annotate and Training show."""
+        self._told: set[str] = set()
         self.last_picture = ""
         """The path that was run through a solver last, as it was typed."""
         for each in theme.THEMES:
@@ -194,6 +195,12 @@ class CvflowApp(App[None]):
         """Make a project the current one and annotate it."""
         self.current_project = name
         self.go("annotate", project=name)
+
+    def tell_once(self, what: str, text: str, *, good: bool) -> None:
+        """Say what several places hear of, each by itself: only the first who says it is heard. `what` names the event."""
+        if what not in self._told:
+            self._told.add(what)
+            self.notify(text, severity="information" if good else "warning", markup=False, timeout=8)
 
     def set_right_status(self, text: str) -> None:
         """Say something at the right end of the top line."""

@@ -16,8 +16,8 @@ from cvflow_tui.model.jobs import Job
 from cvflow_tui.model.projects import ProjectSettings, ProjectStatus, Round, RoundState
 from cvflow_tui.model.text import one_line
 from cvflow_tui.screens.annotate.rounds import RoundWatch
-from cvflow_tui.screens.annotate.words import accuracy, ap50, change, fraction, plural, round_ended, round_progress, spell_time
-from cvflow_tui.screens.dialogs import AskLine
+from cvflow_tui.screens.annotate.words import accuracy, ap50, change, fraction, measures, plural, round_ended, round_progress, spell_time
+from cvflow_tui.screens.dialogs import Answer, AskLine, Choice
 from cvflow_tui.screens.looking_place import BEFORE_ITS_ANSWER, LookingPlace
 from cvflow_tui.screens.projects_new import FormError, read_threshold
 from cvflow_tui.screens.training_curve import curve
@@ -165,13 +165,17 @@ class TrainingScreen(LookingPlace):
         await self.look()
         ended = RoundWatch.outcome(job, self._status.rounds if self._status else ())
         if ended is not None:
-            good = ended.state is RoundState.PROMOTED
-            self.notify(one_line(round_ended(ended)), severity="information" if good else "warning", markup=False)
+            self.cvflow.tell_once(f"round {ended.job}", one_line(round_ended(ended)), good=ended.state is RoundState.PROMOTED)
         self.refresh_bindings()
 
     def on_virtual_table_moved(self) -> None:
         """The status line is about the round under the cursor."""
         self._tell()
+
+    def on_virtual_table_chosen(self, event: VirtualTable.Chosen) -> None:
+        """Show all that is known of a round: its reason is longer than a line, often."""
+        event.stop()
+        self.app.push_screen(Choice(f"Round {event.item.number}", _told(event.item), (Answer("c", "close", None),)))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Settings need a project; cancelling needs a round."""
@@ -233,6 +237,19 @@ class TrainingScreen(LookingPlace):
         """Go on annotating."""
         if self._status is not None:
             self.cvflow.open_project(self._status.project.name)
+
+
+def _told(each: Round) -> str:
+    """A round in full."""
+    took = f", {spell_time(each.seconds)}" if each.seconds is not None else ""
+    lines = [f"{each.state}, taught by {plural(each.pictures, 'picture')}{took}"]
+    measured = [(word, metrics) for word, metrics in (("before", each.before), ("after", each.held_back)) if metrics is not None]
+    if measured:
+        lines += ["", f"on {plural(measured[-1][1].pictures, 'picture')} held back from it"]
+        lines += [f"{word:<8}{measures(metrics)}" for word, metrics in measured]
+    if each.reason:
+        lines += ["", each.reason]
+    return "\n".join(lines)
 
 
 def _before_after(each: Round) -> Cell:

@@ -11,9 +11,11 @@ from textual.widgets import Static
 from cvflow_tui.model.jobs import Job, JobState
 from cvflow_tui.model.projects import DetectionMetrics, Prequential, Round, RoundState
 from cvflow_tui.screens.annotate.words import change, fraction, round_ended, round_line, round_progress, sparkline, spell_time
+from cvflow_tui.screens.dialogs import Choice
 from cvflow_tui.screens.training import TrainingScreen
 from cvflow_tui.screens.training_curve import curve
 from cvflow_tui.widgets.key_bar import KeyBar
+from tests.app.conftest import screen_text
 from tests.iae_screens.conftest import Opened, Stage
 from tests.iae_screens.fake_projects import METRICS, FakeProjects
 
@@ -43,6 +45,33 @@ async def test_rounds_stand_newest_first_with_what_they_brought(opened: Opened, 
         assert "P .91 R .84 AP50 .78 over the last 20 finished pictures" in " ".join(summary(stage).split())
         assert "█" in summary(stage)
         assert stage.status == "round 2 kept the old weights: AP50 .74 → .71 (AP50 fell on the held-back pictures)"
+
+
+async def test_a_round_opens_with_all_that_is_known_of_it(opened: Opened, fake: FakeProjects) -> None:
+    why = "AP50 fell on the pictures that were held back from it, by more than chance would have it fall"
+    fake.stored["raccoons"].rounds = [Round(1, RoundState.KEPT_OLD, 20, 2.0, 7.0, "r1", BEFORE, AFTER, why)]
+    async with opened(fake, place="training", size=(80, 24)) as stage:
+        await stage.until(lambda: len(place(stage).table.items) == 1, "the round")
+        await stage.keys("enter")
+        await stage.until(lambda: isinstance(stage.app.screen, Choice), "the dialog")
+        shown = " ".join(screen_text(stage.app).replace("│", " ").split())
+        assert why in shown and "before P .90 R .80 AP50 .74" in shown and "after P .90 R .80 AP50 .71" in shown
+        await stage.keys("enter")
+        await stage.until(lambda: isinstance(stage.app.screen, TrainingScreen), "the place again")
+
+
+async def test_the_end_of_a_round_is_told_once_however_many_places_follow_it(opened: Opened, fake: FakeProjects) -> None:
+    async with opened(fake) as stage:
+        await stage.keys("T")
+        await stage.until(lambda: "fine-tuning" in stage.status, "its progress")
+        await stage.keys("f6")
+        await stage.until(lambda: isinstance(stage.app.screen, TrainingScreen), "the other place")
+        await stage.until(lambda: place(stage).query_one("#progress", Static).has_class("-running"), "its progress there")
+        fake.end_round("raccoons", RoundState.PROMOTED, before=BEFORE, held_back=AFTER)
+        await stage.until(lambda: "round 1 promoted: AP50 .71 → .74" in stage.toasts, "the toast")
+        await stage.until(lambda: not place(stage).query_one("#progress", Static).has_class("-running"), "its end there")
+        await stage.pilot.pause(0.3)
+        assert stage.toasts.count("round 1 promoted: AP50 .71 → .74") == 1
 
 
 async def test_a_round_is_started_followed_and_cancelled(opened: Opened, fake: FakeProjects) -> None:

@@ -196,9 +196,8 @@ class AnnotateScreen(AnnotateActions):
 
     def round_over(self, round_: Round) -> None:
         """Say how a round ended: the next pictures get their suggestions from it, or why they do not."""
-        good = round_.state is RoundState.PROMOTED
         text = one_line(round_ended(round_))
-        self.notify(text, severity="information" if good else "warning", markup=False, timeout=8)
+        self.cvflow.tell_once(f"round {round_.job}", text, good=round_.state is RoundState.PROMOTED)
         self.told(text)
 
     # -- drawing

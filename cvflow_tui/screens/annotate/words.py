@@ -51,6 +51,11 @@ def accuracy(prequential: Prequential) -> str:
     metrics = prequential.recent if prequential.recent.pictures else prequential.overall
     if not metrics.pictures:
         return ""
+    return measures(metrics)
+
+
+def measures(metrics: DetectionMetrics) -> str:
+    """`P .91  R .84  AP50 .78`."""
     return f"P {fraction(metrics.precision)}  R {fraction(metrics.recall)}  AP50 {fraction(metrics.ap50)}"
 
 
