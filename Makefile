@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGE_MYPY := $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/mypy-packages.ini --cache-dir $(CURDIR)/.mypy_cache
+PACKAGE_MYPY := $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/mypy-packages.ini --cache-dir $(CURDIR)/.mypy_cache/packages
 STAMP := $(VENV)/.installed
 # Real processes on a machine that others use too: what failed is asked once more, with no test beside it, and said to have been.
 AGAIN = [ $$? -eq 1 ] && echo 'FAILED ONCE (above): the same tests again, one after the other' && $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
@@ -14,7 +14,7 @@ WORKERS := $(shell echo $$(( $$(nproc) < 3 ? 3 : 4 )))
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick lint format bench-canvas bench-serving bench-install bench-detector bench-finetune bench-labelling bench-start bench-memory clean
+.PHONY: help run test quick lint lint-ours lint-packages format bench-canvas bench-serving bench-install bench-detector bench-finetune bench-labelling bench-start bench-memory clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -37,13 +37,18 @@ quick: $(STAMP) ## The tests that take a second or less
 	$(BIN)/python -m pytest -m 'not slow'
 
 lint: $(STAMP) ## ruff, mypy --strict (ours with its tests, and the bundled packages each on its own), import-linter
+	$(MAKE) --no-print-directory --jobs --output-sync=target lint-ours lint-packages
+
+lint-ours: $(STAMP)
 	$(BIN)/ruff check cvflow_tui tests benchmarks
 	$(BIN)/ruff format --check cvflow_tui tests benchmarks
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lint-packages: $(STAMP)
 	cd cvflow_tui/solvers/sdk && $(PACKAGE_MYPY) cvflow cvflow_worker cvpm mlpm mlserve
 	cd cvflow_tui/solvers/sdk/fallback && $(PACKAGE_MYPY) pkg_resources
 	for package in nanodet face_utility mobilenet saliency text viola_jones; do (cd cvflow_tui/solvers/$$package && MYPYPATH=../sdk $(PACKAGE_MYPY) $$package) || exit 1; done
-	$(BIN)/lint-imports
 
 format: $(STAMP) ## Let ruff mend what it can
 	$(BIN)/ruff check --fix cvflow_tui tests benchmarks

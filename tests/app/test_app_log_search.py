@@ -31,9 +31,14 @@ class WithLogs(FakeClient):
     async def solver_log(
         self, name: str, *, offset: int | None = None, limit: int = 65536, wait: float = 0.0, file: str = "", until: int | None = None
     ) -> LogChunk:
-        if wait:
-            await asyncio.sleep(0.02)
-        return read_log(self.file, offset, limit, 0.0, file=file, until=until)
+        chunk = read_log(self.file, offset, limit, 0.0, file=file, until=until)
+        held = 0.0
+        while held < wait and not chunk.text and not chunk.after:
+            # As the daemon holds it. Looked for more often, the app would never be idle, which a press of a key waits for.
+            await asyncio.sleep(0.1)
+            held += 0.1
+            chunk = read_log(self.file, offset, limit, 0.0, file=file, until=until)
+        return chunk
 
     async def search_log(
         self, name: str, text: str = "", *, level: str = "debug", since: float | None = None, limit: int = 1000
