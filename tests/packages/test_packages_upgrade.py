@@ -6,6 +6,7 @@ import shutil
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,7 +122,9 @@ def test_a_first_start_that_fails_names_the_way_back(service: PackageService, ma
     proven(service, "many==1.0.0")
     service.install("many", Progress())
     with (
-        pytest.raises(PackageError, match=r"it broke; it is the first start of 2\.0\.0, and 1\.0\.0 is kept: cvflow rollback lab/many$"),
+        pytest.raises(
+            PackageError, match=r"it broke; it is the first start of 2\.0\.0, and 1\.0\.0 is kept: cvflow rollback lab/many --restart$"
+        ),
         service.starting(name),
     ):
         raise PackageError("it broke")
@@ -305,6 +308,12 @@ def test_a_lock_brings_the_same_again(service: PackageService, locked: Path, tmp
         assert after[table] == before[table], table
     assert after["environment"]["resolved"] == ["toy==1.0"]
     assert service.install(str(locked), Progress()) and "toy==2.0" in service.lock("p"), "without the lock it is another"
+
+
+@pytest.mark.parametrize(("wish", "told"), [({"requirements": ("tomli",)}, "--with tomli"), ({"relax": True}, "--relax")])
+def test_beside_a_lock_nothing_else_is_asked_for(service: PackageService, tmp_path: Path, wish: dict[str, Any], told: str) -> None:
+    with pytest.raises(UsageError, match=rf"exactly what a lock says: there is no place for {told} beside it"):
+        service.install(InstallRequest(f"file:{tmp_path}/cvflow.lock", locked=True, **wish), Progress())
 
 
 def test_a_lock_with_another_environment_is_not_what_is_installed_already(service: PackageService, locked: Path, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.environment_files import environment_files
 from cvflow_tui.backend.packages.service import PackageService
-from cvflow_tui.backend.packages.storage.environment_files import environment_files
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import NotFoundError, PackageError, RemoteError
 from cvflow_tui.model.packages import InstallRequest

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -121,3 +124,107 @@ def test_a_runner_file_of_another_cvflow_is_what_it_was_made_anew(
     assert "as of now" in (root / "runner_detect.py").read_text()
     assert installed.storage.verify(None, Progress()).findings == ()
     assert installed.plan(InstallRequest(str(home.root.parent / "p"))).unchanged
+
+
+@pytest.fixture
+def site(installed: PackageService, home: Home) -> Path:
+    """Where its distributions are."""
+    return next(environment(home).glob("lib/python*/site-packages"))
+
+
+def all_gone(site: Path) -> None:
+    shutil.rmtree(site)
+    site.mkdir()
+
+
+def one_gone(site: Path) -> None:
+    shutil.rmtree(site / "toy-1.0.dist-info")
+    (site / "toy.py").unlink()
+
+
+def shorter(site: Path) -> None:
+    record = site / "toy-1.0.dist-info/RECORD"
+    swap(record, "".join(record.read_text().splitlines(keepends=True)[1:]))
+
+
+LISTS: dict[str, Callable[[Path], None]] = {
+    "all distributions gone": all_gone,
+    "site-packages gone": shutil.rmtree,
+    "a distribution gone": one_gone,
+    "its list gone": lambda site: (site / "toy-1.0.dist-info/RECORD").unlink(),
+    "its folder of facts gone": lambda site: shutil.rmtree(site / "toy-1.0.dist-info"),
+    "its list empty": lambda site: swap(site / "toy-1.0.dist-info/RECORD", ""),
+    "its list shorter": shorter,
+    "its list of elsewhere": lambda site: swap(site / "toy-1.0.dist-info/RECORD", "/etc/passwd,sha256=AA,1\n"),
+}
+
+
+def swap(file: Path, text: str) -> None:
+    """Another file in its place: it may be linked to the installer's cache."""
+    file.unlink()
+    file.write_text(text)
+
+
+@pytest.mark.parametrize("extra", [False, True])
+@pytest.mark.parametrize("how", LISTS)
+def test_a_list_of_files_is_held_to_what_it_was(installed: PackageService, home: Home, site: Path, how: str, extra: bool) -> None:
+    LISTS[how](site)
+    found = installed.storage.verify(None, Progress()).findings
+    assert found and {each.kind for each in found} <= {"missing", "damaged"}, (
+        "nothing is called extra where nobody knows what belongs there"
+    )
+    repaired = installed.storage.verify(None, Progress(), repair=True, remove_extra=extra)
+    assert (repaired.findings, repaired.repaired, repaired.removed) == ((), ("local/p",), 0)
+    assert works(environment(home))
+
+
+@pytest.mark.parametrize("how", LISTS)
+def test_an_installation_does_not_go_by_an_environment_without_its_distributions(
+    installed: PackageService, home: Home, site: Path, tmp_path: Path, how: str
+) -> None:
+    LISTS[how](site)
+    installed.install(InstallRequest(str(tmp_path / "p")), Progress())
+    assert works(environment(home)) and installed.storage.verify(None, Progress()).findings == ()
+
+
+def test_a_list_and_a_file_that_were_altered_to_agree_are_found(installed: PackageService, home: Home, site: Path) -> None:
+    swap(site / "toy.py", "x = 42\n")
+    digest = base64.urlsafe_b64encode(hashlib.sha256(b"x = 42\n").digest()).rstrip(b"=").decode()
+    lines = (site / "toy-1.0.dist-info/RECORD").read_text().splitlines()
+    swap(site / "toy-1.0.dist-info/RECORD", "\n".join([f"toy.py,sha256={digest},7", *lines[1:]]))
+    assert [each.kind for each in installed.storage.verify(None, Progress()).findings] == ["damaged"]
+    assert installed.storage.verify(None, Progress(), repair=True).findings == () and works(environment(home))
+
+
+@pytest.mark.parametrize("how", ["gone", "garbage", "pipe", "without the interpreter", "of another environment"])
+def test_the_seal_itself_is_held_to_what_it_must_say(installed: PackageService, home: Home, how: str) -> None:
+    note = environment(home) / "cvflow-environment.json"
+    told = json.loads(note.read_text())
+    note.unlink()
+    if how == "pipe":
+        os.mkfifo(note)
+    elif how != "gone":
+        texts = {"without the interpreter": told | {"written": {}}, "of another environment": told | {"resolved": ["other==1.0"]}}
+        note.write_text(json.dumps(texts[how]) if how in texts else "{")
+    (finding,) = installed.storage.verify(None, Progress()).findings
+    assert finding.path == note.name
+    assert installed.storage.verify(None, Progress(), repair=True).findings == () and works(environment(home))
+
+
+def test_what_was_damaged_in_the_installers_cache_too_is_fetched_anew(
+    service: PackageService, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Environments are linked to it: whoever edits a file in its place edits the cache's, and every later environment's."""
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("UV_LINK_MODE", "hardlink")
+    write_wheel(tmp_path / "wheels", "toy", "1.0", {"toy.py": b"x = 41\n"})
+    service.install(str(write_package(tmp_path / "p", requirements="toy\n", source="import toy\nclass Solver: ...\n")), Progress())
+    module = next(environment(home).glob("lib/python*/site-packages/toy.py"))
+    assert module.stat().st_nlink > 1
+    with module.open("r+") as file:
+        file.write("y")
+    repaired = service.storage.verify(None, Progress(), repair=True)
+    assert (repaired.findings, repaired.repaired) == ((), ("local/p",)) and works(environment(home))
+    service.remove("p")
+    service.install(str(tmp_path / "p"), Progress())
+    assert service.storage.verify(None, Progress()).findings == ()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
-from cvflow_tui.backend.packages.environment import Environments, site_folders
+from cvflow_tui.backend.packages.environment import Environments
 from cvflow_tui.backend.packages.filling import missing
 from cvflow_tui.backend.packages.imports_ahead import import_findings
 from cvflow_tui.backend.packages.interpreters import Interpreter, choose_interpreter, own_interpreter
@@ -17,6 +17,7 @@ from cvflow_tui.backend.packages.package import Package
 from cvflow_tui.backend.packages.requirements import unmet
 from cvflow_tui.backend.packages.resolution import Pin, Resolution, Wish, total_size
 from cvflow_tui.backend.packages.resolver import UnresolvedError
+from cvflow_tui.backend.packages.sealing import site_folders
 from cvflow_tui.backend.packages.sizes import measured
 from cvflow_tui.model.diagnosis import Finding
 from cvflow_tui.model.errors import CvflowError, PackageError

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cvflow_tui.model.errors import RefusedError
@@ -46,6 +46,16 @@ def writing(path: Path, needed: int | None = None, what: str = "this") -> Iterat
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise no_space(path, needed, free_bytes(path), what) from error
         raise
+
+
+def delete(paths: Iterable[Path]) -> None:
+    """Delete files and folders."""
+    for path in paths:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(FileNotFoundError):
+                path.unlink()
 
 
 def link_or_copy(file: Path, target: Path) -> None:

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.disk import require_space, sync_folder, writing
+from cvflow_tui.backend.packages.environment_files import unlike_their_lists
 from cvflow_tui.backend.packages.filling import fill
-from cvflow_tui.backend.packages.interpreter_files import not_as_written, written
 from cvflow_tui.backend.packages.interpreters import Interpreter, choose_interpreter, own_interpreter
 from cvflow_tui.backend.packages.locked_pins import follow_lock
 from cvflow_tui.backend.packages.pip_config import PipConfig, read_pip_config
 from cvflow_tui.backend.packages.requirements import held_versions
 from cvflow_tui.backend.packages.resolution import Pin, Resolution, Wish
 from cvflow_tui.backend.packages.resolver import resolve
+from cvflow_tui.backend.packages.sealing import NOTE, is_whole, seal, written
+from cvflow_tui.backend.packages.uv_cache import forget_cached
 from cvflow_tui.model.circumstances import Circumstances
-from cvflow_tui.model.errors import CvflowError
+from cvflow_tui.model.errors import CvflowError, PackageError
 from cvflow_tui.model.text import one_line
-
-NOTE = "cvflow-environment.json"
-"""What an environment holds, in its folder; written last, so that an environment without it is not one."""
 
 RESOLVING = "resolve"
 """The folder below an install's in which its requirements are resolved."""
@@ -59,24 +57,6 @@ def host_environment(requirements: Sequence[str]) -> Environment:
     return Environment(None, Path(sys.executable), tuple(held_versions(requirements)), own_interpreter())
 
 
-def site_folders(folder: Path) -> list[Path]:
-    """The folders that hold an environment's distributions."""
-    found = [*folder.glob("lib/python*/site-packages"), *folder.glob("Lib/site-packages")]
-    return sorted(path for path in found if path.is_dir())
-
-
-def files_of_interpreter(folder: Path) -> Mapping[str, str] | None:
-    """What virtualenv wrote into an environment, as `written` told it; empty for one of before that was noted.
-
-    None for a folder that is no environment, or was never finished.
-    """
-    try:
-        note = json.loads((folder / NOTE).read_text("utf-8"))
-        return {str(name): str(told) for name, told in note.get("written", {}).items()}
-    except (OSError, ValueError, AttributeError):
-        return None
-
-
 class Environments:
     """`environments/KEY/` of a home folder. Thread-safe.
 
@@ -101,9 +81,22 @@ class Environments:
         return self.path(key) / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
     def has(self, key: str) -> bool:
-        """Whether it exists and was finished, and its interpreter is the one that it was made with."""
-        files = files_of_interpreter(self.path(key))
-        return files is not None and not any(not_as_written(self.path(key), files))
+        """Whether it exists and was finished, with the interpreter and the distributions of then; reads none of their files."""
+        return is_whole(self.path(key))
+
+    @contextmanager
+    def unfit(self, key: str) -> Iterator[None]:
+        """Have an environment made anew by who asks for it in this block. Where that fails it is what it was."""
+        note = self.path(key) / NOTE
+        aside = note.with_name(f".{NOTE}.unfit")
+        if note.is_file():
+            note.replace(aside)
+        try:
+            yield
+        except BaseException:
+            if aside.is_file() and not note.exists():
+                aside.replace(note)
+            raise
 
     def plan(self, wish: Wish, work: Path, progress: Progress) -> Resolution:
         """What an environment for these wishes would hold; the next `resolve` of the same gets the same, as it was shown."""
@@ -144,17 +137,32 @@ class Environments:
 
     def beside(self, resolution: Resolution, work: Path, progress: Progress, caller: Circumstances) -> Environment:
         """The same once more in `work`, beside the one that there is: for comparison, and to mend that. Raises as `ensure` does."""
-        folder = self._build(resolution, work, progress, caller)
+        folder = self._build_surely(resolution, work, progress, caller)
         python = folder / self.python(resolution.key).relative_to(self.path(resolution.key))
         return Environment(resolution.key, python, resolution.resolved, resolution.interpreter, resolution.pins)
 
     def _make(self, resolution: Resolution, work: Path, progress: Progress, caller: Circumstances) -> None:
-        aside, place = self._build(resolution, work, progress, caller), self.path(resolution.key)
+        place = self.path(resolution.key)
+        build = self._build_surely if place.exists() else self._build
+        aside = build(resolution, work, progress, caller)
         progress.check()
         if place.exists():
-            place.rename(work / "unfit")  # never finished, or without its interpreter; gone with the rest of `work`
+            place.rename(work / "unfit")  # never finished, or not whole any more; gone with the rest of `work`
         aside.rename(place)
         sync_folder(self.folder)
+
+    def _build_surely(self, resolution: Resolution, work: Path, progress: Progress, caller: Circumstances) -> Path:
+        """As `_build`, for one that takes the place of a damaged one: environments are linked to uv's cache, which may be damaged with it.
+
+        What is gets fetched anew. Raises PackageError where that is not to be had.
+        """
+        aside = self._build(resolution, work, progress, caller)
+        if wrong := sorted(unlike_their_lists(aside)):
+            forget_cached(wrong, progress)
+            aside = self._build(resolution, work, progress, caller)
+            if wrong := sorted(unlike_their_lists(aside)):
+                raise PackageError(f"{', '.join(wrong)}: what the installer brings is not what its own list of files says")
+        return aside
 
     def _build(self, resolution: Resolution, work: Path, progress: Progress, caller: Circumstances) -> Path:
         """It, whole, in a folder below `work`."""
@@ -174,10 +182,7 @@ class Environments:
             "resolved": list(resolution.resolved),
             "written": files,
         }
-        with (aside / NOTE).open("w", encoding="utf-8") as file:
-            json.dump(note, file)
-            file.flush()
-            os.fsync(file.fileno())
+        seal(aside, note)
         return aside
 
     @contextmanager

@@ -31,6 +31,7 @@ from cvflow_tui.backend.packages.records import Record, Records
 from cvflow_tui.backend.packages.resolution import Resolution
 from cvflow_tui.backend.packages.runner_file import write_runner
 from cvflow_tui.backend.packages.scripts import AFTER, BEFORE, find_scripts, not_run, run_scripts
+from cvflow_tui.backend.packages.sealing import seal_again
 from cvflow_tui.backend.packages.sources import parse_source
 from cvflow_tui.backend.packages.supplied import as_asked, pinned
 from cvflow_tui.backend.packages.unchanged import is_unchanged, unchanged_plan
@@ -272,6 +273,8 @@ class Installer:
                 host_environment(job.package.requirements) if resolution is None else ensure(resolution, job.work, progress, job.caller)
             )
             job = self._run_scripts(job, AFTER, environment.python, progress)
+            if environment.key is not None and any(script.allowed and script.when == AFTER for script in job.scripts):
+                seal_again(environment.python.parents[1])  # what they installed is a part of it
             if job.lock is not None and any(script.allowed for script in job.scripts):
                 job = replace(job, package=follow(job.lock, job.package))
             own = job.own(progress)

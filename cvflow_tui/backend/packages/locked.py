@@ -33,6 +33,8 @@ class Lock:
     weights: Mapping[str, str]
     files: Mapping[str, str]
     scripts: tuple[str, ...]
+    resolved: tuple[str, ...]
+    """`name==version` of what its environment holds, sorted."""
     runners: Mapping[str, str]
     """What was written for its solvers at the installation, of that home alone; nothing in a lock of before that was noted."""
 
@@ -43,6 +45,7 @@ def read_lock(path: Path) -> Lock:
         raise NotFoundError(f"{path}: there is no {LOCK} to follow; cvflow lock REF --out FILE writes one")
     tables = read_toml(path, limit=LOCK_LIMIT)
     package, files, runners = tables.get("package"), tables.get("files"), tables.get("runners", {})
+    environment = tables.get("environment")
     if (
         not isinstance(package, dict)
         or not isinstance(files, dict)
@@ -59,6 +62,7 @@ def read_lock(path: Path) -> Lock:
         weights,
         {str(name): _digest(path, digest) for name, digest in files.items()},
         tuple(_digest(path, told.get("sha256")) for told in _tables(path, tables, "scripts") if told.get("ran") is True),
+        tuple(map(str, environment.get("resolved", ()))) if isinstance(environment, dict) else (),
         {str(name): _digest(path, digest) for name, digest in runners.items()},
     )
 

@@ -65,7 +65,7 @@ def make_plan(
     summary = summary_of(package, source=fetched.source, installed=replaces)
     steps = [f"copy the files of {package.ref} {package.version}"]
     sentence = environment_sentence(package, outlook)
-    if package.environment == "venv":
+    if package.environment == "venv" and not outlook.ready:
         steps.append("make the environment")
     names = ", ".join(solver.name for solver in package.solvers)
     steps.append(f"import {names}, to see that {'they' if len(package.solvers) > 1 else 'it'} can run")

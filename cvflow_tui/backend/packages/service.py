@@ -32,7 +32,7 @@ from cvflow_tui.backend.store import Ballast, Database
 from cvflow_tui.home import Home
 from cvflow_tui.model.authoring import CheckReport, CheckRequest
 from cvflow_tui.model.circumstances import Circumstances
-from cvflow_tui.model.errors import NotFoundError, PackageError
+from cvflow_tui.model.errors import NotFoundError, PackageError, UsageError
 from cvflow_tui.model.names import SolverName
 from cvflow_tui.model.packages import HubVersion, InstallPlan, InstallRequest, PackageDetail, PackageSummary, PackageUses, Removal
 from cvflow_tui.model.text import one_line
@@ -137,11 +137,11 @@ class PackageService:
 
     def plan(self, request: InstallRequest | str, caller: Circumstances | None = None) -> InstallPlan:
         """What installing would do. Fetches the package's files to find out; changes nothing."""
-        return self._installer.plan(InstallRequest.of(request), _known(caller))
+        return self._installer.plan(_agreeing(request), _known(caller))
 
     def install(self, request: InstallRequest | str, progress: Progress, caller: Circumstances | None = None) -> PackageDetail:
         """Install a package, or replace it by another version. Raises Cancelled or a CvflowError, and then nothing of it is left."""
-        return self._detail(self._installer.install(InstallRequest.of(request), progress, _known(caller)))
+        return self._detail(self._installer.install(_agreeing(request), progress, _known(caller)))
 
     def check(self, request: CheckRequest, progress: Progress, caller: Circumstances | None = None) -> CheckReport:
         """Look at a package from every side without installing it; nothing of it is left."""
@@ -199,7 +199,7 @@ class PackageService:
             back = way_back(self._stores.records.kept_of(name.vendor, name.package)) if record and not record.proven else None
             if record is None or back is None:
                 raise
-            hint = f"it is the first start of {record.version}, and {back.record.version} is kept: cvflow rollback {record.ref}"
+            hint = f"it is the first start of {record.version}, and {back.record.version} is kept: cvflow rollback {record.ref} --restart"
             raise PackageError(f"{error.message}; {hint}", detail=error.detail) from error
 
     def watch_versions(self, in_use: Callable[[str], Collection[str]]) -> None:
@@ -222,7 +222,10 @@ class PackageService:
     def lock(self, ref: str) -> str:
         """The text of an installed package's lock."""
         try:
-            return (self._record(ref).path / LOCK).read_text("utf-8")
+            file = self._record(ref).path / LOCK
+            if not file.is_file():
+                raise FileNotFoundError(file)
+            return file.read_text("utf-8")
         except OSError as error:
             raise PackageError(f"{ref}: its {LOCK} is gone; install the package again") from error
 
@@ -294,6 +297,15 @@ class PackageService:
         return replace(
             found, kept=back.record.version if back else None, kept_is_newer=newer, linked=str(record.editable) if record.editable else None
         )
+
+
+def _agreeing(request: InstallRequest | str) -> InstallRequest:
+    """Raises UsageError for a request that asks for a lock to be followed, and for something else."""
+    request = InstallRequest.of(request)
+    if request.locked and (request.requirements or request.relax):
+        other = "--relax" if request.relax else f"--with {one_line(request.requirements[0], 60)}"
+        raise UsageError(f"--locked brings exactly what a lock says: there is no place for {other} beside it")
+    return request
 
 
 def _known(caller: Circumstances | None) -> Circumstances:

@@ -65,7 +65,8 @@ def _supplied(models: list[ModelTable], told: str) -> dict[str, ModelTable]:
     if folder.is_absolute() and folder.is_dir():
         return _from_folder(models, folder)
     if not equals or not name or not value:
-        raise UsageError(f"--weights {one_line(told, 80)!r}: there is no such folder; give {FORMS}")
+        what = "is a file: say which weight it is" if folder.is_file() else "there is no such folder"
+        raise UsageError(f"--weights {one_line(told, 80)!r}: {what}; give {FORMS}")
     url, _, digest = value.partition(_DIGEST)
     if digest and not _SHA256.fullmatch(digest):
         raise UsageError(f"--weights {one_line(name, 60)}: {one_line(digest, 70)!r} is no sha256")

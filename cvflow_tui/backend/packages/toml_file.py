@@ -22,6 +22,8 @@ _WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)")
 def read_toml(path: Path, shown: str | None = None, limit: int = LIMIT) -> dict[str, Any]:
     """The tables of a TOML file of at most `limit` bytes. Raises PackageError that names the file (as `shown`) and the line."""
     shown = shown or path.name
+    if path.exists() and not path.is_file():  # a pipe would be read for ever
+        raise PackageError(f"{shown} is no file")
     try:
         raw = path.read_bytes()
     except OSError as error:

@@ -24,7 +24,9 @@ def commit(
     aside = aside_of(final)
     sync_tree(staged)
     for weight in weights:
-        store.adopt(staged / FOLDER / weight.name, weight.sha256)
+        placed = staged / FOLDER / weight.name
+        for path in [each for each in placed.parent.iterdir() if each.is_file() and each.samefile(placed)]:
+            store.adopt(path, weight.sha256)
     final.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     before = _there(records, record.vendor, record.name)
     keep = to_keep([each for each in before if each.record.version != record.version], in_use)

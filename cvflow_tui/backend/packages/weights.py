@@ -16,7 +16,7 @@ from types import MappingProxyType
 from cvflow_tui.backend.jobs import Cancelled, Progress
 from cvflow_tui.backend.packages.archives import extract
 from cvflow_tui.backend.packages.describe import is_relative
-from cvflow_tui.backend.packages.disk import link_or_copy, require_space
+from cvflow_tui.backend.packages.disk import delete, link_or_copy, require_space
 from cvflow_tui.backend.packages.downloads import Downloads, Received, wrong_digest
 from cvflow_tui.backend.packages.downloads.outbound import no_network
 from cvflow_tui.backend.packages.downloads.shown import shown_url
@@ -67,18 +67,22 @@ class WeightStore:
     def adopt(self, file: Path, sha256: str) -> None:
         """Keep a verified file (as a further link to it)."""
         target = self.path(sha256)
-        if not target.is_file():
-            temporary = target.with_name(f".{sha256}.{os.getpid()}")
-            link_or_copy(file, temporary)
-            temporary.replace(target)
+        if target.is_file() and target.samefile(file):
+            return
+        if target.is_file() and _sha256(target) == sha256:
+            _link(target, file)  # the same weight once more, out of another package's own files
+            return
+        if target.exists() or target.is_symlink():
+            delete([target])  # nobody's: weights are plain files
+        _link(file, target)
 
     def sweep(self, used: set[str]) -> int:
         """Delete what is not in `used`; the bytes they had."""
         freed = 0
         for path in self.folder.iterdir() if self.folder.is_dir() else ():
             if path.name not in used:
-                freed += path.stat().st_size
-                path.unlink()
+                freed += path.lstat().st_size
+                delete([path])
         return freed
 
 
@@ -294,6 +298,17 @@ def _hash(path: Path, what: str, progress: Progress) -> Received:
             meter.at(done)
     meter.at(done, end=True)
     return Received(path, digest.hexdigest(), done)
+
+
+def _link(file: Path, target: Path) -> None:
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    link_or_copy(file, temporary)
+    temporary.replace(target)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _put(package: Package, model: ModelTable, received: Received) -> Weight:

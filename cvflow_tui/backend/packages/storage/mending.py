@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from cvflow_tui.backend.packages.disk import link_or_copy, writing
-from cvflow_tui.backend.packages.environment import site_folders
-from cvflow_tui.backend.packages.storage.environment_files import environment_files
+from cvflow_tui.backend.packages.environment_files import environment_files
+from cvflow_tui.backend.packages.sealing import seal_again, site_folders
 from cvflow_tui.backend.packages.weights import FOLDER, Weight, WeightStore
 from cvflow_tui.model.errors import PackageError
 from cvflow_tui.model.storage import Finding
@@ -55,6 +55,7 @@ def mend_environment(folder: Path, new: Path, findings: Collection[Finding]) -> 
             if not (place / info.name / "RECORD").is_file() or any(folder / name in wrong for name in files):
                 for name in sorted(files, key=lambda name: name.name == "RECORD"):
                     put(new / name, folder / name, folder)
+    seal_again(folder)
 
 
 def put(file: Path, target: Path, root: Path, *, link: bool = False) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,16 +99,6 @@ def priced(home: Home, found: Collection[Unused], cache: Path | None = None) -> 
     if cache is not None and cached is not None:
         entries.append(DiskEntry(CACHE, str(cache), only_in(cached, gone)))
     return Pruning(tuple(entries), sum(entry.bytes for entry in entries), shared=shared)
-
-
-def delete(paths: Collection[Path]) -> None:
-    """Delete files and folders."""
-    for path in paths:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            with suppress(FileNotFoundError):
-                path.unlink()
 
 
 def _downloads(folder: Path, in_use: InUse) -> Iterator[Unused]:

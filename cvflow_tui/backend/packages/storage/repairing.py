@@ -17,6 +17,7 @@ from cvflow_tui.backend.packages.lock import LOCK
 from cvflow_tui.backend.packages.locked import asked, note_runners, read_lock
 from cvflow_tui.backend.packages.package import Package, load_package
 from cvflow_tui.backend.packages.records import Record
+from cvflow_tui.backend.packages.sealing import NOTE
 from cvflow_tui.backend.packages.storage.mending import MENDED, mend_environment, mend_files, mend_weights, put, remove_files
 from cvflow_tui.backend.packages.storage.verifying import Seen
 from cvflow_tui.backend.packages.supplied import as_asked
@@ -50,9 +51,10 @@ class Repairer:
             return
         folder = None if record.environment is None else self._stores.environments.path(record.environment)
         damaged = any(finding.part == "environment" and finding.kind in MENDED for finding in findings)
-        if record.editable is not None or (damaged and not (folder and self._stores.environments.has(folder.name))):
-            # What a linked folder asks for now may be another environment; and of one that is gone there is nothing to be mended.
-            with self._aside(record, damaged):
+        sealed = folder is not None and self._stores.environments.has(folder.name) and not any(each.path == NOTE for each in findings)
+        if record.editable is not None or (damaged and not sealed):
+            # What a linked folder asks for now may be another environment; and of one that is gone, or is not known, nothing can be mended.
+            with self._unfit(record, damaged):
                 self._installer.install(self._request(record), progress, self._caller)
             return
         with self._installer.rebuilt(self._request(record), progress, self._caller, environment=damaged) as (new, environment, fresh):
@@ -116,20 +118,12 @@ class Repairer:
         return replace(request, source=source, locked=record.editable is None)
 
     @contextmanager
-    def _aside(self, record: Record, damaged: bool) -> Iterator[None]:
-        """Have the environment made anew; put the old one back where that fails."""
-        if not damaged or record.environment is None or not self._stores.environments.path(record.environment).is_dir():
+    def _unfit(self, record: Record, damaged: bool) -> Iterator[None]:
+        if not damaged or record.environment is None:
             yield
             return
-        place = self._stores.environments.path(record.environment)
-        with self._workspace() as work:
-            place.rename(work / "environment")
-            try:
-                yield
-            except BaseException:
-                if not place.exists():
-                    (work / "environment").rename(place)
-                raise
+        with self._stores.environments.unfit(record.environment):
+            yield
 
     @contextmanager
     def _workspace(self) -> Iterator[Path]:

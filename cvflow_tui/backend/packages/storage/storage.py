@@ -6,15 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.disk import delete
 from cvflow_tui.backend.packages.installer import Installer, Stores
 from cvflow_tui.backend.packages.names import resolve_package
 from cvflow_tui.backend.packages.records import Record
 from cvflow_tui.backend.packages.storage.mending import MENDED
-from cvflow_tui.backend.packages.storage.pruning import InUse, Unused, delete, going_with, priced, unused
+from cvflow_tui.backend.packages.storage.pruning import InUse, Unused, going_with, priced, unused
 from cvflow_tui.backend.packages.storage.repairing import Repairer
 from cvflow_tui.backend.packages.storage.usage import measure
-from cvflow_tui.backend.packages.storage.uv_cache import cache_folder, empty_cache
 from cvflow_tui.backend.packages.storage.verifying import Seen, verify_package
+from cvflow_tui.backend.packages.uv_cache import cache_folder, empty_cache
 from cvflow_tui.backend.store import Ballast
 from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import CvflowError, PackageError
@@ -89,11 +90,12 @@ class Storage:
             try:
                 if mends:
                     repairer.repair(record, found, progress)
-                    repaired.append(record.ref)
             except CvflowError as error:
                 failed[record.ref] = error
             if mends or gone:
                 found = list(self._found(self._stores.records.get(record.vendor, record.name) or record, Seen(progress)))
+            if mends and not any(finding.kind in MENDED for finding in found):
+                repaired.append(record.ref)
             findings += found
         if failed:
             raise _told_together(failed)

@@ -11,7 +11,7 @@ from cvflow_tui.backend.packages.disk import free_bytes
 from cvflow_tui.backend.packages.records import Record, Records
 from cvflow_tui.backend.packages.storage.ledger import Ledger
 from cvflow_tui.backend.packages.storage.links import Links
-from cvflow_tui.backend.packages.storage.uv_cache import cache_folder
+from cvflow_tui.backend.packages.uv_cache import cache_folder
 from cvflow_tui.home import Home
 from cvflow_tui.model.storage import DiskEntry, DiskUsage
 from cvflow_tui.model.text import name_in_text

@@ -8,14 +8,14 @@ from pathlib import Path, PurePosixPath
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.describe import SKIPPED
-from cvflow_tui.backend.packages.environment import NOTE, Environments, files_of_interpreter
-from cvflow_tui.backend.packages.interpreter_files import not_as_written
+from cvflow_tui.backend.packages.environment import Environments
+from cvflow_tui.backend.packages.environment_files import files_of, unknown_files
 from cvflow_tui.backend.packages.linked import gone_from
 from cvflow_tui.backend.packages.lock import LOCK
 from cvflow_tui.backend.packages.locked import Lock, read_lock
 from cvflow_tui.backend.packages.meter import Meter
 from cvflow_tui.backend.packages.records import Record
-from cvflow_tui.backend.packages.storage.environment_files import environment_files, unknown_files
+from cvflow_tui.backend.packages.sealing import NOTE, broken, read_seal
 from cvflow_tui.backend.packages.weights import FOLDER, WeightStore
 from cvflow_tui.model.errors import NotFoundError, PackageError
 from cvflow_tui.model.storage import Finding
@@ -76,7 +76,7 @@ def verify_package(record: Record, environments: Environments, store: WeightStor
     if not linked:
         yield from _others(record, lock)
     if record.environment is not None:
-        yield from _environment(record, environments.path(record.environment), seen)
+        yield from _environment(record, lock, environments.path(record.environment), seen)
 
 
 def _weights(record: Record, weights: Mapping[str, str], store: WeightStore, seen: Seen) -> Iterator[Finding]:
@@ -113,16 +113,18 @@ def _may_be_taken_for_its_code(name: str) -> bool:
     return place.suffix in _CODE and place.parts[0] not in _WRITTEN
 
 
-def _environment(record: Record, folder: Path, seen: Seen) -> Iterator[Finding]:
+def _environment(record: Record, lock: Lock, folder: Path, seen: Seen) -> Iterator[Finding]:
     if not folder.is_dir():
         yield Finding(record.ref, "environment", folder.name, "missing")
         return
-    if (files := files_of_interpreter(folder)) is None:
+    seal = read_seal(folder)
+    if seal is None or seal.resolved != lock.resolved:
         yield Finding(record.ref, "environment", NOTE, "damaged" if (folder / NOTE).exists() else "missing")
-        files = {}
-    for name, kind in not_as_written(folder, files):
+        return  # nothing in it says what belongs there
+    wrong = dict(broken(folder, seal))
+    for name, kind in wrong.items():
         yield Finding(record.ref, "environment", name, kind)
-    recorded = environment_files(folder)
+    recorded = [entry for name in seal.records if name not in wrong for entry in files_of(folder / name)]
     for path, kind, wanted in recorded:
         shown = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
         if wanted is None:
@@ -130,5 +132,8 @@ def _environment(record: Record, folder: Path, seen: Seen) -> Iterator[Finding]:
                 yield Finding(record.ref, "environment", shown, "missing")
         elif (digest := seen.digest(path, kind)) != wanted:
             yield Finding(record.ref, "environment", shown, "missing" if digest is None else "damaged")
-    for path in unknown_files(folder, {path for path, _, _ in recorded} | {folder / name for name in files}):
+    if wrong.keys() & seal.records.keys():
+        return  # whose files the others are is not known until those lists are there again
+    known = {path for path, _, _ in recorded} | {folder / name for name in (*seal.written, *seal.records)}
+    for path in unknown_files(folder, known):
         yield Finding(record.ref, "environment", path.relative_to(folder).as_posix(), "extra")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
@@ -22,10 +23,19 @@ def cache_folder() -> Path | None:
     return folder if folder is not None and folder.is_dir() else None
 
 
+def forget_cached(names: Sequence[str], progress: Progress) -> None:
+    """Delete what it keeps of some distributions: the next installation fetches these anew. Raises CvflowError as `empty_cache` does."""
+    _clean(names, progress)
+
+
 def empty_cache(progress: Progress) -> None:
     """Delete all of it: environments keep their files, the next installation fetches anew. Raises CvflowError with uv's reason."""
     progress.step("emptying uv's cache")
-    status, output = run_uv(["cache", "clean"], Circumstances.here(), progress, _SECONDS)
+    _clean((), progress)
+
+
+def _clean(names: Sequence[str], progress: Progress) -> None:
+    status, output = run_uv(["cache", "clean", *names], Circumstances.here(), progress, _SECONDS)
     if status != 0:
         why = one_line(output.strip().splitlines()[-1]) if output.strip() else "it did not end in time"
         raise CvflowError(f"uv's cache could not be emptied: {why}", detail=output)

@@ -5,16 +5,37 @@ from __future__ import annotations
 import base64
 import binascii
 import csv
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from cvflow_tui.backend.packages.environment import site_folders
+from cvflow_tui.backend.packages.sealing import site_folders
 
 
 def environment_files(folder: Path, distribution: str = "*.dist-info") -> list[tuple[Path, str, str | None]]:
     """(file, kind of hash, digest in hexadecimal) of every file of every distribution. No digest: it only has to be there."""
-    return [entry for site in site_folders(folder) for info in sorted(site.glob(distribution)) for entry in _read(info / "RECORD", site)]
+    return [entry for site in site_folders(folder) for info in sorted(site.glob(distribution)) for entry in files_of(info / "RECORD")]
+
+
+def unlike_their_lists(folder: Path) -> set[str]:
+    """The distributions of an environment of which a file is not what their RECORD says; their names."""
+    wrong = set()
+    for site in site_folders(folder):
+        for info in site.glob("*.dist-info"):
+            for path, kind, wanted in files_of(info / "RECORD"):
+                if not path.is_file() or (wanted is not None and _digest(path, kind) != wanted):
+                    wrong.add(info.name.partition("-")[0])
+                    break
+    return wrong
+
+
+def _digest(path: Path, kind: str) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, kind).hexdigest()
+    except (OSError, ValueError):
+        return None
 
 
 def unknown_files(folder: Path, known: set[Path]) -> Iterator[Path]:
@@ -27,7 +48,9 @@ def unknown_files(folder: Path, known: set[Path]) -> Iterator[Path]:
                     yield path
 
 
-def _read(record: Path, site: Path) -> Iterator[tuple[Path, str, str | None]]:
+def files_of(record: Path) -> Iterator[tuple[Path, str, str | None]]:
+    """As `environment_files`, of one distribution by its RECORD."""
+    site = record.parent.parent
     try:
         rows = list(csv.reader(record.read_text("utf-8").splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error):
