@@ -197,10 +197,27 @@ def test_one_whose_port_was_taken_meanwhile_moves_unless_it_must_not(site: Site,
         kill(second)
         taken.bind(("127.0.0.1", second.port or 0))
         taken.listen()
+        waits = seen(site, lambda each: each.state is SolverState.BACKOFF and "in use" in (each.error or ""))
+        assert f"port {second.port} is in use by" in (waits.error or "") and "it is started again in" in (waits.error or "")
         failed = seen(site, lambda each: each.state is SolverState.FAILED)
         assert f"port {second.port} is in use by" in (failed.error or "")
         with pytest.raises(RefusedError):
             site.supervisor.start(habit("Sleeper"))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("soon")
+def test_one_whose_port_is_free_again_serves_there(site: Site, habit: Habit, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = site.supervisor.start(habit("Sleeper"))
+    monkeypatch.setattr(backoff, "FIRST", 1.0)
+    site.supervisor.settings.change(NAME, {"port": str(first.port)})
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kill(first)
+        taken.bind(("127.0.0.1", first.port or 0))
+        taken.listen()
+        seen(site, lambda each: each.state is SolverState.BACKOFF and "in use" in (each.error or ""))
+    assert again(site, first).port == first.port
 
 
 @pytest.mark.slow

@@ -12,7 +12,9 @@ import pytest
 
 from cvflow_tui.backend.packages.package import load_package
 from cvflow_tui.backend.packages.service import PackageService
+from cvflow_tui.backend.runtime.supervisor import Supervisor
 from cvflow_tui.home import Home
+from cvflow_tui.model.solvers import SolverState
 from tests.originals.conftest import Install, Serve
 from tests.originals.published import cvpm_package, mlpm_package
 from tests.packages.parts import write_wheel
@@ -78,6 +80,9 @@ def test_the_second_generation_answers_every_documented_request(tmp_path: Path, 
     assert form(client, "/infer", None, text="alone")[::2] == (200, {"upper": "ALONE", "size": None, "keys": ["text"]})
     coded = client.send("POST", "/infer", "text=a%20b&more=1", {"Content-Type": "application/x-www-form-urlencoded"})
     assert coded.status == 200 and coded.json == {"upper": "A B", "size": None, "keys": ["more", "text"]}
+    status, _, told = form(client, "/infer", None, input_file_path="/etc/passwd")
+    assert status == 400 and "is not the sender's to say" in str(told)
+    assert form(client, "/infer", PICTURE, input_file_path="/etc/passwd")[0] == 400
     assert form(client, "/infer", None, text="fail")[::2] == (500, {"error": "ValueError: not this one", "code": "500"})
     document = client.send("GET", "/").json
     assert document["info"]["title"] == "AID Solver API" and "/infer" in document["paths"] and document["solver"] == "EchoSolver"
@@ -190,6 +195,14 @@ def test_train_in_the_shapes_of_the_originals(tmp_path: Path, install: Install, 
     gone = client.control("POST", "/train", told | {"datapath": str(tmp_path / "none")})
     assert gone.status == 400 and gone.json["code"] == "400"
     assert client.status()["trainable"] is False, "the annotation room's rounds need another train"
+
+
+@pytest.mark.slow
+def test_whoever_has_the_token_ends_it_for_good(tmp_path: Path, install: Install, serve: Serve, supervisor: Supervisor) -> None:
+    client = serve(install(cvpm_package(tmp_path / "counter")), "CountSolver")
+    assert client.control("GET", "/exit").json == {"state": "stopped"}
+    until(lambda: supervisor.solvers()[0].state is SolverState.FAILED)
+    assert supervisor.solvers()[0].error == "it was told to stop over its own port"
 
 
 @pytest.mark.slow

@@ -74,6 +74,19 @@ class Keeper:
             kept.why = f"its runner {how}"
             return pause
 
+    def refused(self, name: str, why: str) -> float | None:
+        """A runner that is kept could not be started again: seconds until the next try; None where that was one too many."""
+        with self._guard:
+            kept = self._kept[name]
+            kept.deaths += 1
+            kept.why = why
+            if kept.deaths >= DEATHS:
+                kept.again_at = None
+                return None
+            pause = kept.backoff.next()
+            kept.again_at = time.monotonic() + pause
+            return pause
+
     def why(self, name: str) -> str:
         """How its last runner ended, and what follows; nothing where none has ended."""
         with self._guard:

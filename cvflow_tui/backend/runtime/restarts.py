@@ -10,7 +10,7 @@ from pathlib import Path
 from cvflow_tui.backend.runtime.crew import Crew
 from cvflow_tui.backend.runtime.records import Run
 from cvflow_tui.backend.runtime.spec import RunSpec
-from cvflow_tui.model.errors import CvflowError
+from cvflow_tui.model.errors import CvflowError, RefusedError
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +39,11 @@ class Restarts:
                     self._give_up(run, crew.keeper.why(name))
                     return
                 crew.say(name, crew.keeper.why(name))
-            crew.changed()
-            if not crew.let_go.wait(pause):
-                self._again(name, pid)
+            while pause is not None:
+                crew.changed()
+                if crew.let_go.wait(pause):
+                    return
+                pause = self._again(name, pid)
         except sqlite3.Error as error:
             log.info("%s is not followed any more: %s", name, error)  # the daemon has closed its files
         except Exception:
@@ -49,20 +51,30 @@ class Restarts:
             crew.keeper.forget(name)
             crew.changed()
 
-    def _again(self, name: str, pid: int) -> None:
-        """Start a solver as it was, at the port it had, with its settings as they are now; unless somebody was faster."""
+    def _again(self, name: str, pid: int) -> float | None:
+        """Start a solver as it was, at the port it had, with its settings as they are now; unless somebody was faster.
+
+        Seconds until it is to be tried once more, where somebody else has the port that it must have.
+        """
         crew = self._crew
         with crew.lock(name):
             run = crew.runs.get(name)
             if crew.let_go.is_set() or run is None or run.pid != pid or run.error is not None:
-                return
+                return None
             try:
                 started = self._spawn_near(crew.settings.apply(RunSpec.load(Path(run.spec))), run.port)
+            except RefusedError as error:
+                if (pause := crew.keeper.refused(name, error.message)) is None:
+                    self._give_up(run, error.message)
+                else:
+                    crew.say(name, crew.keeper.why(name))
+                return pause
             except CvflowError as error:
                 self._give_up(run, error.message)
-                return
+                return None
             crew.keeper.served(name, started.pid or 0)
         self._settle(name)
+        return None
 
     def _give_up(self, run: Run, why: str) -> None:
         crew = self._crew

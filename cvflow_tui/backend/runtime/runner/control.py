@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from cvflow_tui.backend.runtime.runner.json_body import read_json
 from cvflow_tui.backend.runtime.runner.protocols.original import Originals
 from cvflow_tui.backend.runtime.runner.service import Service
 from cvflow_tui.backend.runtime.spec import RunSpec
-from cvflow_tui.backend.runtime.worker import RUN_MARK
 from cvflow_tui.model.errors import PackageError
 
 _NAME_LIMIT = 200
@@ -118,10 +116,8 @@ class Control:
         return JSONResponse(self._service.history.told())
 
     async def stop(self, request: Request) -> Response:
-        """Drain and end. Without its specification nobody starts again what was told to end."""
-        if (specification := os.environ.get(RUN_MARK)) is not None:
-            await asyncio.to_thread(Path(specification).unlink, missing_ok=True)
-        self._service.stop.set()
+        """Drain and end."""
+        await self._service.end()
         return JSONResponse({"state": "stopped"})
 
     def _variants(self) -> Response:

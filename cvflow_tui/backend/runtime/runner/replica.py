@@ -241,7 +241,7 @@ class Replica:
 
     async def _cut_short(self, verdict: Verdict) -> None:
         """End the worker in the middle of what nobody wants, and start another at once. What was sent ahead is asked of that one."""
-        log.info("%s: %s; its worker is replaced", self.name, verdict.why)
+        log.warning("%s: %s; its worker is replaced", self.name, verdict.why)
         self.resting = True
         self._post.changed()
         for call in list(self._calls):

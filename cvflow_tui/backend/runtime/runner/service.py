@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from cvflow_tui.backend.runtime.runner.scratch import Scratch
 from cvflow_tui.backend.runtime.runner.stats import Stats, Usage
 from cvflow_tui.backend.runtime.runner.watch import resident_of
 from cvflow_tui.backend.runtime.spec import RunSpec
-from cvflow_tui.backend.runtime.worker import Spawned
+from cvflow_tui.backend.runtime.worker import RUN_MARK, Spawned
 from cvflow_tui.model.solvers import SolverState
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,12 @@ class Service:
         self._began = time.monotonic()
         self._leaving: dict[asyncio.Task[None], Lane] = {}
         self._exchanging = asyncio.Lock()
+
+    async def end(self) -> None:
+        """Drain and end, as somebody wishes. Without its specification nobody starts again what was told to end."""
+        if (specification := os.environ.get(RUN_MARK)) is not None:
+            await asyncio.to_thread(Path(specification).unlink, missing_ok=True)
+        self.stop.set()
 
     @property
     def state(self) -> SolverState:

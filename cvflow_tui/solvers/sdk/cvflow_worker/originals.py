@@ -40,6 +40,10 @@ class Original:
 
     def call(self, file: str, values: Dict[str, Any]) -> Any:
         """The solver's answer for a picture; an empty file stands for a form that held none."""
+        if self._shape == FIELDS and FILE_KEY in values:
+            raise BadParameter(
+                f"{FILE_KEY} is not the sender's to say: it would name a file of this machine; send the picture as the part 'file'"
+            )
         if os.stat(file).st_size == 0:  # noqa: PTH116 - once a request
             if self._shape != FIELDS:
                 raise BadParameter("no file part!")

@@ -119,7 +119,7 @@ class Originals:
             check_token(request.headers, self._service.spec.token)
         except Fault:
             return fault_reply(original_fault(forbidden("GET /exit needs the control token; end the solver with: cvflow stop")))
-        self._service.stop.set()
+        await self._service.end()
         return JSONResponse({"state": "stopped"})
 
     def trains(self, ours: Handler) -> Handler:
