@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import PackageError
 
-from .parts import write_package
+from .parts import sha256, weight, write_package
 from .test_storage import install, shown
 
 
@@ -72,6 +73,51 @@ def test_a_pipe_in_the_place_of_a_file_gives_way(service: PackageService, root: 
     os.mkfifo(root / "README.md")
     assert service.storage.verify(None, Progress(), repair=True).findings == ()
     assert (root / "README.md").is_file()
+
+
+def test_a_link_in_the_place_of_a_folder_goes_and_the_folder_comes_back(service: PackageService, root: Path, tmp_path: Path) -> None:
+    (root / "parts").rename(tmp_path / "elsewhere")
+    (root / "parts").symlink_to(tmp_path / "elsewhere")
+    found = service.storage.verify(None, Progress(), repair=True, remove_extra=True)
+    assert found.findings == () and found.removed == 1
+    assert not (root / "parts").is_symlink() and (root / "parts/solver.py").is_file() and (tmp_path / "elsewhere/solver.py").is_file()
+
+
+def test_a_file_in_the_place_of_a_folder_is_told_and_goes_where_that_is_asked(service: PackageService, root: Path) -> None:
+    shutil.rmtree(root / "parts")
+    (root / "parts").write_text("in the way")
+    with pytest.raises(PackageError, match=r"parts/solver\.py cannot be mended: a file stands in the place of a folder, .* --remove-extra"):
+        service.storage.verify(None, Progress(), repair=True)
+    assert service.storage.verify(None, Progress(), repair=True, remove_extra=True).findings == ()
+
+
+@pytest.mark.parametrize("pipe", [False, True])
+def test_what_is_no_weight_in_the_store_stands_in_nobodys_way(service: PackageService, home: Home, tmp_path: Path, pipe: bool) -> None:
+    (tmp_path / "w").write_bytes(b"x" * 5000)
+    install(service, write_package(tmp_path / "p", more=weight("w.bin", (tmp_path / "w").as_uri(), sha256(b"x" * 5000))))
+    kept = home.weights / sha256(b"x" * 5000)
+    kept.unlink()
+    if pipe:
+        os.mkfifo(kept)
+    else:
+        kept.mkdir()
+        (kept / "file").touch()
+    (home.weights / "dir").mkdir()
+    assert service.storage.verify(None, Progress(), repair=True).findings == ()
+    assert kept.samefile(home.packages / "local/p/1.0.0/pretrained/w.bin")
+    install(service, write_package(tmp_path / "q"))
+    service.remove("p")
+    assert list(home.weights.iterdir()) == []
+
+
+def test_weights_that_come_with_packages_are_kept_once_too(service: PackageService, home: Home, tmp_path: Path) -> None:
+    for name, version in (("a", "1.0.0"), ("b", "1.0.0"), ("c/a", "2.0.0")):
+        root = write_package(tmp_path / name, version=version, more=weight("w.bin", "w.bin"))
+        (root / "w.bin").write_bytes(b"x" * 100_000)
+        install(service, root)
+    placed = [home.packages / f"local/{place}/pretrained/w.bin" for place in ("a/1.0.0", "a/2.0.0", "b/1.0.0")]
+    assert len({path.stat().st_ino for path in (*placed, home.weights / sha256(b"x" * 100_000))}) == 1
+    assert service.storage.verify(None, Progress()).findings == ()
 
 
 def test_a_package_that_cannot_be_repaired_keeps_no_other_from_it(service: PackageService, home: Home, tmp_path: Path) -> None:

@@ -149,12 +149,16 @@ def test_who_had_failed_is_started_with_the_version_that_one_goes_to(cvflow: Cvf
     port = cvflow.json("start", "demo")["port"]
     publish(origin, "2.0.0", constructor='raise RuntimeError("no such luck")')
     cvflow.ok("upgrade", "demo", "--yes")
-    assert cvflow.run("restart", "demo").returncode == 6 and cvflow.json("ps")[0]["state"] == "failed"
+    assert cvflow.run("restart", "demo").returncode == 6
+    assert says(cvflow, photographs) == "1.0.0", "what served serves on"
+    cvflow.ok("stop", "demo")
+    assert cvflow.run("start", "demo", "--port", str(port)).returncode == 6 and cvflow.json("ps")[0]["state"] == "failed"
     back = cvflow.json("rollback", "demo", "--restart")
     assert (back["restarted"], back["error"]) == (["lab/demo/say"], None)
     assert says(cvflow, photographs) == "1.0.0" and cvflow.json("ps")[0]["port"] == port
     cvflow.ok("rollback", "demo")
-    assert cvflow.run("restart", "demo").returncode == 6
+    cvflow.ok("stop", "demo")
+    assert cvflow.run("start", "demo", "--port", str(port)).returncode == 6
     publish(origin, "2.1.0", constructor='raise RuntimeError("nor this time")')
     again = cvflow.run("upgrade", "demo", "--yes", "--restart")
     assert again.returncode == 6 and "nor this time; lab/demo is at 2.1.0" in again.stderr.splitlines()[-1]

@@ -218,6 +218,19 @@ def test_what_is_removed_takes_its_settings_and_secrets_along(settings: Settings
         settings.unset_variable("a/b", "KEY")
 
 
+@pytest.mark.parametrize("how", ["unset", "replaced", "forgotten"])
+def test_a_secret_that_is_gone_stands_in_no_file(site: Site, how: str) -> None:
+    settings = site.supervisor.settings
+    settings.set_variable("a/b", "KEY", "hunter2hunter2")
+    if how == "unset":
+        settings.unset_variable("a/b", "KEY")
+    elif how == "replaced":
+        settings.set_variable("a/b", "KEY", "other")
+    else:
+        settings.forget("a/b")
+    assert not [path for path in site.home.root.glob("state.db*") if b"hunter2hunter2" in path.read_bytes()]
+
+
 @pytest.mark.parametrize("value", ["a\0b", "x" * 40_000, "\ud800"])
 def test_values_that_no_process_can_be_given(settings: Settings, value: str) -> None:
     with pytest.raises(UsageError, match="the value of KEY"):

@@ -108,7 +108,8 @@ def _weight(package: Package, model: ModelTable) -> WeightInfo:
     root = package.root.resolve()
     there = [root / "pretrained" / model.name, *([root / model.url] if is_relative(model.url) else [])]
     path = next((path for path in there if path.is_file() and path.resolve().is_relative_to(root)), None)
-    return WeightInfo(one_line(model.name), one_line(model.url, 500), model.sha256, model.size, risk_of(model.name, path))
+    size = path.stat().st_size if model.size is None and path is not None else model.size
+    return WeightInfo(one_line(model.name), one_line(model.url, 500), model.sha256, size, risk_of(model.name, path))
 
 
 def _clean_solver(solver: SolverInfo) -> SolverInfo:

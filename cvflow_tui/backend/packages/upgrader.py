@@ -89,9 +89,13 @@ class Upgrader:
         return found
 
     def restart(self, solver: SolverName) -> RunningSolver:
-        """Restart a solver, as `start` does."""
+        """Restart a solver, as `start` does. Another version is loaded beside the one that serves, which serves on where that fails."""
         with self._packages.starting(solver):
-            found = self._supervisor.restart(self._packages.run_spec(solver))
+            spec = self._packages.run_spec(solver)
+            serves = next((each for each in self._supervisor.solvers() if each.name == str(solver) and each.state.is_live), None)
+            moves = "port" in self._supervisor.report(str(solver), solver.package_ref).restart_for
+            anew = serves is None or serves.version == spec.version or moves
+            found = self._supervisor.restart(spec) if anew else self._supervisor.exchange(spec)
         self._prove(found)
         return found
 

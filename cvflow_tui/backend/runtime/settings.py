@@ -71,12 +71,18 @@ class Settings:
             )
         with self._state.write() as connection:
             connection.execute("INSERT OR REPLACE INTO variables VALUES (?, ?, ?)", (owner, name, value))
+        self._leave_no_trace()
 
     def unset_variable(self, owner: str, name: str) -> None:
         """Forget a variable. Raises NotFoundError."""
         with self._state.write() as connection:
             if not connection.execute("DELETE FROM variables WHERE owner = ? AND name = ?", (owner, name)).rowcount:
                 raise NotFoundError(f"{owner} has no variable {name[:40]}")
+        self._leave_no_trace()
+
+    def _leave_no_trace(self) -> None:
+        """What was deleted stands in the write-ahead log until that is begun anew."""
+        self._state.rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def environment(self, package: str, solver: str) -> dict[str, str]:
         """The variables of a solver's workers: the package's, and over them the solver's own."""
@@ -97,6 +103,7 @@ class Settings:
             connection.execute("DELETE FROM settings WHERE substr(solver, 1, length(?1)) = ?1", like)
             connection.execute("DELETE FROM variables WHERE substr(owner, 1, length(?1)) = ?1", like)
             connection.execute("DELETE FROM variables WHERE owner = ?", (package,))
+        self._leave_no_trace()
 
     def _check_order(self, solver: str, after: tuple[str, ...]) -> None:
         """No solver may have to wait for itself."""

@@ -64,6 +64,9 @@ def put(file: Path, target: Path, root: Path, *, link: bool = False) -> None:
     Raises PackageError for a place that leads out of `root`, or where a folder stands that holds something.
     """
     try:
+        if any(parent.exists() and not parent.is_dir() for parent in target.parents):
+            name = target.relative_to(root)
+            raise PackageError(f"{name} cannot be mended: a file stands in the place of a folder, and goes with --remove-extra only")
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.parent.resolve().is_relative_to(root.resolve()):
             raise PackageError(f"{target.relative_to(root)} cannot be mended: it leads out of {root}")

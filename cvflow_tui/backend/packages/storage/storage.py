@@ -86,6 +86,8 @@ class Storage:
             # First, for what is extra may stand in the way of what comes back.
             gone = repairer.remove_extra(record, found) if remove_extra else 0
             removed += gone
+            if gone:  # it may have been a link in the place of a folder: what was found there is not
+                found = list(self._found(record, Seen(progress)))
             mends = repair and any(finding.kind in MENDED for finding in found)
             try:
                 if mends:
