@@ -72,6 +72,11 @@ class PackageSummary:
     """Why what is installed cannot be used, one sentence with the mend; empty where it can."""
 
     @property
+    def headline(self) -> str:
+        """Which it is, and what it says of itself."""
+        return f"{self.ref} {self.version}" + (f": {self.tagline}" if self.tagline else "")
+
+    @property
     def ref(self) -> str:
         """`vendor/name`."""
         return f"{self.vendor}/{self.name}"

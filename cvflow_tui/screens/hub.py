@@ -79,7 +79,7 @@ class HubScreen(ListPlace[PackageSummary]):
     def explain(self) -> str:
         """The package under the cursor."""
         package = self.table.current
-        return f"{package.ref} {package.version}: {package.tagline}" if package else ""
+        return package.headline if package else ""
 
     def action_reload(self) -> None:
         """Ask the hub again."""

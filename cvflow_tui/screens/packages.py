@@ -130,7 +130,7 @@ class PackagesScreen(ListPlace[Line]):
         if line.package.problem:
             return line.package.problem
         if line.solver is None:
-            return f"{line.name} {line.package.version}: {line.package.tagline}"
+            return line.package.headline
         if line.running is None:
             return f"{line.name} is stopped. s starts it."
         return line.running.error or f"{line.name} is {line.running.state.value} on port {line.running.port}. s stops it; F3 shows its log."

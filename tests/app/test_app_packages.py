@@ -298,3 +298,9 @@ async def test_what_takes_room_and_what_could_go(open_app: OpenApp, client: Fake
         await pilot.press("y")
         await wait_until(pilot, lambda: "8.0 MB freed" in screen_text(app))
         assert "kept version" not in screen_text(app)
+
+
+def test_a_package_without_a_tagline_is_named_and_nothing_follows(client: FakeClient) -> None:
+    detail = client.hub["cvflow/nanodet"]
+    assert detail.summary.headline.startswith("cvflow/nanodet 1.0.0: ")
+    assert replace(detail.summary, tagline="").headline == "cvflow/nanodet 1.0.0"
