@@ -56,12 +56,12 @@ def test_a_class_path_is_not_guessed_among_several(tmp_path: Path) -> None:
 
 def test_the_only_class_of_all_is_taken_where_one_solver_is_declared(tmp_path: Path) -> None:
     root = write(
-        tmp_path, {"cvpm.toml": manifest("nope/x/Nope"), "a/helper.py": "class Helper: ...\n", "a/b/work.py": PLAIN.format(name="Work")}
+        tmp_path, {"cvpm.toml": manifest("nope/x/Nope"), "a/helper.py": "class Helper: ...\n", "a/b/deep.py": PLAIN.format(name="Deep")}
     )
     package = load_package(root)
-    assert package.solvers[0].class_path == "a/b/work/Work"
-    assert package.repairs == ("cvpm.toml: solvers[0]: class 'nope/x/Nope' is not there: took a/b/work/Work",)
-    (root / "cvpm.toml").write_text(manifest("nope/x/Nope") + '[[solvers]]\nname = "two"\nclass = "a/b/work/Work"\n')
+    assert package.solvers[0].class_path == "a/b/deep/Deep"
+    assert package.repairs == ("cvpm.toml: solvers[0]: class 'nope/x/Nope' is not there: took a/b/deep/Deep",)
+    (root / "cvpm.toml").write_text(manifest("nope/x/Nope") + '[[solvers]]\nname = "two"\nclass = "a/b/deep/Deep"\n')
     assert load_package(root).solvers[0].class_path == "nope/x/Nope", "which of two is meant nobody knows"
 
 
