@@ -6,12 +6,10 @@ import http.server
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,19 +23,9 @@ from cvflow_tui.backend.store import open_state
 from cvflow_tui.model.errors import NotFoundError, PackageError, RefusedError
 from cvflow_tui.model.solvers import SolverState
 from tests.faults.conftest import Habit
-from tests.runtime.helpers import Site, alive, until, workers
+from tests.runtime.helpers import Site, alive, holder, until, workers
 
 pytestmark = pytest.mark.slow
-
-
-@contextmanager
-def holder(port: int) -> Iterator[None]:
-    """Somebody else at a port."""
-    with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(("127.0.0.1", port))
-        taken.listen()
-        yield
 
 
 def goes_down(site: Site) -> None:

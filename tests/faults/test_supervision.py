@@ -22,7 +22,7 @@ from cvflow_tui.model.errors import RefusedError
 from cvflow_tui.model.solvers import RunningSolver, SolverState
 from tests.faults.conftest import Habit
 from tests.faults.test_kills import marked
-from tests.runtime.helpers import Client, Site, alive, until, workers
+from tests.runtime.helpers import Client, Site, alive, holder, until, workers
 
 NAME = "tests/demo/sleeper"
 READY = SolverState.READY
@@ -180,11 +180,8 @@ def test_one_that_dies_at_its_first_start_is_not_started_again(site: Site, habit
 def test_one_whose_port_was_taken_meanwhile_moves_unless_it_must_not(site: Site, habit: Habit, monkeypatch: pytest.MonkeyPatch) -> None:
     first = site.supervisor.start(habit("Sleeper"))
     monkeypatch.setattr(backoff, "FIRST", 1.0)
-    with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        kill(first)
-        taken.bind(("127.0.0.1", first.port or 0))
-        taken.listen()
+    kill(first)
+    with holder(first.port or 0):
         second = again(site, first)
         assert second.port != first.port
         moved = (
@@ -192,11 +189,8 @@ def test_one_whose_port_was_taken_meanwhile_moves_unless_it_must_not(site: Site,
         )
         assert moved in site.supervisor.log(NAME).text
     site.supervisor.settings.change(NAME, {"port": str(second.port)})
-    with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        kill(second)
-        taken.bind(("127.0.0.1", second.port or 0))
-        taken.listen()
+    kill(second)
+    with holder(second.port or 0):
         waits = seen(site, lambda each: each.state is SolverState.BACKOFF and "in use" in (each.error or ""))
         assert f"port {second.port} is in use by" in (waits.error or "") and "it is started again in" in (waits.error or "")
         failed = seen(site, lambda each: each.state is SolverState.FAILED)
@@ -211,11 +205,8 @@ def test_one_whose_port_is_free_again_serves_there(site: Site, habit: Habit, mon
     first = site.supervisor.start(habit("Sleeper"))
     monkeypatch.setattr(backoff, "FIRST", 1.0)
     site.supervisor.settings.change(NAME, {"port": str(first.port)})
-    with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        kill(first)
-        taken.bind(("127.0.0.1", first.port or 0))
-        taken.listen()
+    kill(first)
+    with holder(first.port or 0):
         seen(site, lambda each: each.state is SolverState.BACKOFF and "in use" in (each.error or ""))
     assert again(site, first).port == first.port
 

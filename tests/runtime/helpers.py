@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -336,3 +338,13 @@ def open_site(root: Path) -> Site:
 def close_site(site: Site) -> None:
     site.supervisor.stop_all()
     site.supervisor.close()
+
+
+@contextmanager
+def holder(port: int) -> Iterator[None]:
+    """Somebody else at a port."""
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        yield

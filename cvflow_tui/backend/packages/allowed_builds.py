@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from packaging.utils import canonicalize_name
 
 from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.digests import digest_of
 from cvflow_tui.backend.packages.downloads import Downloads
 from cvflow_tui.backend.packages.locked_pins import pin_of
 from cvflow_tui.backend.packages.pip_config import read_pip_config
@@ -113,7 +113,6 @@ def _digests(pin: Pin, wish: Wish, work: Path, progress: Progress) -> Iterator[s
 
 def _file_digest(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return digest_of(path)
     except OSError as error:
         raise PackageError(f"{path} cannot be read: {error.strerror}") from error

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import csv
-import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from cvflow_tui.backend.packages.digests import digest_of
 from cvflow_tui.backend.packages.sealing import site_folders
 
 
@@ -32,8 +32,7 @@ def unlike_their_lists(folder: Path) -> set[str]:
 
 def _digest(path: Path, kind: str) -> str | None:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, kind).hexdigest()
+        return digest_of(path, kind)
     except (OSError, ValueError):
         return None
 

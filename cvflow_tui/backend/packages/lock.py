@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cvflow_tui.backend.packages.allowed_builds import builds_in
+from cvflow_tui.backend.packages.digests import digest_of
 from cvflow_tui.backend.packages.environment import Environment
 from cvflow_tui.backend.packages.interpreters import own_interpreter
 from cvflow_tui.backend.packages.package import Package
@@ -118,6 +118,5 @@ def digests(root: Path) -> list[tuple[str, str]]:
             path = Path(folder, name)
             relative = path.relative_to(root).as_posix()
             if relative != LOCK and not path.is_symlink():
-                with path.open("rb") as file:
-                    found.append((relative, hashlib.file_digest(file, "sha256").hexdigest()))
+                found.append((relative, digest_of(path)))
     return sorted(found)

@@ -5,13 +5,14 @@ The lists (RECORD) hold a digest of every file; the seal holds a digest of every
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from cvflow_tui.backend.packages.digests import digest_of
 
 NOTE = "cvflow-environment.json"
 """The file of the seal, in the environment's folder; written last, so that an environment without it is not one."""
@@ -101,6 +102,6 @@ def _told(path: Path) -> str | None:
     try:
         if path.is_symlink():
             return f"-> {path.readlink()}" if path.exists() else None
-        return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+        return digest_of(path) if path.is_file() else None
     except OSError:
         return None

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from cvflow_tui.backend.jobs import Cancelled, Progress
 from cvflow_tui.backend.packages.archives import extract
 from cvflow_tui.backend.packages.describe import is_relative
+from cvflow_tui.backend.packages.digests import digest_of
 from cvflow_tui.backend.packages.disk import delete, link_or_copy, require_space
 from cvflow_tui.backend.packages.downloads import Downloads, Received, wrong_digest
 from cvflow_tui.backend.packages.downloads.outbound import no_network
@@ -69,7 +70,7 @@ class WeightStore:
         target = self.path(sha256)
         if target.is_file() and target.samefile(file):
             return
-        if target.is_file() and _sha256(target) == sha256:
+        if target.is_file() and digest_of(target) == sha256:
             _link(target, file)  # the same weight once more, out of another package's own files
             return
         if target.exists() or target.is_symlink():
@@ -304,11 +305,6 @@ def _link(file: Path, target: Path) -> None:
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     link_or_copy(file, temporary)
     temporary.replace(target)
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _put(package: Package, model: ModelTable, received: Received) -> Weight:
