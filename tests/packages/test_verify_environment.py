@@ -228,3 +228,17 @@ def test_what_was_damaged_in_the_installers_cache_too_is_fetched_anew(
     service.remove("p")
     service.install(str(tmp_path / "p"), Progress())
     assert service.storage.verify(None, Progress()).findings == ()
+
+
+def test_a_linked_package_that_moves_on_leaves_the_environment_to_the_others(
+    installed: PackageService, home: Home, site: Path, tmp_path: Path
+) -> None:
+    """What it asks for now is another environment: that it was repaired does no harm to the one that it shared."""
+    linked = write_package(tmp_path / "l", requirements="toy\n", source="import toy\nclass Solver: ...\n")
+    installed.install(InstallRequest(str(linked), editable=True), Progress())
+    write_wheel(tmp_path / "wheels", "more", "1.0", {"more.py": b""})
+    (linked / "requirements.txt").write_text("toy\nmore\n")
+    swap(site / "toy.py", "x = 42\n")
+    installed.storage.verify("l", Progress(), repair=True)
+    assert len(list(home.environments.iterdir())) == 2
+    assert {each.path.rpartition("/")[2] for each in installed.storage.verify("p", Progress()).findings} == {"toy.py"}

@@ -86,17 +86,16 @@ class Environments:
 
     @contextmanager
     def unfit(self, key: str) -> Iterator[None]:
-        """Have an environment made anew by who asks for it in this block. Where that fails it is what it was."""
+        """Have an environment made anew by who asks for it in this block. Where nobody does, or it fails, it is what it was."""
         note = self.path(key) / NOTE
         aside = note.with_name(f".{NOTE}.unfit")
         if note.is_file():
             note.replace(aside)
         try:
             yield
-        except BaseException:
+        finally:
             if aside.is_file() and not note.exists():
                 aside.replace(note)
-            raise
 
     def plan(self, wish: Wish, work: Path, progress: Progress) -> Resolution:
         """What an environment for these wishes would hold; the next `resolve` of the same gets the same, as it was shown."""
