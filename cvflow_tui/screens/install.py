@@ -95,9 +95,6 @@ class InstallScreen(ModalScreen[str | None]):
         except CvflowError as error:
             self._end(error.message, "$error", error.detail)
             return
-        summary = self._plan.package.summary
-        does = f"Replace {summary.ref} {self._plan.replaces} by" if self._plan.replaces else f"Install {summary.ref}"
-        self.query_one(".dialog-title", Static).update(one_line(f"{does} {summary.version}", 120))
         self._show_plan(self._plan)
 
     async def _ask_plan(self) -> InstallPlan:
@@ -115,6 +112,7 @@ class InstallScreen(ModalScreen[str | None]):
             self._end(f"{plan.package.summary.ref} {plan.replaces} is installed already, nothing to do.", MUTED)
             self.query_one(KeyWords).say("Enter close   r install anew")
             return
+        self.query_one(".dialog-title", Static).update(one_line(_title(plan), 120))
         keys = [] if plan.problems else ["Enter install"]
         keys += ["s script"] if plan.scripts else []
         self._mends = mends_of(plan.findings) if isinstance(self._request, InstallRequest) else ()
@@ -248,6 +246,14 @@ class InstallScreen(ModalScreen[str | None]):
             await self._client.cancel_job(job_id)
         except CvflowError as error:
             self._end(error.message, "$error", error.detail)
+
+
+def _title(plan: InstallPlan) -> str:
+    """What will be done."""
+    summary, before = plan.package.summary, plan.replaces
+    if before is None:
+        return f"Install {summary.ref} {summary.version}"
+    return f"Install {summary.ref} {before} anew" if before == summary.version else f"Replace {summary.ref} {before} by {summary.version}"
 
 
 def progress_text(job: Job) -> Content:

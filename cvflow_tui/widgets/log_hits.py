@@ -10,6 +10,8 @@ from cvflow_tui.widgets.virtual_table import Cell, Column, VirtualTable
 LOOKS = {"error": "bad", "warning": "warn", "debug": "muted"}
 LEAD = 24
 """Characters of a long line that are shown before the words that were looked for."""
+BESIDE = 26
+"""Cells of the other columns, the gaps and a scrollbar."""
 
 
 class LogHits(VirtualTable[LogLine]):
@@ -34,7 +36,8 @@ class LogHits(VirtualTable[LogLine]):
         text = line.text.expandtabs(1).strip()
         exact = self.words != self.words.lower()
         place = text.find(self.words) if exact else text.lower().find(self.words)
-        return Cell(f"…{text[place - LEAD :]}" if place > 2 * LEAD else text, LOOKS.get(line.level, ""))
+        room = max(2 * LEAD, self.size.width - BESIDE)
+        return Cell(f"…{text[place - LEAD :]}" if place + len(self.words) > room else text, LOOKS.get(line.level, ""))
 
 
 def when(seconds: float | None) -> str:

@@ -110,6 +110,18 @@ async def test_from_a_hit_the_log_is_read_on_to_both_ends(open_app: OpenApp, log
         assert view.lines == [entry(number) for number in range(6000)]
 
 
+async def test_a_line_that_fits_is_shown_from_its_beginning(open_app: OpenApp, logged: WithLogs) -> None:
+    logged.file.write_text(f"{'x' * 50} haystack {'y' * 300}\n")
+    async with open_app(logged, "monitor", (160, 45)) as (app, pilot):
+        await pilot.press("slash", *"haystack", "enter")
+        await wait_until(pilot, lambda: "1 of 1 “haystack”" in screen_text(app))
+        hits = app.screen.query_one(LogHits)
+        assert "…xx" not in screen_text(app)
+        await pilot.resize_terminal(70, 24)
+        await wait_until(pilot, lambda: f"…{'x' * 23} haystack" in screen_text(app))
+        assert hits.display
+
+
 async def test_level_and_time_are_chosen_without_a_word(open_app: OpenApp, logged: WithLogs) -> None:
     async with open_app(logged, "monitor") as (app, pilot):
         await pilot.press("l", "l")

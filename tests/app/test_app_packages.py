@@ -218,6 +218,7 @@ async def test_the_newest_is_not_upgraded(open_app: OpenApp, client: FakeClient)
     async with open_app(client, "packages") as (app, pilot):
         await pilot.press("u")
         await wait_until(pilot, lambda: "cvflow/nanodet 1.0.0 is the newest there is." in screen_text(app))
+        assert "Upgrade cvflow/nanodet" in screen_text(app) and "Replace" not in screen_text(app)
         await pilot.press("enter")
         await wait_until(pilot, lambda: isinstance(app.screen, Place))
     assert not client.called("upgrade")
