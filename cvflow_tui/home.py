@@ -64,6 +64,11 @@ class Home:
         return self.root / "weights"
 
     @property
+    def bytecode(self) -> Path:
+        """`bytecode/INTERPRETER/`: what was compiled of distributions' modules, for the next environment that holds them."""
+        return self.root / "bytecode"
+
+    @property
     def projects(self) -> Path:
         """`projects/NAME/`: annotation projects."""
         return self.root / "projects"

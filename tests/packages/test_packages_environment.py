@@ -13,6 +13,7 @@ import pytest
 
 from cvflow_tui.backend.jobs import Cancelled, Progress
 from cvflow_tui.backend.packages import tools, uv_program
+from cvflow_tui.backend.packages.bytecode import Bytecode
 from cvflow_tui.backend.packages.environment import Environment, Environments
 from cvflow_tui.backend.packages.pip_config import PipConfig, read_pip_config
 from cvflow_tui.backend.packages.resolution import Wish
@@ -29,7 +30,7 @@ from .parts import SOLVER, Watching, wish_here, write_package, write_wheel
 def environments(tmp_path: Path) -> Environments:
     (tmp_path / "environments").mkdir()
     (tmp_path / "work").mkdir()
-    return Environments(tmp_path / "environments")
+    return Environments(tmp_path / "environments", Bytecode(tmp_path / "bytecode"))
 
 
 def ensure(environments: Environments, wish: Wish, work: Path, progress: Progress | None = None) -> Environment:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.bytecode import Bytecode
 from cvflow_tui.backend.packages.environment import Environments
 from cvflow_tui.backend.packages.resolution import Resolution, Wish, total_size
 from cvflow_tui.backend.packages.sizes import measured
@@ -32,7 +33,7 @@ def index(pip_of_the_test: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def resolved(tmp_path: Path, wish: Wish) -> Resolution:
     try:
-        return Environments(tmp_path / "environments").resolve(wish, tmp_path / "work", Progress())
+        return Environments(tmp_path / "environments", Bytecode(tmp_path / "bytecode")).resolve(wish, tmp_path / "work", Progress())
     except RemoteError as error:
         pytest.skip(f"the index does not answer: {error.message}")
 

@@ -10,6 +10,7 @@ import pytest
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages import environment as environment_module
+from cvflow_tui.backend.packages.bytecode import Bytecode
 from cvflow_tui.backend.packages.diagnosis import look_ahead
 from cvflow_tui.backend.packages.environment import Environments
 from cvflow_tui.backend.packages.interpreters import installed_interpreters, own_interpreter
@@ -31,7 +32,7 @@ from .parts import FileServer, Watching, payload, sha256, wish_here, write_packa
 @pytest.fixture
 def environments(tmp_path: Path) -> Environments:
     (tmp_path / "environments").mkdir()
-    return Environments(tmp_path / "environments")
+    return Environments(tmp_path / "environments", Bytecode(tmp_path / "bytecode"))
 
 
 def lock_of(path: str | None) -> dict[str, object]:
@@ -256,7 +257,7 @@ def test_an_index_is_asked_once_for_versions_that_are_all_written_down(
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
     wish = wish_here(("first==1.0", "second==1.0") if written_down else ("first==1.0",))
-    environments = Environments(tmp_path / "environments")
+    environments = Environments(tmp_path / "environments", Bytecode(tmp_path / "bytecode"))
     before = environments.resolve(wish, tmp_path / "work", Progress())
     publish("1.0", "2.0")
     trusted.requests.clear()
@@ -287,7 +288,9 @@ def test_a_lock_offline_asks_nobody_and_says_what_is_missing(
     package = load_package(write_package(tmp_path / "p", requirements="toy\n"))
     wish = wish_of(package, InstallRequest("x"), Circumstances.here().kept_offline(True), locked=path)
     (tmp_path / "environments").mkdir()
-    outlook = look_ahead(package, wish, Environments(tmp_path / "environments"), _made(tmp_path / "work"), Progress())
+    outlook = look_ahead(
+        package, wish, Environments(tmp_path / "environments", Bytecode(tmp_path / "bytecode")), _made(tmp_path / "work"), Progress()
+    )
     [finding] = outlook.findings
     assert finding.blocks and "nothing may come over the network" in finding.what and trusted.requests == []
 

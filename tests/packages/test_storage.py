@@ -75,7 +75,7 @@ def test_the_sum_of_all_is_what_du_says(filled: PackageService, home: Home) -> N
     (environment,) = [entry for entry in usage.entries if entry.kind == "environment"]
     assert environment.used_by == ("local/one 1.0.0", "local/two 1.0.0")
     kinds = {entry.kind for entry in usage.entries}
-    assert kinds == {"weight", "environment", "package", "download", "project", "log", "state", "other"}
+    assert kinds == {"weight", "environment", "bytecode", "package", "download", "project", "log", "state", "other"}
     assert {name for kind, name in by_name if kind == "project"} == {"raccoons: checkpoints", "raccoons: cache", "raccoons"}
 
 
@@ -231,6 +231,8 @@ def test_what_is_shared_with_uvs_cache_is_told_and_freed_with_it_only(linking: P
     lost = alone - du(home.root)
     assert removal.shared_bytes >= 350_000 and before - real(home.root, cache) <= lost - 350_000, "the cache has it still"
 
+    assert [entry.kind for entry in linking.storage.prunable().entries] == ["bytecode"]
+    linking.storage.prune(Progress())
     assert linking.storage.prunable().entries == ()
     found = linking.storage.prunable(cache=True)
     assert [(entry.kind, entry.name) for entry in found.entries] == [("uv's cache", str(cache))] and found.freed >= 350_000

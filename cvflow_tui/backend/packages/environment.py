@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.bytecode import Bytecode
 from cvflow_tui.backend.packages.disk import require_space, sync_folder, writing
 from cvflow_tui.backend.packages.environment_files import unlike_their_lists
 from cvflow_tui.backend.packages.filling import fill
@@ -64,8 +65,10 @@ class Environments:
     that, for a virtualenv writes its path into them; nothing here uses them: it is always `bin/python -m`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, bytecode: Bytecode) -> None:
+        """`bytecode` is what a new one need not compile again."""
         self.folder = folder
+        self._bytecode = bytecode
         self._guard = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
         self._planned: dict[tuple[Wish, PipConfig], Resolution] = {}
@@ -174,6 +177,8 @@ class Environments:
         files = written(aside)
         if resolution.pins:
             fill(aside, resolution, work, progress, caller)
+            with writing(aside, what="the environment"):
+                self._bytecode.place(aside, resolution.interpreter)
         note = {
             "python": resolution.interpreter.version,
             "interpreter": str(resolution.interpreter.base),

@@ -51,18 +51,28 @@ def files_of(record: Path) -> Iterator[tuple[Path, str, str | None]]:
     """As `environment_files`, of one distribution by its RECORD."""
     site = record.parent.parent
     try:
-        rows = list(csv.reader(record.read_text("utf-8").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error):
+        rows = list(rows_of(record))
+    except ValueError:
         yield record, "sha256", "it cannot be read"
         return
-    for row in rows:
-        if not row or not row[0]:
-            continue
-        path = Path(os.path.normpath(site / row[0]))
-        if path.suffix == ".pyc":
-            continue  # compiled files come and go
-        kind, _, digest = (row[1] if len(row) > 1 else "").partition("=")
-        yield path, kind or "sha256", _hexadecimal(digest)
+    for name, kind, digest in rows:
+        path = Path(os.path.normpath(site / name))
+        if path.suffix != ".pyc":  # compiled files come and go
+            yield path, kind or "sha256", _hexadecimal(digest)
+
+
+def rows_of(record: Path) -> Iterator[tuple[str, str, str]]:
+    """(name relative to the distributions' folder, kind of hash, digest as it is written: base64) of a RECORD, as they stand there.
+
+    Raises ValueError where it cannot be read.
+    """
+    try:
+        for row in csv.reader(record.read_text("utf-8").splitlines()):
+            if row and row[0]:
+                kind, _, digest = (row[1] if len(row) > 1 else "").partition("=")
+                yield row[0], kind, digest
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{record} cannot be read: {error}") from error
 
 
 def _hexadecimal(digest: str) -> str | None:

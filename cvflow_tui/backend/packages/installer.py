@@ -14,7 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.bytecode import Bytecode
 from cvflow_tui.backend.packages.changes import changes_between
+from cvflow_tui.backend.packages.compiling import Compiling
 from cvflow_tui.backend.packages.describe import files_size
 from cvflow_tui.backend.packages.downloads import Downloads
 from cvflow_tui.backend.packages.environment import Environment, Environments, host_environment
@@ -54,6 +56,7 @@ class Stores:
     home: Home
     hub: FolderHub
     records: Records
+    bytecode: Bytecode
     environments: Environments
     weights: WeightStore
     downloads: Downloads
@@ -251,15 +254,19 @@ class Installer:
         return replace(request, source=lock.source), lock
 
     def _install(self, job: Job, progress: Progress) -> Record:
-        with self._made(job, progress, self._stores.environments.ensure) as (record, _, weights):
-            self._commit(job.staged, record, weights)
+        with Compiling(self._stores.bytecode, job.work) as compiling:
+            with self._made(job, progress, self._stores.environments.ensure, compiling.begin) as (record, _, weights):
+                self._commit(job.staged, record, weights)
+            compiling.keep()
         return record
 
     @contextmanager
-    def _made(self, job: Job, progress: Progress, ensure: Callable[..., Environment]) -> Iterator[tuple[Record, Path, list[Weight]]]:
+    def _made(
+        self, job: Job, progress: Progress, ensure: Callable[..., Environment], imported: Callable[[Environment], None] = lambda _: None
+    ) -> Iterator[tuple[Record, Path, list[Weight]]]:
         """Everything but the commit: the package in its staged folder, its row, its interpreter, its weights.
 
-        What it needs of the store stays meanwhile.
+        What it needs of the store stays meanwhile. `imported` is called as soon as its classes were imported.
         """
         if problems := problems_of(job.package, job.wish):
             raise RefusedError(f"{job.package.ref} cannot be installed here: {'; '.join(problems)}")
@@ -278,7 +285,8 @@ class Installer:
             if job.lock is not None and any(script.allowed for script in job.scripts):
                 job = replace(job, package=follow(job.lock, job.package))
             own = job.own(progress)
-            imports = self._imports_early(job, environment, progress)
+            if imports := self._imports_early(job, environment, progress):
+                imported(environment)
             first = first_weights(job.installed, self._stores.records, own)
             held = {name: each.sha256 for name, each in first.items() if name not in job.request.accept_weights}
             weights = self._fetcher(job.downloads).place(own, job.work / "weights", progress, job.request.source, held, keep=True)
@@ -293,6 +301,7 @@ class Installer:
             remember(job.staged, replace(job.request, offline=False), job.scripts, runners)
             if not imports:
                 check_imports(job.package, environment.python, progress, request=job.request, work=job.work)
+                imported(environment)
             progress.step("finishing")
             record = replace(record, size=files_size(job.staged))
             yield record, environment.python, weights

@@ -28,6 +28,8 @@ class Seal:
     """What virtualenv wrote before anything was installed: a link's target, another file's sha256."""
     records: Mapping[str, str]
     """The RECORD of every distribution: its sha256."""
+    python: str
+    """The version of its interpreter."""
 
 
 def site_folders(folder: Path) -> list[Path]:
@@ -73,7 +75,9 @@ def read_seal(folder: Path) -> Seal | None:
     files, lists, resolved = note.get("written"), note.get("records"), note.get("resolved")
     if not isinstance(files, dict) or not isinstance(lists, dict) or not isinstance(resolved, list):
         return None
-    return Seal(tuple(map(str, resolved)), files, lists) if files else None  # no virtualenv is without a file of its own
+    return (
+        Seal(tuple(map(str, resolved)), files, lists, str(note.get("python", ""))) if files else None
+    )  # no virtualenv is without a file of its own
 
 
 def broken(folder: Path, told: Seal) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.bytecode import Bytecode
 from cvflow_tui.backend.packages.check import Checker
 from cvflow_tui.backend.packages.describe import detail_of, summary_of
 from cvflow_tui.backend.packages.downloads import Downloads
@@ -53,11 +54,13 @@ class PackageService:
         # There from the beginning: a cancelled install leaves the home folder as it was, to the last entry.
         downloads = home.staging / "downloads"
         downloads.mkdir(mode=0o700, exist_ok=True)
+        bytecode = Bytecode(home.bytecode)
         self._stores = Stores(
             home=home,
             hub=FolderHub(hub_folder or BUNDLED),
             records=Records(state, home.packages),
-            environments=Environments(home.environments),
+            bytecode=bytecode,
+            environments=Environments(home.environments, bytecode),
             weights=WeightStore(home.weights),
             downloads=Downloads(downloads),
         )

@@ -102,7 +102,7 @@ class Checker:
         problems = problems_of(package, wish)
         for problem in problems:
             notes.add(Level.FAULT, "elsewhere", f"it cannot run here: {problem}")
-        environments = Environments(work / "environments")
+        environments = Environments(work / "environments", self._stores.bytecode)
         environment = None if problems else self._environment(package, wish, environments, work, notes, progress)
         if environment is None:
             return

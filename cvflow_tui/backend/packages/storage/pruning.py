@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cvflow_tui.backend.packages.bytecode import Bytecode
 from cvflow_tui.backend.packages.records import Record, Records
 from cvflow_tui.backend.packages.storage.ledger import Ledger
 from cvflow_tui.backend.packages.storage.links import Links, only_in, still_linked
@@ -63,6 +64,8 @@ def unused(home: Home, records: Records, downloads: Path, in_use: InUse) -> list
         for path in _below(home.weights)
         if path.name not in weights
     ]
+    if compiled := Bytecode(home.bytecode).unused(path for path in _below(home.environments) if path.name in environments):
+        found.append(Unused("bytecode", "of modules that no environment has", tuple(compiled)))
     found += _downloads(downloads, in_use)
     found += _logs(home, [record.ref for record in records.all()])
     return found

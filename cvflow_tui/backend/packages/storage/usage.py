@@ -67,6 +67,8 @@ def _entries(ledger: Ledger, home: Home, records: Records, downloads: Path) -> I
         yield DiskEntry("weight", weight_name(path.name, names), ledger.count(path), used_by, digest=path.name)
     for path in _below(home.environments):
         yield DiskEntry("environment", path.name, ledger.count(path), tuple(environments.get(path.name, ())))
+    for path in _below(home.bytecode):
+        yield DiskEntry("bytecode", path.name, ledger.count(path))
     for record in records.all():
         yield _package(ledger, "package", record)
     for kept in records.kept():
