@@ -31,7 +31,7 @@ run: $(STAMP) ## Install into .venv and open the workstation on the demo project
 test: $(STAMP) ## Lint, types, import contracts, and every test
 	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -m alone || { $(AGAIN) -m alone; }
-	$(BIN)/python -m pytest -m 'not alone' -n $(WORKERS) --dist loadfile || { $(AGAIN) -m 'not alone'; }
+	$(BIN)/python -m pytest -m 'not alone' -n $(WORKERS) --dist loadfile --no-loadscope-reorder || { $(AGAIN) -m 'not alone'; }
 
 quick: $(STAMP) ## The tests that take a second or less
 	$(BIN)/python -m pytest -m 'not slow'
