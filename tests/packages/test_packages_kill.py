@@ -9,16 +9,19 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.backend.packages.records import Record
 from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.backend.store import open_state
 from cvflow_tui.home import Home
+from cvflow_tui.model.packages import InstallRequest
 
-from .parts import FileServer, packed, payload, sha256, tree, weight, write_package, write_wheel
+from .parts import FileServer, commit_all, packed, payload, sha256, tree, weight, write_package, write_wheel
 
 KILLED = """
 import os, signal, sys
@@ -263,6 +266,13 @@ def test_recover_mends_what_a_hand_has_broken(home: Home, service: PackageServic
     (home.staging / "file").write_text("x")
     shutil.rmtree(home.packages / "cvflow")
     service.recover()
+    assert [summary.ref for summary in service.installed()] == ["acme/boxes", "cvflow/words"], "who took its folder away may bring it back"
+    assert service.installed()[1].tagline.startswith("damaged, install it again")
+    service.install("words", Progress())
+    assert service.storage.verify("words", Progress()).findings == ()
+    shutil.rmtree(home.packages / "cvflow")
+    service.recover()
+    service.remove("words")
     assert [summary.ref for summary in service.installed()] == ["acme/boxes"]
     assert {name for name in tree(home) if not name.startswith("packages/acme/boxes/1.0.0/")} == {
         "packages/acme",
@@ -272,6 +282,61 @@ def test_recover_mends_what_a_hand_has_broken(home: Home, service: PackageServic
     assert path.is_dir()
     service.recover()
     assert service.run_spec(service.resolve("boxes"))
+
+
+def listed(service: PackageService) -> list[Record]:
+    """All that the rows say, but for the warnings of an install, which stand in the rows alone, and who has started."""
+    records = [*service._stores.records.all(), *service.kept_versions()]
+    return [replace(record, warnings=(), proven=True, size=0) for record in records]
+
+
+def test_packages_whose_database_is_lost_are_listed_again(home: Home, boxed: Path, hub_folder: Path, tmp_path: Path) -> None:
+    """Their environments and weights stay, the way back too, and what was asked for: an upgrade asks it again."""
+    commit_all(boxed)
+    linked = write_package(tmp_path / "linked")
+    upgraded(home, boxed, hub_folder, "1.0.0", "1.1.0", "1.2.0")
+    with recovered(home, hub_folder) as service:
+        service.install(InstallRequest(str(linked), editable=True), Progress())
+        service.install("boxes", Progress())
+        service.install(InstallRequest(f"git+{boxed.as_uri()}", requirements=("toy==1.0",), again=True), Progress())
+        before, files = listed(service), tree(home)
+        assert {record.version for record in service.kept_versions()} == {"1.1.0"}
+    for path in home.root.glob("state.db*"):
+        path.unlink()
+    with recovered(home, hub_folder) as service:
+        assert listed(service) == before
+        assert tree(home) == files
+        assert service.storage.verify(None, Progress()).findings == ()
+        assert Path(service.run_spec(service.resolve("local/boxed")).weights["n.bin"]).read_bytes() == DATA
+        [other] = [each.ref for each in service.installed() if each.name == "boxed" and each.vendor != "local"]
+        assert service.upgrade_request(other).requirements == ("toy==1.0",)
+        assert service.roll_back("local/boxed")[0].summary.version == "1.1.0"
+
+
+def test_a_half_made_install_is_not_taken_for_a_lost_database(home: Home, boxed: Path, hub_folder: Path) -> None:
+    upgraded(home, boxed, hub_folder, "1.0.0")
+    with recovered(home, hub_folder) as service:
+        service.remove("boxed")
+        service.install("boxes", Progress())
+    killed(home, boxed, "before-the-row", hub_folder)
+    for path in home.root.glob("state.db*"):
+        path.unlink()
+    with recovered(home, hub_folder) as service:
+        assert [summary.ref for summary in service.installed()] == ["acme/boxes"]
+
+
+def test_packages_that_are_away_for_a_while_are_there_again_afterwards(home: Home, boxed: Path, hub_folder: Path, tmp_path: Path) -> None:
+    upgraded(home, boxed, hub_folder, "1.0.0", "1.1.0")
+    home.packages.rename(tmp_path / "away")
+    with recovered(home, hub_folder) as service:
+        [summary] = service.installed()
+        assert summary.ref == "local/boxed" and "install it again" in summary.tagline
+        assert [finding.kind for finding in service.storage.verify(None, Progress()).findings] == ["missing"]
+    home.packages.rmdir()
+    (tmp_path / "away").rename(home.packages)
+    with recovered(home, hub_folder) as service:
+        assert service.storage.verify(None, Progress()).findings == ()
+        assert service.kept("boxed") == "1.0.0"
 
 
 def test_a_home_that_was_moved_finds_its_packages(home: Home, service: PackageService, tmp_path: Path, hub_folder: Path) -> None:

@@ -37,7 +37,7 @@ from cvflow_tui.backend.packages.sealing import seal_again
 from cvflow_tui.backend.packages.sources import parse_source
 from cvflow_tui.backend.packages.supplied import as_asked, pinned
 from cvflow_tui.backend.packages.unchanged import is_unchanged, unchanged_plan
-from cvflow_tui.backend.packages.versions import commit, roll_back, to_keep, way_back
+from cvflow_tui.backend.packages.versions import REMOVED, commit, roll_back, to_keep, way_back
 from cvflow_tui.backend.packages.weights import FOLDER, Weight, WeightFetcher, WeightStore
 from cvflow_tui.backend.packages.wishes import wish_of
 from cvflow_tui.home import Home
@@ -160,7 +160,7 @@ class Installer:
             for number, each in enumerate([record, *kept]):
                 if each.path.exists():
                     work.mkdir(parents=True, exist_ok=True)
-                    each.path.rename(work / f"removed-{number}")
+                    each.path.rename(work / f"{REMOVED}-{number}")
             self._tidy(record.path)
             self._stores.records.delete(record.vendor, record.name)
         self.sweep()
@@ -178,7 +178,7 @@ class Installer:
         with self._workspace() as work, self._commit_lock:
             if record.path.exists():
                 work.mkdir(parents=True, exist_ok=True)
-                record.path.rename(work / "removed")
+                record.path.rename(work / REMOVED)
             self._stores.records.drop_kept(record.vendor, record.name, record.version)
         self.sweep()
 

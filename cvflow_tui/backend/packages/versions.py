@@ -12,6 +12,11 @@ from cvflow_tui.backend.packages.disk import sync_folder, sync_tree
 from cvflow_tui.backend.packages.records import Kept, Record, Records, kept_now
 from cvflow_tui.backend.packages.weights import FOLDER, Weight, WeightStore
 
+COMMITTING = "committing"
+"""File beside a staged package that is about to become real: the moment of its install, as its lock has it."""
+REMOVED = "removed"
+"""How the names of folders in staging begin that were installed versions and are about to be deleted."""
+
 
 def commit(
     staged: Path, record: Record, weights: Sequence[Weight], *, records: Records, store: WeightStore, in_use: Collection[str]
@@ -23,6 +28,7 @@ def commit(
     final = record.path
     aside = aside_of(final)
     sync_tree(staged)
+    (staged.parent / COMMITTING).write_text(repr(record.installed_at), "utf-8")
     for weight in weights:
         placed = staged / FOLDER / weight.name
         for path in [each for each in placed.parent.iterdir() if each.is_file() and each.samefile(placed)]:
