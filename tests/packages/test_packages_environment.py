@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -225,3 +226,31 @@ def _alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
+
+
+@pytest.mark.parametrize("how", ["longer", "same-size", "gone", "folder"])
+def test_one_that_was_altered_is_not_given_to_the_next_package(
+    service: PackageService, home: Home, tmp_path: Path, pip_of_the_test: Path, how: str
+) -> None:
+    """The solver of the one before serves on from what it has loaded; both are whole afterwards."""
+    write_wheel(pip_of_the_test, "toy", "1.0", {"toy/__init__.py": b"", "toy/x.py": b"x = 1"})
+    for name in ("one", "two"):
+        write_package(tmp_path / name, requirements="toy\n", source=f"import toy.x\nassert toy.x.x == 1\n{SOLVER}")
+    service.install(str(tmp_path / "one"), Progress())
+    [module] = home.environments.rglob("toy/x.py")
+    aside = module.with_name("aside")  # not in place: the installer's cache may be the same file
+    if how in ("longer", "same-size"):
+        aside.write_bytes(b"x = 1\nx = 2" if how == "longer" else b"x = 2")
+        aside.replace(module)
+    elif how == "gone":
+        module.unlink()
+    else:
+        shutil.rmtree(module.parent)
+    progress = Watching()
+    service.install(str(tmp_path / "two"), progress)
+    assert "making the environment" in progress.steps
+    assert module.read_bytes() == b"x = 1" and service.storage.verify(None, Progress()).findings == ()
+    assert len(list(home.environments.iterdir())) == 1
+    progress = Watching()
+    service.install(InstallRequest(str(tmp_path / "two"), again=True), progress)
+    assert "making the environment" not in progress.steps

@@ -127,7 +127,7 @@ def _modules(environment: Path, among: Container[str] | None = None) -> Iterator
     for site in site_folders(environment):
         for info in sorted(site.glob("*.dist-info")):
             with suppress(ValueError):
-                for name, kind, digest in rows_of(info / "RECORD"):
+                for name, kind, digest, _ in rows_of(info / "RECORD"):
                     wanted = name.endswith(".py") and kind == "sha256" and (among is None or digest in among)
                     if wanted and not name.startswith("/") and ".." not in name.split("/"):
                         yield f"{site}/{name}", digest

@@ -14,7 +14,7 @@ from pathlib import Path
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.bytecode import Bytecode
 from cvflow_tui.backend.packages.disk import require_space, sync_folder, writing
-from cvflow_tui.backend.packages.environment_files import unlike_their_lists
+from cvflow_tui.backend.packages.environment_files import altered_since, unlike_their_lists
 from cvflow_tui.backend.packages.filling import fill
 from cvflow_tui.backend.packages.interpreters import Interpreter, choose_interpreter, own_interpreter
 from cvflow_tui.backend.packages.locked_pins import follow_lock
@@ -22,7 +22,7 @@ from cvflow_tui.backend.packages.pip_config import PipConfig, read_pip_config
 from cvflow_tui.backend.packages.requirements import held_versions
 from cvflow_tui.backend.packages.resolution import Pin, Resolution, Wish
 from cvflow_tui.backend.packages.resolver import resolve
-from cvflow_tui.backend.packages.sealing import NOTE, is_whole, seal, written
+from cvflow_tui.backend.packages.sealing import NOTE, is_whole, seal, sealed_at, written
 from cvflow_tui.backend.packages.uv_cache import forget_cached
 from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import CvflowError, PackageError
@@ -121,13 +121,13 @@ class Environments:
         return resolve(wish, interpreter, work / RESOLVING, progress)
 
     def ensure(self, resolution: Resolution, work: Path, progress: Progress, caller: Circumstances) -> Environment:
-        """The environment that holds this, made (in `work` first) if there is none yet.
+        """The environment that holds this, made (in `work` first) if there is none yet, or somebody has altered the one that there is.
 
         Raises PackageError with the installer's reason where the distributions cannot be had.
         """
         key = resolution.key
         with self._making(key, progress):
-            if not self.has(key):
+            if not self.has(key) or altered_since(self.path(key), sealed_at(self.path(key))):
                 self._make(resolution, work, progress, caller)
         return Environment(key, self.python(key), resolution.resolved, resolution.interpreter, resolution.pins)
 

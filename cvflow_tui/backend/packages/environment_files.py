@@ -30,6 +30,33 @@ def unlike_their_lists(folder: Path) -> set[str]:
     return wrong
 
 
+def altered_since(folder: Path, moment: float) -> bool:
+    """Whether a file of an environment's distributions is gone or another.
+
+    Read are only those that were written after a moment or have another size, so that gigabytes take no time (`unlike_their_lists` reads all).
+    """
+    for site in site_folders(folder):
+        for info in site.glob("*.dist-info"):
+            try:
+                if any(_altered(site / name, kind, digest, size, moment) for name, kind, digest, size in rows_of(info / "RECORD")):
+                    return True
+            except ValueError:
+                return True
+    return False
+
+
+def _altered(path: Path, kind: str, digest: str, size: str, moment: float) -> bool:
+    if path.suffix == ".pyc":
+        return False
+    try:
+        found = path.stat()
+    except OSError:
+        return True
+    if found.st_mtime <= moment and (not size or size == str(found.st_size)):
+        return False
+    return bool(digest) and _digest(path, kind or "sha256") != _hexadecimal(digest)
+
+
 def _digest(path: Path, kind: str) -> str | None:
     try:
         return digest_of(path, kind)
@@ -55,14 +82,14 @@ def files_of(record: Path) -> Iterator[tuple[Path, str, str | None]]:
     except ValueError:
         yield record, "sha256", "it cannot be read"
         return
-    for name, kind, digest in rows:
+    for name, kind, digest, _ in rows:
         path = Path(os.path.normpath(site / name))
         if path.suffix != ".pyc":  # compiled files come and go
             yield path, kind or "sha256", _hexadecimal(digest)
 
 
-def rows_of(record: Path) -> Iterator[tuple[str, str, str]]:
-    """(name relative to the distributions' folder, kind of hash, digest as it is written: base64) of a RECORD, as they stand there.
+def rows_of(record: Path) -> Iterator[tuple[str, str, str, str]]:
+    """(name relative to the distributions' folder, kind of hash, digest as it is written: base64, bytes) of a RECORD, as they stand there.
 
     Raises ValueError where it cannot be read.
     """
@@ -70,7 +97,7 @@ def rows_of(record: Path) -> Iterator[tuple[str, str, str]]:
         for row in csv.reader(record.read_text("utf-8").splitlines()):
             if row and row[0]:
                 kind, _, digest = (row[1] if len(row) > 1 else "").partition("=")
-                yield row[0], kind, digest
+                yield row[0], kind, digest, row[2] if len(row) > 2 else ""
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{record} cannot be read: {error}") from error
 

@@ -80,6 +80,14 @@ def read_seal(folder: Path) -> Seal | None:
     )  # no virtualenv is without a file of its own
 
 
+def sealed_at(folder: Path) -> float:
+    """When an environment was sealed, in seconds since the epoch; 0 for one that never was."""
+    try:
+        return (folder / NOTE).stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 def broken(folder: Path, told: Seal) -> Iterator[tuple[str, str]]:
     """(relative path, `missing` or `damaged`) of what the seal told and is another now; a link that leads nowhere is missing."""
     for name, before in (*told.written.items(), *told.records.items()):
