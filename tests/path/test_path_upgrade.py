@@ -127,6 +127,26 @@ def test_a_version_that_does_not_start_is_told_with_the_way_back(cvflow: Cvflow,
     assert says(cvflow, photographs) == "1.0.0" and cvflow.json("list")[0]["version"] == "1.0.0"
 
 
+def test_other_contents_under_the_same_number_are_told_and_the_old_ones_serve_on(cvflow: Cvflow, origin: Path, photographs: Path) -> None:
+    """Only one of a number is kept: nothing leads back, and so it is said beforehand; what serves is not taken down for it."""
+    cvflow.ok("install", f"git+file://{origin}", "--yes")
+    cvflow.ok("start", "demo")
+    (before,) = cvflow.json("ps")
+    publish(origin, "1.0.0", constructor='raise RuntimeError("no such luck")')
+    told = "! this is version 1.0.0 like the one that is installed, with other contents: it takes its place, and no rollback leads back"
+    assert told in cvflow.run("upgrade", "demo", "--dry-run").stderr
+    done = cvflow.run("upgrade", "demo", "--yes", "--restart")
+    assert done.returncode == 6 and told in done.stderr and "no such luck" in done.stderr.splitlines()[-1]
+    assert cvflow.run("restart", "demo").returncode == 6
+    assert says(cvflow, photographs) == "1.0.0"
+    (after,) = cvflow.json("ps")
+    assert (after["port"], after["pid"], after["state"]) == (before["port"], before["pid"], "ready")
+    publish(origin, "1.0.0")
+    cvflow.ok("upgrade", "demo", "--yes")
+    cvflow.ok("restart", "demo")
+    assert says(cvflow, photographs) == "1.0.0"
+
+
 def test_an_upgrade_that_fails_leaves_the_way_back_that_there_was(cvflow: Cvflow, origin: Path, photographs: Path) -> None:
     cvflow.ok("install", f"git+file://{origin}", "--yes")
     cvflow.ok("start", "demo")

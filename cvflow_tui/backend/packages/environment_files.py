@@ -33,7 +33,7 @@ def unlike_their_lists(folder: Path) -> set[str]:
 def altered_since(folder: Path, moment: float) -> bool:
     """Whether a file of an environment's distributions is gone or another.
 
-    Read are only those that were written after a moment or have another size, so that gigabytes take no time (`unlike_their_lists` reads all).
+    Read are only those that were written after a moment or have another size: gigabytes take no time (`unlike_their_lists` reads all).
     """
     for site in site_folders(folder):
         for info in site.glob("*.dist-info"):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.bytecode import Bytecode
-from cvflow_tui.backend.packages.changes import changes_between
+from cvflow_tui.backend.packages.changes import changes_between, no_way_back
 from cvflow_tui.backend.packages.compiling import Compiling
 from cvflow_tui.backend.packages.describe import files_size
 from cvflow_tui.backend.packages.downloads import Downloads
@@ -96,7 +96,9 @@ class Installer:
                 replaces=installed.version if installed else None,
                 first={name: each for name, each in first.items() if name not in request.accept_weights},
             )
-            return replace(plan, changes=self._changes(job, resolution), scripts=job.scripts)
+            changes = self._changes(job, resolution)
+            findings = (*plan.findings, *no_way_back(package, changes))
+            return replace(plan, changes=changes, scripts=job.scripts, findings=findings)
 
     def install(self, request: InstallRequest, progress: Progress, caller: Circumstances) -> Record:
         """Install a package. When this returns the package is there; when it raises, nothing of it is.
