@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from pathlib import Path
 
@@ -37,6 +38,31 @@ def test_an_embedded_daemon_is_found_and_ends_when_told(home: Home) -> None:
     assert find_daemon(home) is None
     assert not home.daemon_file.exists()
     Daemon(home)._lock.release()
+
+
+@pytest.mark.parametrize("how", ["gone", "half", "another", "bytes", "pipe"])
+def test_who_damages_the_file_by_which_it_is_found_locks_nobody_out(home: Home, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    monkeypatch.setattr("cvflow_tui.backend.daemon.daemon.LOOK_SECONDS", 0.05)
+    daemon = EmbeddedDaemon(home)
+    daemon.start()
+    try:
+        before, file = home.daemon_file.read_text(), home.daemon_file
+        if how in ("gone", "pipe"):
+            file.unlink()
+        if how == "pipe":
+            os.mkfifo(file)
+        damage = {"half": before[:20].encode(), "another": b'{"url": "http://127.0.0.1:1", "pid": 1}', "bytes": b"\xff\xfe"}
+        if how in damage:
+            file.write_bytes(damage[how])
+        deadline = time.monotonic() + 20
+        while not (file.is_file() and file.read_bytes() == before.encode()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert (found := find_daemon(home)) is not None and found.url == daemon.url
+        assert file.stat().st_mode & 0o777 == 0o600
+    finally:
+        daemon.stop()
+    assert not home.daemon_file.exists()
 
 
 def test_a_daemon_that_cannot_begin_lets_go_of_the_home(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

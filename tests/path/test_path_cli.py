@@ -118,15 +118,16 @@ def test_a_port_in_use_is_refused_with_who_has_it(cvflow: Cvflow) -> None:
 def test_the_runner_file_serves_by_hand_with_any_python(cvflow: Cvflow, photographs: Path) -> None:
     cvflow.ok("install", "nanodet", "--yes")
     (runner,) = (cvflow.home / "packages").rglob("runner_detect.py")
-    port = free_port()
-    process = subprocess.Popen(
-        ["/usr/bin/env", "python3", str(runner), "--port", str(port)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    port, by_hand = free_port(), ["/usr/bin/env", "python3", str(runner)]
+    for options, words in ((["--host", "0.0.0.0"], "--i-know"), (["--host", "0.0.0.0", "--i-know"], "--token-file")):
+        refused = subprocess.run([*by_hand, "--port", "0", *options], capture_output=True, text=True, timeout=60)
+        assert refused.returncode == 4 and words in refused.stderr
+    process = subprocess.Popen([*by_hand, "--port", str(port), "--host", "127.0.0.2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         deadline = time.monotonic() + 60
         while True:
             try:
-                reply = post_picture(f"http://127.0.0.1:{port}", photographs / "coffee.png")
+                reply = post_picture(f"http://127.0.0.2:{port}", photographs / "coffee.png")
                 break
             except OSError:
                 assert process.poll() is None, process.communicate()

@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -39,6 +39,9 @@ THREADS = 64
 IDLE_SECONDS = 75
 """How long an idle connection stays open. Well above the five seconds that clients (httpx, most pools) keep theirs: were both
 the same, a request could be sent on a connection that is being closed, and fail."""
+
+LOOK_SECONDS = 2.0
+"""How often it is looked whether clients can still find the daemon."""
 
 
 class Daemon:
@@ -113,7 +116,11 @@ class Daemon:
             log.info("serving %s at %s", self._home.root, self.url)
             if serving is not None:  # the port listens already: whoever calls now is answered as soon as we are up
                 serving(self.status())
-            await self._server.serve(self._sockets)
+            announced = asyncio.create_task(self._stay_announced())
+            try:
+                await self._server.serve(self._sockets)
+            finally:
+                announced.cancel()
         finally:
             await asyncio.to_thread(self._close)
 
@@ -123,9 +130,24 @@ class Daemon:
         self._rooms.let_go()
         self._server.should_exit = True
 
-    def _announce(self) -> None:
+    async def _stay_announced(self) -> None:
+        """Whoever deletes or damages the file would lock everybody out of a daemon that lives and holds the home."""
+        told, file = self._told(), self._home.daemon_file
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            with suppress(OSError, ValueError):
+                if file.is_file() and file.read_text("utf-8") == told:  # a pipe would be read for ever
+                    continue
+            with suppress(OSError):  # a full disk, a home that is gone: the next time
+                self._announce()
+                log.warning("%s was gone or damaged: written again", file)
+
+    def _told(self) -> str:
         told = {"url": self.url, "pid": os.getpid(), "start_time": start_time(), "boot_id": boot_id(), "version": __version__}
-        write_private(self._home.daemon_file, json.dumps(told))
+        return json.dumps(told)
+
+    def _announce(self) -> None:
+        write_private(self._home.daemon_file, self._told())
 
     def _close(self) -> None:
         self._home.daemon_file.unlink(missing_ok=True)

@@ -26,10 +26,17 @@ SPEC = os.path.join(os.path.dirname(os.path.abspath(__file__)), {spec!r})
 def main():
     parser = argparse.ArgumentParser(description={description!r})
     parser.add_argument("--port", type=int, default=8080, help="where it listens on this machine (default: 8080; 0 = any free port)")
+    parser.add_argument("--host", help="the address to listen on (default: 127.0.0.1, this machine alone)")
+    parser.add_argument("--i-know", action="store_true", help="listen where other machines can reach it")
+    parser.add_argument("--token-file", metavar="FILE", help="the token that every request must bear then")
     arguments = parser.parse_args()
+    more = ["--host", arguments.host] if arguments.host else []
+    more += ["--i-know"] if arguments.i_know else []
+    more += ["--token-file", os.path.abspath(arguments.token_file)] if arguments.token_file else []
     if not os.access(APP_PYTHON, os.X_OK):
         sys.exit("%s: cvflow's Python is not there any more; install the package again" % APP_PYTHON)
-    os.execv(APP_PYTHON, [APP_PYTHON, "-P", "-m", "cvflow_tui.backend.runtime.runner", "--spec", SPEC, "--port", str(arguments.port)])
+    command = [APP_PYTHON, "-P", "-m", "cvflow_tui.backend.runtime.runner", "--spec", SPEC, "--port", str(arguments.port)]
+    os.execv(APP_PYTHON, command + more)
 
 
 if __name__ == "__main__":
