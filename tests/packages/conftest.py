@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cvflow_tui.backend.packages import compiling
 from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.backend.store import Database, open_state
 from cvflow_tui.home import Home
@@ -32,6 +33,12 @@ def pip_of_the_test(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
     return wheels
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an install compiles for those to come is kept, however busy the machine is; a test that is about haste says so."""
+    monkeypatch.setattr(compiling, "PATIENCE", 60.0)
 
 
 @pytest.fixture

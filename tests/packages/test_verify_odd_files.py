@@ -10,6 +10,7 @@ import pytest
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.service import PackageService
+from cvflow_tui.backend.store import Database
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import PackageError
 
@@ -128,3 +129,30 @@ def test_a_package_that_cannot_be_repaired_keeps_no_other_from_it(service: Packa
     with pytest.raises(PackageError, match=r"^local/a: its cvflow\.lock is gone"):
         service.storage.verify(None, Progress(), repair=True)
     assert (home.packages / "local/z/1.0.0/README.md").read_text() == "# z\n"
+
+
+@pytest.mark.parametrize("where", ["parts", "parts/solver.py"])
+def test_a_link_to_the_same_contents_is_not_what_was_installed(service: PackageService, root: Path, tmp_path: Path, where: str) -> None:
+    """Whoever may write behind it changes the package."""
+    (root / where).rename(tmp_path / "elsewhere")
+    (root / where).symlink_to(tmp_path / "elsewhere")
+    damaged = {name for _, name, kind in shown(service.storage.verify(None, Progress())) if kind == "damaged"}
+    assert "parts/solver.py" in damaged
+    found = service.storage.verify(None, Progress(), repair=True, remove_extra=where == "parts")
+    assert found.findings == () and found.repaired == ("local/p",)
+    assert not (root / where).is_symlink() and (root / "parts/solver.py").is_file() and (tmp_path / "elsewhere").exists()
+
+
+def test_a_home_behind_a_link_is_as_good_as_any(home: Home, state: Database, hub_folder: Path, tmp_path: Path) -> None:
+    home.root.rename(tmp_path / "real")
+    home.root.symlink_to(tmp_path / "real")
+    service = PackageService(home, state, hub_folder)
+    install(service, write_package(tmp_path / "p"))
+    assert service.storage.verify(None, Progress()).findings == ()
+
+
+def test_what_is_told_of_a_repair_is_how_it_is_afterwards(service: PackageService, root: Path) -> None:
+    whole = service.storage.verify(None, Progress())
+    shutil.rmtree(root / "parts")
+    found = service.storage.verify(None, Progress(), repair=True)
+    assert (found.files, found.bytes) == (whole.files, whole.bytes) and found.repaired == ("local/p",)

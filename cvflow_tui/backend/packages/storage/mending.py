@@ -69,7 +69,9 @@ def put(file: Path, target: Path, root: Path, *, link: bool = False) -> None:
             raise PackageError(f"{name} cannot be mended: a file stands in the place of a folder, and goes with --remove-extra only")
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.parent.resolve().is_relative_to(root.resolve()):
-            raise PackageError(f"{target.relative_to(root)} cannot be mended: it leads out of {root}")
+            raise PackageError(
+                f"{target.relative_to(root)} cannot be mended: it leads out of {root}, by a link that goes with --remove-extra only"
+            )
         if target.is_dir() and not target.is_symlink():
             if any(target.iterdir()):
                 name = target.relative_to(root)

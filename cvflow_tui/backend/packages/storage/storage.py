@@ -82,12 +82,13 @@ class Storage:
         seen, findings, repaired, removed, failed = Seen(progress), list[Finding](), list[str](), 0, dict[str, CvflowError]()
         for record in records:
             progress.step(f"reading {record.ref} {record.version}", unit="bytes", done=seen.bytes)
-            found = list(self._found(record, seen))
+            before, found = seen.copy(), list(self._found(record, seen))
             # First, for what is extra may stand in the way of what comes back.
             gone = repairer.remove_extra(record, found) if remove_extra else 0
             removed += gone
             if gone:  # it may have been a link in the place of a folder: what was found there is not
-                found = list(self._found(record, Seen(progress)))
+                seen = before.copy()
+                found = list(self._found(record, seen))
             mends = repair and any(finding.kind in MENDED for finding in found)
             try:
                 if mends:
@@ -95,7 +96,8 @@ class Storage:
             except CvflowError as error:
                 failed[record.ref] = error
             if mends or gone:
-                found = list(self._found(self._stores.records.get(record.vendor, record.name) or record, Seen(progress)))
+                seen = before.copy()
+                found = list(self._found(self._stores.records.get(record.vendor, record.name) or record, seen))
             if mends and not any(finding.kind in MENDED for finding in found):
                 repaired.append(record.ref)
             findings += found

@@ -36,6 +36,13 @@ class Seen:
         self.files = 0
         self.bytes = 0
 
+    def copy(self) -> Seen:
+        """The same, to go on from once more: what was read after it is read again."""
+        other = Seen(self._progress)
+        other._known = {file: dict(known) for file, known in self._known.items()}
+        other.files, other.bytes = self.files, self.bytes
+        return other
+
     def digest(self, path: Path, kind: str = "sha256") -> str | None:
         """A file's digest; None where there is no such plain file."""
         try:
@@ -88,8 +95,17 @@ def _weights(record: Record, weights: Mapping[str, str], store: WeightStore, see
 
 
 def _files(record: Record, files: Mapping[str, str], seen: Seen) -> Iterator[Finding]:
+    linked: dict[Path, bool] = {record.path: False}  # a home may lie behind a link
+
+    def leads_elsewhere(path: Path) -> bool:
+        """Whether it, or a folder above it, is a link: no file of an install is reached by one, and what is behind it is not ours."""
+        if path not in linked:
+            linked[path] = path.is_symlink() or leads_elsewhere(path.parent)
+        return linked[path]
+
     for name, sha256 in files.items():
-        if (digest := seen.digest(record.path / name)) != sha256:
+        digest = seen.digest(record.path / name)
+        if digest != sha256 or leads_elsewhere(record.path / name):
             yield Finding(record.ref, "file", name, "missing" if digest is None else "damaged")
 
 
