@@ -11,17 +11,19 @@ import click
 
 from cvflow_tui.cli.outcome import tell, tell_error
 from cvflow_tui.cli.root import cvflow
-from cvflow_tui.cli.session import Session
+from cvflow_tui.cli.session import Session, Terminated
 from cvflow_tui.model.errors import CvflowError
 
 INTERRUPTED = 130
 """128 + SIGINT: what a shell gives a program that Ctrl-C ended."""
+TERMINATED = 143
+"""128 + SIGTERM."""
 PIPE_CLOSED = 141
 """128 + SIGPIPE: whoever read our output has gone."""
 
 
 def main(arguments: Sequence[str] | None = None, session: Session | None = None) -> int:
-    """Run one command and return its exit code (see `model.errors`; 130 for Ctrl-C, 141 for a closed pipe).
+    """Run one command and return its exit code (see `model.errors`; 130 for Ctrl-C, 143 for SIGTERM, 141 for a closed pipe).
 
     `session` says how the daemon is reached; tests hand in one of their own.
     """
@@ -48,9 +50,9 @@ def _run(arguments: list[str], session: Session) -> int:
             cvflow.invoke(context)
     except click.exceptions.Exit as end:
         return end.exit_code
-    except (click.Abort, KeyboardInterrupt, EOFError):
+    except (click.Abort, KeyboardInterrupt, EOFError) as end:
         click.echo("cvflow: interrupted", err=True)
-        return INTERRUPTED
+        return TERMINATED if isinstance(end, Terminated) else INTERRUPTED
     except click.ClickException as error:
         return tell(_usage_line(error), "usage", error.exit_code, as_json)
     except CvflowError as error:

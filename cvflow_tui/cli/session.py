@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from cvflow_tui.backend.client import DaemonClient
@@ -68,20 +69,17 @@ class Session:
     def run(self, work: Callable[[DaemonClient], Awaitable[T]]) -> T:
         """Do `work` with a client of the daemon, starting one where there is none.
 
-        Ctrl-C cancels the work (it sees CancelledError once) and then raises KeyboardInterrupt.
+        Ctrl-C cancels the work (it sees CancelledError once) and then raises KeyboardInterrupt; SIGTERM does the same, with Terminated.
         """
-        import asyncio
 
         async def main() -> T:
             async with await self.connect(self.home) as client:
                 return await work(client)
 
-        return asyncio.run(main())
+        return _run(main())
 
     def run_if_up(self, work: Callable[[DaemonClient], Awaitable[T]]) -> T:
         """Do `work` with the daemon that runs. Raises NotFoundError where none does."""
-        import asyncio
-
         from cvflow_tui.model.errors import NotFoundError
 
         async def main() -> T:
@@ -91,4 +89,35 @@ class Session:
             async with client:
                 return await work(client)
 
+        return _run(main())
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: what was begun is called off as for Ctrl-C."""
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    import asyncio
+    import signal
+
+    told = False
+
+    async def main() -> T:
+        task = asyncio.current_task()
+
+        def terminate() -> None:
+            nonlocal told
+            told = True
+            if task is not None:
+                task.cancel()
+
+        with suppress(NotImplementedError, RuntimeError, ValueError):  # another system, or a test's thread
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
+        return await work
+
+    try:
         return asyncio.run(main())
+    except asyncio.CancelledError:
+        if told:
+            raise Terminated from None
+        raise

@@ -133,7 +133,8 @@ sys.exit(main(["install", "nanodet", "--yes"], session_of(client, Path({str(tmp_
     assert marker.read_text() == "cancelled"
 
 
-def test_ctrl_c_before_the_daemon_has_said_that_a_job_began_calls_it_off_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_before_the_daemon_has_said_that_a_job_began_calls_it_off_too(tmp_path: Path, number: signal.Signals) -> None:
     """A round's first answer may take as long as its solver takes to start."""
     marker = tmp_path / "job"
     script = f"""
@@ -156,17 +157,17 @@ class SlowClient(FakeClient):
 
 sys.exit(main(["train", "raccoons"], session_of(SlowClient(), Path({str(tmp_path)!r}))))
 """
-    _interrupt_when_begun(script, marker)
+    _interrupt_when_begun(script, marker, number)
     assert marker.read_text() == "cancelled"
 
 
-def _interrupt_when_begun(script: str, marker: Path) -> None:
+def _interrupt_when_begun(script: str, marker: Path, number: signal.Signals = signal.SIGINT) -> None:
     process = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 20
     while not marker.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, number)
     out, err = process.communicate(timeout=20)
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert ("nothing was kept" in err or "nothing was installed" in err) and "Traceback" not in err
     assert out == ""
