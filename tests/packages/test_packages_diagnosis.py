@@ -211,6 +211,22 @@ def test_an_import_that_nothing_brings_is_told_before_anything_is_installed(
     assert imports(service, root, requirements=("opencv-contrib-python",)) == [], "another distribution with the same modules will do"
 
 
+@pytest.mark.parametrize("requirements", ["", "toy\n"])
+def test_where_all_that_there_will_be_is_known_a_strange_import_fails_for_sure(
+    service: PackageService, tmp_path: Path, pip_of_the_test: Path, requirements: str
+) -> None:
+    """Nothing is required, or the environment is there already."""
+    write_wheel(pip_of_the_test, "toy", "1.0", {"toy.py": b""})
+    if requirements:
+        service.install(str(write_package(tmp_path / "other", requirements=requirements)), Progress())
+    root = write_package(tmp_path / "p", source="import strange_thing\nclass Solver: ...\n", requirements=requirements)
+    [finding] = service.plan(str(root)).findings
+    assert finding.fails and finding.sentence == (
+        "parts/solver.py imports strange_thing, and no requirement brings it; "
+        "add --with strange-thing (a guess by its name: look at it first)"
+    )
+
+
 def test_what_the_environment_has_already_is_looked_at_by_its_files(service: PackageService, tmp_path: Path, pip_of_the_test: Path) -> None:
     """Its name says nothing of what a distribution brings; its files do, once they are there."""
     write_wheel(pip_of_the_test, "visionary", "1.0", {"odd_name.py": b"", "cv2/__init__.py": b""})

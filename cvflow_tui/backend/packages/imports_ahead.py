@@ -40,13 +40,14 @@ def import_findings(package: Package, interpreter: Interpreter, pins: Collection
     `pins` are the names of all distributions that its environment holds, `folders` where their files are, if they are there already.
     """
     families = {family(name) for name in pins}
+    sure = bool(folders) or not families  # else one that is still to come may bring what is called otherwise than it
     for module in imports_of(package.root, [solver.class_path for solver in package.solvers]):
         if not (_is_ours(module.top) or _is_there(module.top, folders) or _is_named(module.top, families)):
-            yield from _finding(module, interpreter, families, host=package.environment == "host")
+            yield from _finding(module, interpreter, families, host=package.environment == "host", sure=sure)
 
 
-def _finding(module: Imported, interpreter: Interpreter, families: Collection[str], *, host: bool) -> Iterator[Finding]:
-    """What is to be said of one import, if anything."""
+def _finding(module: Imported, interpreter: Interpreter, families: Collection[str], *, host: bool, sure: bool) -> Iterator[Finding]:
+    """What is to be said of one import, if anything. `sure`: no requirement brings it, for all that there will be is known."""
     top, here = one_line(module.top, 60), f"{one_line(str(module.file), 80)} imports"
     if top in sys.stdlib_module_names or top in _GONE_WITH:
         major, minor = map(int, interpreter.version.split(".")[:2])
@@ -68,9 +69,11 @@ def _finding(module: Imported, interpreter: Interpreter, families: Collection[st
             option = Mend((distribution,))
             yield _fails(f"{here} {one_line(name, 60)}, and no requirement brings it", f"add {option.words}", option)
         else:
-            mend = f"if none does, add --with {shlex.quote(one_line(distribution, 60))} (a guess by its name: look at it first)"
-            what = f"{here} {one_line(name, 60)}, and no requirement is known to bring it"
-            yield Finding("imports", what, mend, blocks=False, mends=(Mend((distribution,)),))
+            mend = f"add --with {shlex.quote(one_line(distribution, 60))} (a guess by its name: look at it first)"
+            what = f"{here} {one_line(name, 60)}, and no requirement {'brings' if sure else 'is known to bring'} it"
+            yield Finding(
+                "imports", what, mend if sure else f"if none does, {mend}", blocks=False, fails=sure, mends=(Mend((distribution,)),)
+            )
 
 
 def _fails(what: str, mend: str, option: Mend | None = None) -> Finding:
