@@ -90,7 +90,7 @@ class Finding:
     """A file that is not as it was installed."""
 
     package: str
-    """`vendor/name`."""
+    """`vendor/name`; `vendor/name version` where it is not the installed version but the way back."""
     part: str
     """`file`, `weight`, `environment`, or `folder`: the author's own, to which the package is linked."""
     path: str

@@ -90,6 +90,32 @@ def test_an_upgrade_keeps_one_version_and_a_rollback_is_instant(service: Package
     assert tree(home) == set()
 
 
+@pytest.mark.parametrize("back", [False, True])
+def test_the_way_back_is_verified_and_repaired_too(service: PackageService, home: Home, many: Path, back: bool) -> None:
+    """It is what one needs when the other fails; whichever of both is the newer one."""
+    proven(service, "many==1.0.0")
+    proven(service, "many")
+    if back:
+        service.roll_back("many")
+    kept = service.kept("many")
+    assert kept is not None and service.storage.verify(None, Progress()).findings == ()
+    root = home.packages / "lab/many" / kept
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    (root / "parts/solver.py").unlink()
+    (root / "cvpm.toml").write_text("# not what it was\n")
+    (root / "pretrained/n").unlink()
+    found = service.storage.verify("many", Progress())
+    assert {finding.package for finding in found.findings} == {f"lab/many {kept}"}
+    assert {("parts/solver.py", "missing"), ("cvpm.toml", "damaged"), ("pretrained/n", "missing")} <= {
+        (finding.path, finding.kind) for finding in found.findings
+    }
+    found = service.storage.verify(None, Progress(), repair=True)
+    assert found.findings == () and found.repaired == (f"lab/many {kept}",) and service.kept("many") == kept
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+    service.roll_back("many")
+    assert service.run_spec(SolverName("lab", "many", "detect")).version == kept
+
+
 def test_exactly_one_version_is_kept_and_rather_one_that_has_started(service: PackageService, home: Home, many: Path) -> None:
     write_package(many / "lab/many/3.0.0", name="many", vendor="lab", version="3.0.0", environment="host")
     proven(service, "many==1.0.0")

@@ -36,8 +36,11 @@ class Repairer:
         self._stores = stores
         self._installer = installer
 
-    def repair(self, record: Record, findings: Sequence[Finding], progress: Progress) -> None:
-        """Make the package what it was when it was installed. Raises the error of whatever its source does not deliver any more."""
+    def repair(self, record: Record, findings: Sequence[Finding], progress: Progress, *, kept: bool = False) -> None:
+        """Make the package what it was when it was installed. Raises the error of whatever its source does not deliver any more.
+
+        `kept`: it is the version to which a rollback leads.
+        """
         if any(finding.path == LOCK for finding in findings):
             raise PackageError(f"{record.ref}: its {LOCK} is gone or damaged, and with it what it was; install it again: {record.source}")
         if record.editable is not None:
@@ -52,12 +55,20 @@ class Repairer:
         folder = None if record.environment is None else self._stores.environments.path(record.environment)
         damaged = any(finding.part == "environment" and finding.kind in MENDED for finding in findings)
         sealed = folder is not None and self._stores.environments.has(folder.name) and not any(each.path == NOTE for each in findings)
+        if kept and damaged and not sealed:
+            how = f"cvflow rollback {record.ref}, then cvflow verify {record.ref} --repair"
+            raise PackageError(
+                f"{record.ref} {record.version}: its environment is gone, and is made anew for an installed version only: {how}"
+            )
         if record.editable is not None or (damaged and not sealed):
             # What a linked folder asks for now may be another environment; and of one that is gone, or is not known, nothing can be mended.
             with self._unfit(record, damaged):
                 self._installer.install(self._request(record), progress, self._caller)
             return
-        with self._installer.rebuilt(self._request(record), progress, self._caller, environment=damaged) as (new, environment, fresh):
+        request = self._request(record)
+        if kept:  # its own lock, not that of the version that is installed
+            request = replace(request, source=str(record.path / LOCK))
+        with self._installer.rebuilt(request, progress, self._caller, environment=damaged) as (new, environment, fresh):
             progress.step(f"mending {record.ref}")
             if any(finding.part == "file" and finding.path in lock.runners for finding in findings):
                 self._runners_again(record, lock.runners, new)

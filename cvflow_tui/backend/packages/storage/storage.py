@@ -71,8 +71,10 @@ class Storage:
         remove_extra: bool = False,
         caller: Circumstances | None = None,
     ) -> Verification:
-        """Read every file of one package or of all, and compare. With `remove_extra`, deletes what is no part of what was installed;
-        with `repair`, brings back what is missing or damaged, by the network of the `caller` (None: of this process).
+        """Read every file of one package or of all, and of the versions kept of them, and compare.
+
+        With `remove_extra`, deletes what is no part of what was installed; with `repair`, brings back what is missing or damaged, by the
+        network of the `caller` (None: of this process).
 
         Raises NotFoundError for a package that is not installed, and where a repair fails the error of what it needed, once the other
         packages are repaired.
@@ -80,7 +82,8 @@ class Storage:
         records = self._records(ref)
         repairer = Repairer(self._stores, self._installer, caller or Circumstances.here())
         seen, findings, repaired, removed, failed = Seen(progress), list[Finding](), list[str](), 0, dict[str, CvflowError]()
-        for record in records:
+        for record, kept in [*((each, False) for each in records), *((each, True) for each in self._kept_of(records))]:
+            name = f"{record.ref} {record.version}" if kept else record.ref
             progress.step(f"reading {record.ref} {record.version}", unit="bytes", done=seen.bytes)
             before, found = seen.copy(), list(self._found(record, seen))
             # First, for what is extra may stand in the way of what comes back.
@@ -92,21 +95,26 @@ class Storage:
             mends = repair and any(finding.kind in MENDED for finding in found)
             try:
                 if mends:
-                    repairer.repair(record, found, progress)
+                    repairer.repair(record, found, progress, kept=kept)
             except CvflowError as error:
-                failed[record.ref] = error
+                failed[name] = error
             if mends or gone:
                 seen = before.copy()
-                found = list(self._found(self._stores.records.get(record.vendor, record.name) or record, seen))
+                found = list(self._found(record if kept else self._stores.records.get(record.vendor, record.name) or record, seen))
             if mends and not any(finding.kind in MENDED for finding in found):
-                repaired.append(record.ref)
-            findings += found
+                repaired.append(name)
+            findings += [replace(finding, package=name) for finding in found]
         if failed:
             raise _told_together(failed)
         told = [replace(finding, path=name_in_text(finding.path)) for finding in findings]
         faults = tuple(finding for finding in told if finding.kind != "written")
         notes = tuple(finding for finding in told if finding.kind == "written")
         return Verification(tuple(record.ref for record in records), seen.files, seen.bytes, faults, notes, removed, tuple(repaired))
+
+    def _kept_of(self, records: Sequence[Record]) -> list[Record]:
+        """The ways back. Where a package is linked to its author's folder there is nothing of an old version to compare."""
+        refs = {record.ref for record in records}
+        return [each.record for each in self._stores.records.kept() if each.record.ref in refs and each.record.editable is None]
 
     def _found(self, record: Record, seen: Seen) -> Iterator[Finding]:
         return verify_package(record, self._stores.environments, self._stores.weights, seen)
