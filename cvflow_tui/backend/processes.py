@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -39,6 +41,16 @@ def is_same_process(pid: int, started: float, boot: str) -> bool:
         return abs(start_time(pid) - started) < 0.02 and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
+
+
+def listening_port(pids: Iterable[int]) -> int | None:
+    """The TCP port at which one of some processes listens; None where none of them does."""
+    for pid in pids:
+        with suppress(psutil.Error):
+            for entry in psutil.Process(pid).net_connections("tcp"):
+                if entry.status == psutil.CONN_LISTEN:
+                    return int(entry.laddr[1])
+    return None
 
 
 def port_owner(port: int) -> str | None:

@@ -266,6 +266,28 @@ def test_a_solver_outlives_its_killed_daemon_and_is_found_again(site: Site, spec
     assert port_is_free(port)
 
 
+def test_who_serves_is_found_though_the_database_was_lost(site: Site, spec_of: Specs, picture: bytes) -> None:
+    """By its specification, whose mark its processes bear. A specification that nobody serves is none."""
+    client = site.start(spec_of("Echo"))
+    [before] = site.supervisor.solvers()
+    (site.home.runs / "tests+demo+gone.json").write_bytes((site.home.runs / "tests+demo+echo.json").read_bytes())
+    site.home.state_db.rename(site.home.root / "lost.db")
+    for path in site.home.root.glob("state.db-*"):
+        path.unlink()
+    site.supervisor = Supervisor(site.home, open_state(site.home))
+    [found] = site.supervisor.adopt()
+    assert (found.name, found.pid, found.port, found.state, found.version) == (
+        before.name,
+        before.pid,
+        before.port,
+        SolverState.READY,
+        before.version,
+    )
+    assert client.infer(picture).status == 200
+    site.supervisor.stop(found.name)
+    assert found.pid is not None and not alive(found.pid)
+
+
 def test_another_process_with_the_same_number_is_left_alone(site: Site, spec_of: Specs) -> None:
     """A row whose number now belongs to a stranger: forgotten, the stranger not touched."""
     with subprocess.Popen(["sleep", "1000"], start_new_session=True) as stranger:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import socket
 import sqlite3
@@ -12,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from cvflow_tui.backend.processes import boot_id, start_time
+from cvflow_tui.backend.processes import boot_id, listening_port, start_time
 from cvflow_tui.backend.runtime import ports
 from cvflow_tui.backend.runtime.crew import Crew
 from cvflow_tui.backend.runtime.endings import how
@@ -26,6 +27,8 @@ from cvflow_tui.backend.runtime.spec import RunSpec
 from cvflow_tui.backend.runtime.worker import RUN_MARK
 from cvflow_tui.model.errors import PackageError, RefusedError
 from cvflow_tui.model.space import full_disk
+
+log = logging.getLogger(__name__)
 
 
 def moved(name: str, port: int) -> str:
@@ -81,6 +84,21 @@ class Starter:
         except RefusedError:
             self._crew.say(spec.name, moved(spec.name, port))
             return self.spawn(spec, None)
+
+    def find_unlisted(self) -> None:
+        """Write down again which runners serve though no row speaks of them: the database was lost, their specifications were not."""
+        known = {run.spec for run in self._crew.runs.all()}
+        for file in sorted(self._crew.home.runs.glob("*.json")):
+            if str(file) in known or (port := listening_port(bearers(RUN_MARK, str(file)))) is None:
+                continue
+            try:
+                spec = RunSpec.load(file)
+            except PackageError as error:
+                log.warning("%s", error.message)
+                continue
+            if self._crew.spec_file(spec.name) == file:
+                log.warning("%s serves at port %d and was not listed: listing it", spec.name, port)
+                self._crew.runs.insert(spec.name, spec.version, str(file), spec.token, port)
 
     def recognise(self, run: Run) -> Run:
         """A runner that was started by a daemon that died before it could write down which process it is."""

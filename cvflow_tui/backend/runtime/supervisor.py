@@ -45,6 +45,7 @@ class Supervisor:
 
         `rebooted` then holds what ran when the machine went down, `died` whose runner ended while there was no daemon.
         """
+        self._starter.find_unlisted()
         for run in self._crew.runs.all():
             with self._crew.lock(run.name):
                 if run.pid is None and run.error is None:
