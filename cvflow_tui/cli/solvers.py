@@ -84,7 +84,14 @@ def stop(session: Session, name: str, quiet: bool, as_json: bool) -> None:
 @click.pass_obj
 def ps(session: Session, as_json: bool) -> None:
     """List the solvers that run, and those that failed."""
-    found = session.run(lambda client: client.solvers())
+
+    async def work(client: DaemonClient) -> tuple[list[RunningSolver], dict[str, str]]:
+        found = await client.solvers()
+        # Which version is installed matters only beside one that serves.
+        packages = await client.packages() if any(each.state.is_live for each in found) and not as_json else []
+        return found, {package.ref: package.installed or package.version for package in packages}
+
+    found, installed = session.run(work)
     if as_json:
         print_json([facts(each) for each in found])
         return
@@ -95,6 +102,8 @@ def ps(session: Session, as_json: bool) -> None:
     for each in found:
         if each.error:
             remark(f"{each.name}: {each.error}")
+        if each.state.is_live and each.version and each.version != installed.get(each.package, each.version):
+            remark(f"{each.name} still serves {each.version}, {installed[each.package]} is installed: cvflow restart {each.name}")
     if not found:
         remark("no solver runs; start one: cvflow start NAME")
 

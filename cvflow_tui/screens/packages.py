@@ -67,7 +67,12 @@ def _where(line: Line) -> Cell:
         return Cell(line.package.installed or line.package.version, "muted")
     if line.running is not None and line.running.state is SolverState.FAILED:
         return Cell(line.running.error or "", "bad")
-    return Cell(f"port {line.running.port}" if line.is_live and line.running and line.running.port else "")
+    if not line.is_live or line.running is None or not line.running.port:
+        return Cell("")
+    serves, installed = line.running.version, line.package.installed or line.package.version
+    if serves and serves != installed:  # an upgrade or a rollback since: it goes on with what it has loaded
+        return Cell(f"port {line.running.port}, still {serves}", "warn")
+    return Cell(f"port {line.running.port}")
 
 
 COLUMNS: tuple[Column[Line], ...] = (

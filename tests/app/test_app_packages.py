@@ -16,7 +16,7 @@ from cvflow_tui.screens.dialogs import Choice
 from cvflow_tui.screens.looking_place import LookingPlace
 from cvflow_tui.screens.place import Place
 from cvflow_tui.widgets.virtual_table import VirtualTable
-from tests.app.conftest import SIZES, OpenApp, screen_text, settle, shows, wait_until
+from tests.app.conftest import SERVED, SIZES, OpenApp, screen_text, settle, shows, wait_until
 from tests.app.fake_client import FakeClient, default_hub
 
 
@@ -305,3 +305,12 @@ def test_a_package_without_a_tagline_is_named_and_nothing_follows(client: FakeCl
     detail = client.hub["cvflow/nanodet"]
     assert detail.summary.headline.startswith("cvflow/nanodet 1.0.0: ")
     assert replace(detail.summary, tagline="").headline == "cvflow/nanodet 1.0.0"
+
+
+async def test_who_serves_another_version_than_is_installed_says_so(open_app: OpenApp, client: FakeClient) -> None:
+    await client.start_solver(SERVED)
+    async with open_app(client, "packages") as (app, pilot):
+        await wait_until(pilot, lambda: f"port {client.running[SERVED].port}" in screen_text(app))
+        assert "still" not in screen_text(app)
+        client.running[SERVED] = replace(client.running[SERVED], version="0.9.0")
+        await wait_until(pilot, lambda: ", still 0.9.0" in screen_text(app))

@@ -16,7 +16,7 @@ from cvflow_tui.backend.runtime.logs import read_log
 from cvflow_tui.cli import logs
 from cvflow_tui.model.solvers import LogChunk, RunningSolver, SolverState
 from tests.cli.conftest import Cli
-from tests.cli.fake_client import RUNNING, FakeClient
+from tests.cli.fake_client import DETAIL, RUNNING, FakeClient
 
 PROMISED = ["package", "solver", "state", "port", "pid", "url"]
 
@@ -61,6 +61,16 @@ def test_ps(cli: Cli, client: FakeClient) -> None:
 def test_ps_tells_of_replicas_and_of_those_that_sleep(cli: Cli, client: FakeClient) -> None:
     client.running = [replace(RUNNING, replicas=3, replicas_ready=2), replace(RUNNING, asleep=True)]
     assert [line.split("\t")[1] for line in cli("ps").out.splitlines()] == ["ready 2/3", "asleep"]
+
+
+def test_ps_tells_who_serves_another_version_than_is_installed(cli: Cli, client: FakeClient) -> None:
+    client.installed = [replace(DETAIL.summary, version="2.0.0", installed="2.0.0")]
+    client.running = [replace(RUNNING, version="2.0.0")]
+    assert cli("ps").err == ""
+    client.running = [replace(RUNNING, version="1.0.0")]
+    told = "cvflow/nanodet/detect still serves 1.0.0, 2.0.0 is installed: cvflow restart cvflow/nanodet/detect"
+    assert told in cli("ps").err
+    assert cli("ps", "--json").err == ""
 
 
 def test_logs_prints_the_last_lines(cli: Cli, client: FakeClient) -> None:
