@@ -331,7 +331,8 @@ def test_packages_that_are_away_for_a_while_are_there_again_afterwards(home: Hom
     with recovered(home, hub_folder) as service:
         [summary] = service.installed()
         assert summary.ref == "local/boxed" and "install it again" in summary.tagline
-        assert [finding.kind for finding in service.storage.verify(None, Progress()).findings] == ["missing"]
+        found = service.storage.verify(None, Progress()).findings
+        assert [(each.package, each.kind) for each in found] == [("local/boxed", "missing"), ("local/boxed 1.0.0", "missing")]
     home.packages.rmdir()
     (tmp_path / "away").rename(home.packages)
     with recovered(home, hub_folder) as service:
