@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -254,3 +255,23 @@ def test_one_that_was_altered_is_not_given_to_the_next_package(
     progress = Watching()
     service.install(InstallRequest(str(tmp_path / "two"), again=True), progress)
     assert "making the environment" not in progress.steps
+
+
+@pytest.mark.parametrize("lie", ["liar.py,sha256=bm90IHRoaXMgb25l,3", "liar.py,,\nnever.py,,"])
+def test_a_distribution_whose_list_was_never_true_is_shared_all_the_same(
+    service: PackageService, home: Home, tmp_path: Path, pip_of_the_test: Path, lie: str
+) -> None:
+    """Installers take such wheels; nobody has altered anything."""
+    wheel = write_wheel(pip_of_the_test, "liar", "1.0", {"liar.py": b"x = 1"})
+    with zipfile.ZipFile(wheel) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    files["liar-1.0.dist-info/RECORD"] = f"{lie}\n".encode()
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    for name in ("one", "two"):
+        package, progress = write_package(tmp_path / name, requirements="liar\n", source=f"import liar\n{SOLVER}"), Watching()
+        service.install(str(package), progress)
+        assert ("making the environment" in progress.steps) == (name == "one")
+    assert [package.ref for package in service.installed()] == ["local/one", "local/two"]
+    assert len(list(home.environments.iterdir())) == 1

@@ -15,10 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
-from cvflow_tui.backend.packages.environment_files import rows_of
+from cvflow_tui.backend.packages.environment_files import records_of, rows_of
 from cvflow_tui.backend.packages.interpreters import Interpreter
 from cvflow_tui.backend.packages.own_code import import_environment, run_own_code
-from cvflow_tui.backend.packages.sealing import read_seal, site_folders
+from cvflow_tui.backend.packages.sealing import read_seal
 
 SECONDS = 120.0
 """How long compiling may take: the largest frameworks have some thousand modules."""
@@ -124,13 +124,12 @@ def _modules(environment: Path, among: Container[str] | None = None) -> Iterator
 
     A list may be anybody's: what it says of files outside is not told.
     """
-    for site in site_folders(environment):
-        for info in sorted(site.glob("*.dist-info")):
-            with suppress(ValueError):
-                for name, kind, digest, _ in rows_of(info / "RECORD"):
-                    wanted = name.endswith(".py") and kind == "sha256" and (among is None or digest in among)
-                    if wanted and not name.startswith("/") and ".." not in name.split("/"):
-                        yield f"{site}/{name}", digest
+    for record in records_of(environment):
+        with suppress(ValueError):
+            for name, kind, digest in rows_of(record):
+                wanted = name.endswith(".py") and kind == "sha256" and (among is None or digest in among)
+                if wanted and not name.startswith("/") and ".." not in name.split("/"):
+                    yield f"{record.parent.parent}/{name}", digest
 
 
 def _compiled(modules: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:

@@ -13,48 +13,43 @@ from cvflow_tui.backend.packages.digests import digest_of
 from cvflow_tui.backend.packages.sealing import site_folders
 
 
+def records_of(folder: Path, distribution: str = "*.dist-info") -> list[Path]:
+    """The list of its files (RECORD) of every distribution of an environment, or of those whose folders are called so."""
+    return [info / "RECORD" for site in site_folders(folder) for info in sorted(site.glob(distribution))]
+
+
 def environment_files(folder: Path, distribution: str = "*.dist-info") -> list[tuple[Path, str, str | None]]:
     """(file, kind of hash, digest in hexadecimal) of every file of every distribution. No digest: it only has to be there."""
-    return [entry for site in site_folders(folder) for info in sorted(site.glob(distribution)) for entry in files_of(info / "RECORD")]
+    return [entry for record in records_of(folder, distribution) for entry in files_of(record)]
 
 
 def unlike_their_lists(folder: Path) -> set[str]:
     """The distributions of an environment of which a file is not what their RECORD says; their names."""
     wrong = set()
-    for site in site_folders(folder):
-        for info in site.glob("*.dist-info"):
-            for path, kind, wanted in files_of(info / "RECORD"):
-                if not path.is_file() or (wanted is not None and _digest(path, kind) != wanted):
-                    wrong.add(info.name.partition("-")[0])
-                    break
+    for record in records_of(folder):
+        if any(_is_unlike(path, kind, wanted) for path, kind, wanted in files_of(record)):
+            wrong.add(record.parent.name.partition("-")[0])
     return wrong
 
 
 def altered_since(folder: Path, moment: float) -> bool:
-    """Whether a file of an environment's distributions is gone or another.
+    """Whether a file of an environment's distributions is gone, or was written after a moment and is another.
 
-    Read are only those that were written after a moment or have another size: gigabytes take no time (`unlike_their_lists` reads all).
+    Reads only what was written since: gigabytes take no time, and a list that was wrong from the beginning is nobody's doing
+    (`unlike_their_lists` reads all).
     """
-    for site in site_folders(folder):
-        for info in site.glob("*.dist-info"):
-            try:
-                if any(_altered(site / name, kind, digest, size, moment) for name, kind, digest, size in rows_of(info / "RECORD")):
-                    return True
-            except ValueError:
-                return True
-    return False
+    return any(_is_unlike(*entry) for entry in environment_files(folder) if not _is_old(entry[0], moment))
 
 
-def _altered(path: Path, kind: str, digest: str, size: str, moment: float) -> bool:
-    if path.suffix == ".pyc":
-        return False
+def _is_old(path: Path, moment: float) -> bool:
     try:
-        found = path.stat()
+        return path.stat().st_mtime <= moment
     except OSError:
-        return True
-    if found.st_mtime <= moment and (not size or size == str(found.st_size)):
         return False
-    return bool(digest) and _digest(path, kind or "sha256") != _hexadecimal(digest)
+
+
+def _is_unlike(path: Path, kind: str, wanted: str | None) -> bool:
+    return not path.is_file() or (wanted is not None and _digest(path, kind) != wanted)
 
 
 def _digest(path: Path, kind: str) -> str | None:
@@ -82,14 +77,14 @@ def files_of(record: Path) -> Iterator[tuple[Path, str, str | None]]:
     except ValueError:
         yield record, "sha256", "it cannot be read"
         return
-    for name, kind, digest, _ in rows:
+    for name, kind, digest in rows:
         path = Path(os.path.normpath(site / name))
         if path.suffix != ".pyc":  # compiled files come and go
             yield path, kind or "sha256", _hexadecimal(digest)
 
 
-def rows_of(record: Path) -> Iterator[tuple[str, str, str, str]]:
-    """(name relative to the distributions' folder, kind of hash, digest as it is written: base64, bytes) of a RECORD, as they stand there.
+def rows_of(record: Path) -> Iterator[tuple[str, str, str]]:
+    """(name relative to the distributions' folder, kind of hash, digest as it is written: base64) of a RECORD, as they stand there.
 
     Raises ValueError where it cannot be read.
     """
@@ -97,7 +92,7 @@ def rows_of(record: Path) -> Iterator[tuple[str, str, str, str]]:
         for row in csv.reader(record.read_text("utf-8").splitlines()):
             if row and row[0]:
                 kind, _, digest = (row[1] if len(row) > 1 else "").partition("=")
-                yield row[0], kind, digest, row[2] if len(row) > 2 else ""
+                yield row[0], kind, digest
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{record} cannot be read: {error}") from error
 
