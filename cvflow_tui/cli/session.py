@@ -111,7 +111,8 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
             if task is not None:
                 task.cancel()
 
-        with suppress(NotImplementedError, RuntimeError, ValueError):  # another system, or a test's thread
+        # A system's loop may have no such handlers (Windows), and only the main thread may set any: SIGTERM ends us there as ever.
+        with suppress(NotImplementedError, RuntimeError, ValueError):
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
         return await work
 

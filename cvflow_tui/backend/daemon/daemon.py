@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import cached_property
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -132,22 +133,24 @@ class Daemon:
 
     async def _stay_announced(self) -> None:
         """Whoever deletes or damages the file would lock everybody out of a daemon that lives and holds the home."""
-        told, file = self._told(), self._home.daemon_file
+        file = self._home.daemon_file
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             with suppress(OSError, ValueError):
-                if file.is_file() and file.read_text("utf-8") == told:  # a pipe would be read for ever
+                if file.is_file() and file.read_text("utf-8") == self._told:  # a pipe would be read for ever
                     continue
             with suppress(OSError):  # a full disk, a home that is gone: the next time
                 self._announce()
                 log.warning("%s was gone or damaged: written again", file)
 
+    @cached_property
     def _told(self) -> str:
+        """What clients find us by."""
         told = {"url": self.url, "pid": os.getpid(), "start_time": start_time(), "boot_id": boot_id(), "version": __version__}
         return json.dumps(told)
 
     def _announce(self) -> None:
-        write_private(self._home.daemon_file, self._told())
+        write_private(self._home.daemon_file, self._told)
 
     def _close(self) -> None:
         self._home.daemon_file.unlink(missing_ok=True)

@@ -24,18 +24,18 @@ def relist(versions: Sequence[Path], records: Records, environments: Path) -> li
 
     Returns the folders that are listed now. One whose lock cannot be read is none.
     """
-    read = [(record, weights) for path in versions if (record := _record(path, environments)) is not None for weights in [_weights(path)]]
-    read.sort(key=lambda each: each[0].installed_at, reverse=True)
-    if not read:
+    found = [each for path in versions if (each := _read(path, environments)) is not None]
+    found.sort(key=lambda each: each[0].installed_at, reverse=True)
+    if not found:
         return []
-    (record, weights), before = read[0], read[1:2]
+    (record, weights), before = found[0], found[1:2]
     log.warning("%s %s was installed and not listed: listing it", record.ref, record.version)
     records.put(record, weights, keep=[kept_now(*each) for each in before])
-    return [each.path for each, _ in read[:2]]
+    return [each.path for each, _ in found[:2]]
 
 
-def _record(path: Path, environments: Path) -> Record | None:
-    """The row of an installed version, from its lock and its runner files."""
+def _read(path: Path, environments: Path) -> tuple[Record, list[Weight]] | None:
+    """The rows of an installed version, from its lock and its runner files."""
     try:
         lock, tables, moment = read_lock(path / LOCK), read_toml(path / LOCK, limit=LOCK_LIMIT), installed_at(path)
         vendor, _, name = lock.name.partition("/")
@@ -43,7 +43,8 @@ def _record(path: Path, environments: Path) -> Record | None:
             return None
         request = asked(json.dumps({"source": lock.source} | tables.get("request", {})))
         commit = tables["package"].get("commit")
-        return Record(
+        files = [(weight, digest, path / FOLDER / weight) for weight, digest in lock.weights.items()]
+        record = Record(
             vendor=vendor,
             name=name,
             version=lock.version,
@@ -56,6 +57,7 @@ def _record(path: Path, environments: Path) -> Record | None:
             request=told(request),
             editable=Path(lock.source).resolve() if request.editable else None,
         )
+        return record, [Weight(weight, digest, file.stat().st_size if file.exists() else 0) for weight, digest, file in files]
     except (CvflowError, OSError, TypeError, ValueError) as error:
         log.warning("%s: cannot be listed: %s", path, error)
         return None
@@ -69,8 +71,3 @@ def _environment(path: Path, runners: Sequence[str], environments: Path) -> str 
             # A home that was moved still finds its environments: by their own names.
             return python.parents[1].name if len(python.parents) > 2 and python.parents[2].name == environments.name else None
     return None
-
-
-def _weights(path: Path) -> list[Weight]:
-    found = [(name, digest, path / FOLDER / name) for name, digest in read_lock(path / LOCK).weights.items()]
-    return [Weight(name, digest, file.stat().st_size if file.exists() else 0) for name, digest, file in found]

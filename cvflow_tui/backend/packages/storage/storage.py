@@ -85,7 +85,8 @@ class Storage:
         for record, kept in [*((each, False) for each in records), *((each, True) for each in self._kept_of(records))]:
             name = f"{record.ref} {record.version}" if kept else record.ref
             progress.step(f"reading {record.ref} {record.version}", unit="bytes", done=seen.bytes)
-            before, found = seen.copy(), list(self._found(record, seen))
+            before = seen.copy() if repair or remove_extra else seen
+            found = list(self._found(record, seen))
             # First, for what is extra may stand in the way of what comes back.
             gone = repairer.remove_extra(record, found) if remove_extra else 0
             removed += gone
