@@ -12,7 +12,7 @@ class Finding:
     """One thing that stands in a package's way, or may."""
 
     topic: str
-    """`python`, `requirements`, `build`, `index`, `imports`, `weights`, `disk`, `gpu`, `libraries`, `version`."""
+    """`python`, `requirements`, `build`, `index`, `imports`, `weights`, `disk`, `gpu`, `libraries`."""
     what: str
     """One sentence: what is so."""
     mend: str = ""

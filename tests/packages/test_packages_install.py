@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -140,11 +141,46 @@ def test_another_version_takes_the_place_of_the_first(service: PackageService, h
     assert versions_of(home) == {"1.0.0", "1.1.0"}
 
 
-def test_the_same_version_again_takes_the_new_files(service: PackageService, home: Home, boxed: Path) -> None:
+def test_the_same_contents_again_take_their_own_place(service: PackageService, home: Home, boxed: Path) -> None:
+    for _ in range(2):
+        assert service.install(str(boxed), Progress()).summary.version == "1.0.0"
+        assert [path.name for path in (home.packages / "local/boxed").iterdir()] == ["1.0.0"] and service.kept("boxed") is None
+
+
+def test_other_contents_under_the_same_version_are_told_apart(service: PackageService, home: Home, boxed: Path) -> None:
+    """By a local label; contents that are there already keep theirs, and a rollback leads from one to the other."""
+    (boxed / "README.md").write_text("# old")
     service.install(str(boxed), Progress())
+    service.prove("local/boxed", "1.0.0")
     (boxed / "README.md").write_text("# new")
-    assert service.install(str(boxed), Progress()).readme == "# new"
-    assert [path.name for path in (home.packages / "local/boxed").iterdir()] == ["1.0.0"]
+    plan = service.plan(str(boxed))
+    after = service.install(str(boxed), Progress())
+    number = after.summary.version
+    assert re.fullmatch(r"1\.0\.0\+c[0-9a-f]{7}", number) and (plan.replaces, plan.package.summary.version) == ("1.0.0", number)
+    assert after.readme == "# new" and service.kept("boxed") == "1.0.0"
+    assert {path.name for path in (home.packages / "local/boxed").iterdir()} == {"1.0.0", number}
+    lock = tomllib.loads((home.packages / "local/boxed" / number / "cvflow.lock").read_text())
+    assert lock["package"]["version"] == "1.0.0", "the author's: whoever follows the lock elsewhere knows no label"
+    assert service.plan(str(boxed)).unchanged and service.storage.verify(None, Progress()).findings == ()
+    back, *_ = service.roll_back("boxed")
+    assert (back.summary.version, back.readme) == ("1.0.0", "# old")
+    assert service.install(str(boxed), Progress()).summary.version == number, "it is kept, and so are its contents"
+    (home.packages / "local/boxed" / number / "README.md").unlink()
+    assert [finding.path for finding in service.storage.verify(None, Progress()).findings] == ["README.md"]
+    assert service.storage.verify(None, Progress(), repair=True).findings == ()
+    (boxed / "README.md").write_text("# old")
+    assert service.install(str(boxed), Progress()).summary.version == "1.0.0" and service.kept("boxed") == number
+
+
+def test_commits_under_the_same_version_are_told_apart(service: PackageService, boxed: Path) -> None:
+    commit_all(boxed)
+    source = f"git+{boxed.as_uri()}"
+    first = service.install(source, Progress())
+    (boxed / "README.md").write_text("# new")
+    commit = commit_all(boxed, "new")
+    found = service.install(service.upgrade_request(first.summary.ref), Progress())
+    assert found.summary.version == f"1.0.0+g{commit[:7]}" and service.kept(first.summary.ref) == "1.0.0"
+    assert service.plan(service.upgrade_request(first.summary.ref)).unchanged
 
 
 def test_what_is_installed_to_the_last_byte_is_not_installed_again(service: PackageService, home: Home, boxed: Path) -> None:
@@ -178,6 +214,7 @@ def test_what_is_installed_to_the_last_byte_is_not_installed_again(service: Pack
     assert not unchanged()
     service.install(InstallRequest(str(boxed), requirements=("extra",)), Progress())
     assert unchanged() and unchanged(requirements=("extra",)), "what was added stays added"
+    service.storage.prune(Progress())  # the contents before, which are kept, have another environment
     [environment] = home.environments.iterdir()
     environment.rename(environment.with_name("moved"))
     assert not unchanged()

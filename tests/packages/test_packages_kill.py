@@ -138,6 +138,9 @@ def _install_anew(service: PackageService, home: Home, boxed: Path | str) -> Non
         ("between-the-renames", "1.0.0"),
         ("before-the-row", "1.0.0"),
         ("after-the-row", "1.0.0"),
+        ("before-the-rename", "1.0.0+"),
+        ("before-the-row", "1.0.0+"),
+        ("after-the-row", "1.0.0+"),
         ("before-the-rename", "1.1.0"),
         ("before-the-row", "1.1.0"),
         ("after-the-row", "1.1.0"),
@@ -145,23 +148,28 @@ def _install_anew(service: PackageService, home: Home, boxed: Path | str) -> Non
     ],
 )
 def test_a_killed_replacement_leaves_the_old_or_the_new(home: Home, boxed: Path, hub_folder: Path, where: str, version: str) -> None:
+    """The same contents in their own place, other contents of that version beside it, or another version."""
     state = open_state(home)
+    (boxed / "README.md").write_text("# new" if version == "1.0.0" else "# old")
     PackageService(home, state, hub_folder).install(str(boxed), Progress())
+    [before] = PackageService(home, state, hub_folder)._stores.records.all()
     state.close()
     (boxed / "README.md").write_text("# new")
     manifest = boxed / "cvpm.toml"
-    manifest.write_text(manifest.read_text().replace('version = "1.0.0"', f'version = "{version}"'))
+    manifest.write_text(manifest.read_text().replace('version = "1.0.0"', f'version = "{version.rstrip("+")}"'))
     killed(home, boxed, where, hub_folder)
     state = open_state(home)
     service = PackageService(home, state, hub_folder)
     service.recover()
     (summary,) = service.installed()
     new = where in ("after-the-row", "before-the-sweep")
-    assert summary.version == (version if new else "1.0.0")
-    assert (service.detail("boxed").readme == "# new") == new
+    listed = re.escape(version) + ("c[0-9a-f]{7}" if "+" in version else "")
+    assert re.fullmatch(listed if new else r"1\.0\.0", summary.version)
+    assert (service.detail("boxed").readme == "# new") == (new or version == "1.0.0")
+    assert (service._stores.records.all()[0].installed_at > before.installed_at) == new
     assert Path(service.run_spec(service.resolve("boxed")).weights["n.bin"]).read_bytes() == DATA
     assert {path.name for path in (home.packages / "local/boxed").iterdir()} == {"1.0.0", summary.version}
-    assert service.kept("boxed") == ("1.0.0" if summary.version == "1.1.0" else None)
+    assert service.kept("boxed") == ("1.0.0" if summary.version != "1.0.0" else None)
     assert len(list(home.environments.iterdir())) == len(list(home.weights.iterdir())) == 1
     assert list(home.staging.glob("work-*")) == []
     state.close()
@@ -208,14 +216,17 @@ def test_a_killed_install_of_the_version_that_is_kept(home: Home, boxed: Path, h
     upgraded(home, boxed, hub_folder, "1.0.0", "1.1.0")
     manifest = boxed / "cvpm.toml"
     manifest.write_text(manifest.read_text().replace("1.1.0", "1.0.0"))
-    (boxed / "README.md").write_text("# 1.0.0 again")
+    (boxed / "README.md").write_text("# 1.0.0")
+    with recovered(home, hub_folder) as service:
+        before = {record.version: record.installed_at for record in (*service._stores.records.all(), *service.kept_versions())}
     killed(home, boxed, where, hub_folder)
     with recovered(home, hub_folder) as service:
         versions = [service.installed()[0].version, service.kept("boxed")]
         new = where == "after-the-row"
         assert versions == (["1.0.0", "1.1.0"] if new else ["1.1.0", "1.0.0"])
-        there = {service.detail("boxed").readme, service.roll_back("boxed")[0].readme}
-        assert there == {"# 1.1.0", "# 1.0.0 again" if new else "# 1.0.0"}
+        after = {record.version: record.installed_at for record in (*service._stores.records.all(), *service.kept_versions())}
+        assert after["1.1.0"] == before["1.1.0"] and (after["1.0.0"] > before["1.0.0"]) == new
+        assert {service.detail("boxed").readme, service.roll_back("boxed")[0].readme} == {"# 1.1.0", "# 1.0.0"}
         assert {path.name for path in (home.packages / "local/boxed").iterdir()} == {"1.0.0", "1.1.0"}
 
 

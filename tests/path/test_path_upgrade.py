@@ -127,24 +127,27 @@ def test_a_version_that_does_not_start_is_told_with_the_way_back(cvflow: Cvflow,
     assert says(cvflow, photographs) == "1.0.0" and cvflow.json("list")[0]["version"] == "1.0.0"
 
 
-def test_other_contents_under_the_same_number_are_told_and_the_old_ones_serve_on(cvflow: Cvflow, origin: Path, photographs: Path) -> None:
-    """Only one of a number is kept: nothing leads back, and so it is said beforehand; what serves is not taken down for it."""
+def test_an_author_who_forgets_to_raise_the_version_takes_nobodys_way_back(cvflow: Cvflow, origin: Path, photographs: Path) -> None:
+    """Other contents of a version are listed with their commit behind it, and are upgraded to and rolled back from like any other."""
     cvflow.ok("install", f"git+file://{origin}", "--yes")
     cvflow.ok("start", "demo")
     (before,) = cvflow.json("ps")
     publish(origin, "1.0.0", constructor='raise RuntimeError("no such luck")')
-    told = "! this is version 1.0.0 like the one that is installed, with other contents: it takes its place, and no rollback leads back"
-    assert told in cvflow.run("upgrade", "demo", "--dry-run").stderr
+    number = f"1.0.0+g{git(origin, 'rev-parse', 'HEAD')[:7]}"
+    assert f"lab/demo 1.0.0 -> {number}" in cvflow.run("upgrade", "demo", "--dry-run").stderr
     done = cvflow.run("upgrade", "demo", "--yes", "--restart")
-    assert done.returncode == 6 and told in done.stderr and "no such luck" in done.stderr.splitlines()[-1]
-    assert cvflow.run("restart", "demo").returncode == 6
-    assert says(cvflow, photographs) == "1.0.0"
-    (after,) = cvflow.json("ps")
-    assert (after["port"], after["pid"], after["state"]) == (before["port"], before["pid"], "ready")
-    publish(origin, "1.0.0")
+    assert done.returncode == 6 and done.stderr.splitlines()[-1].endswith("lab/demo is at 1.0.0 again")
     cvflow.ok("upgrade", "demo", "--yes")
-    cvflow.ok("restart", "demo")
-    assert says(cvflow, photographs) == "1.0.0"
+    assert f"still serves 1.0.0, {number} is installed" in cvflow.run("ps").stderr
+    assert cvflow.run("restart", "demo").returncode == 6
+    (after,) = cvflow.json("ps")
+    assert (after["port"], after["pid"], after["state"], after["version"]) == (before["port"], before["pid"], "ready", "1.0.0")
+    cvflow.ok("rollback", "demo", "--restart")
+    assert cvflow.json("list")[0]["version"] == "1.0.0" and says(cvflow, photographs) == "1.0.0"
+    publish(origin, "1.0.0", constructor="self.mended = True")
+    cvflow.ok("upgrade", "demo", "--yes", "--restart")
+    assert cvflow.json("ps")[0]["version"] == f"1.0.0+g{git(origin, 'rev-parse', 'HEAD')[:7]}"
+    assert "is up to date" in cvflow.run("upgrade", "demo", "--yes").stderr
 
 
 def test_an_upgrade_that_fails_leaves_the_way_back_that_there_was(cvflow: Cvflow, origin: Path, photographs: Path) -> None:

@@ -18,7 +18,6 @@ from cvflow_tui.backend.packages.resolution import Resolution
 from cvflow_tui.backend.packages.sources import Fetched
 from cvflow_tui.backend.packages.toml_file import LOCK_LIMIT, read_toml
 from cvflow_tui.backend.packages.weights import Weight
-from cvflow_tui.model.diagnosis import Finding
 from cvflow_tui.model.errors import PackageError
 from cvflow_tui.model.packages import Changes, Differences, DistributionChange
 from cvflow_tui.model.text import one_line
@@ -117,12 +116,3 @@ def _parameters(package: Package) -> dict[str, tuple[str, str]]:
         for solver in package.solvers
         for parameter in solver.parameters
     }
-
-
-def no_way_back(package: Package, changes: Changes | None) -> list[Finding]:
-    """What to know before a version takes the place of another one with the same number: only one of that number is kept."""
-    if not changes or changes.version != package.version:
-        return []
-    what = f"this is version {package.version} like the one that is installed, with other contents"
-    what += ": it takes its place, and no rollback leads back"
-    return [Finding("version", what, "have its author raise the version", blocks=False)]

@@ -33,6 +33,8 @@ class Job:
     fetched: Fetched
     package: Package
     """As its author's files say: in `staged`, or in the author's own folder."""
+    version: str
+    """Under which it is listed (`numbering.py`)."""
     staged: Path
     """The folder that becomes the installed package."""
     work: Path

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.bytecode import Bytecode
-from cvflow_tui.backend.packages.changes import changes_between, no_way_back
+from cvflow_tui.backend.packages.changes import changes_between
 from cvflow_tui.backend.packages.compiling import Compiling
 from cvflow_tui.backend.packages.describe import files_size
 from cvflow_tui.backend.packages.downloads import Downloads
@@ -27,7 +27,8 @@ from cvflow_tui.backend.packages.import_check import check_imports, imports_neve
 from cvflow_tui.backend.packages.lock import LOCK, write_lock
 from cvflow_tui.backend.packages.locked import Lock, follow, read_lock, refuse_unread, remember, told
 from cvflow_tui.backend.packages.manifest import find_manifest
-from cvflow_tui.backend.packages.package import load_package
+from cvflow_tui.backend.packages.numbering import listed_version
+from cvflow_tui.backend.packages.package import Package, load_package
 from cvflow_tui.backend.packages.planner import make_plan, problems_of
 from cvflow_tui.backend.packages.records import Record, Records
 from cvflow_tui.backend.packages.resolution import Resolution
@@ -86,7 +87,7 @@ class Installer:
                 return unchanged_plan(job, self._stores.home.root)
             first = first_weights(installed, self._stores.records, package)
             plan, resolution = make_plan(
-                package,
+                replace(package, version=job.version),
                 job.fetched,
                 wish=job.wish,
                 work=work,
@@ -96,9 +97,7 @@ class Installer:
                 replaces=installed.version if installed else None,
                 first={name: each for name, each in first.items() if name not in request.accept_weights},
             )
-            changes = self._changes(job, resolution)
-            findings = (*plan.findings, *no_way_back(package, changes))
-            return replace(plan, changes=changes, scripts=job.scripts, findings=findings)
+            return replace(plan, changes=self._changes(job, resolution), scripts=job.scripts)
 
     def install(self, request: InstallRequest, progress: Progress, caller: Circumstances) -> Record:
         """Install a package. When this returns the package is there; when it raises, nothing of it is.
@@ -112,6 +111,8 @@ class Installer:
             with self._workspace() as work:
                 job = self._fetch(request, work, progress, downloads)
                 with self.working_on(job.package.ref):
+                    # Somebody else may have installed or removed it until now.
+                    job = replace(job, version=listed_version(job.package, job.fetched, self._there(job.package)))
                     try:
                         record = self._install(job, progress)
                     except BaseException:
@@ -236,8 +237,26 @@ class Installer:
         caller = downloads.caller
         wish = wish_of(package, request, caller, installed.path if installed else None, lock.path if lock else None)
         return Job(
-            request, fetched, package, staged, work, wish, find_scripts(package, request.scripts), installed, lock, caller, downloads
+            request=request,
+            fetched=fetched,
+            package=package,
+            version=listed_version(package, fetched, self._there(package)),
+            staged=staged,
+            work=work,
+            wish=wish,
+            scripts=find_scripts(package, request.scripts),
+            installed=installed,
+            lock=lock,
+            caller=caller,
+            downloads=downloads,
         )
+
+    def _there(self, package: Package) -> list[Record]:
+        """The installed version of a package, and those that are kept."""
+        records = self._stores.records
+        installed = records.get(package.vendor, package.name)
+        kept = [each.record for each in records.kept_of(package.vendor, package.name)]
+        return kept if installed is None else [installed, *kept]
 
     def _followed(self, request: InstallRequest) -> tuple[InstallRequest, Lock | None]:
         """A request for a lock (its file, or an installed package) as one for the source that stands in it."""
@@ -354,10 +373,10 @@ class Installer:
         return Record(
             vendor=package.vendor,
             name=package.name,
-            version=package.version,
+            version=job.version,
             source=job.fetched.source,
             commit=job.fetched.commit,
-            path=self._stores.records.folder(package.vendor, package.name, package.version),
+            path=self._stores.records.folder(package.vendor, package.name, job.version),
             environment=environment.key,
             size=0,
             warnings=tuple(dict.fromkeys(warnings)),

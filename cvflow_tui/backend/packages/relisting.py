@@ -10,6 +10,7 @@ from pathlib import Path
 from cvflow_tui.backend.packages.describe import files_size
 from cvflow_tui.backend.packages.lock import LOCK, installed_at
 from cvflow_tui.backend.packages.locked import asked, read_lock, told
+from cvflow_tui.backend.packages.numbering import is_listed_as
 from cvflow_tui.backend.packages.records import Record, Records, kept_now
 from cvflow_tui.backend.packages.toml_file import LOCK_LIMIT, read_toml
 from cvflow_tui.backend.packages.weights import FOLDER, Weight
@@ -39,7 +40,7 @@ def _read(path: Path, environments: Path) -> tuple[Record, list[Weight]] | None:
     try:
         lock, tables, moment = read_lock(path / LOCK), read_toml(path / LOCK, limit=LOCK_LIMIT), installed_at(path)
         vendor, _, name = lock.name.partition("/")
-        if moment is None or (vendor, name, lock.version) != (path.parents[1].name, path.parent.name, path.name):
+        if moment is None or (vendor, name) != (path.parents[1].name, path.parent.name) or not is_listed_as(lock.version, path.name):
             return None
         request = asked(json.dumps({"source": lock.source} | tables.get("request", {})))
         commit = tables["package"].get("commit")
@@ -47,7 +48,7 @@ def _read(path: Path, environments: Path) -> tuple[Record, list[Weight]] | None:
         record = Record(
             vendor=vendor,
             name=name,
-            version=lock.version,
+            version=path.name,
             source=lock.source,
             commit=str(commit) if commit else None,
             path=path,

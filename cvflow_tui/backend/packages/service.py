@@ -168,10 +168,6 @@ class PackageService:
         """The full name of the installed package that `NAME` or `NAME==VERSION` means. Raises NotFoundError that says what is installed."""
         return self._record(split(text)[0]).ref
 
-    def installed_at(self, ref: str) -> float:
-        """When the installed version of a package was installed: seconds since the epoch."""
-        return self._record(ref).installed_at
-
     def all_kept(self, ref: str) -> set[str]:
         """The versions that are kept of a package."""
         record = self._record(ref)

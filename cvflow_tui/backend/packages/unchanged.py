@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from posixpath import normpath
 
@@ -31,7 +32,7 @@ def is_unchanged(job: Job, environments: Environments) -> bool:
     and have no digest.
     """
     record = job.installed
-    if record is None or (record.version, record.source, record.commit) != (job.package.version, job.fetched.source, job.fetched.commit):
+    if record is None or (record.version, record.source, record.commit) != (job.version, job.fetched.source, job.fetched.commit):
         return False
     if record.editable is not None or job.fetched.editable is not None or any(script.allowed for script in job.scripts):
         return False
@@ -85,7 +86,7 @@ def _without_weights(job: Job, files: Mapping[str, str]) -> dict[str, str]:
 
 def unchanged_plan(job: Job, home: Path) -> InstallPlan:
     """The plan to do nothing."""
-    package, fetched = job.package, job.fetched
+    package, fetched = replace(job.package, version=job.version), job.fetched
     summary = summary_of(package, source=fetched.source, installed=package.version)
     return InstallPlan(
         package=detail_of(package, summary, commit=fetched.commit, more_warnings=fetched.warnings),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -95,11 +94,7 @@ class Upgrader:
             spec = self._packages.run_spec(solver)
             serves = next((each for each in self._supervisor.solvers() if each.name == str(solver) and each.state.is_live), None)
             moves = "port" in self._supervisor.report(str(solver), solver.package_ref).restart_for
-            # The same number may be other code since it was started.
-            same = (
-                serves is not None and serves.version == spec.version and self._packages.installed_at(solver.package_ref) < _since(serves)
-            )
-            anew = serves is None or same or moves
+            anew = serves is None or serves.version == spec.version or moves
             found = self._supervisor.restart(spec) if anew else self._supervisor.exchange(spec)
         self._prove(found)
         return found
@@ -174,8 +169,3 @@ class Upgrader:
         old = tuple(name for name, served in serving.items() if served != version)
         down = tuple(solver.name for solver in before if solver.name not in serving)
         return Upgrade(detail, self._packages.kept(ref), restarted, old, down=down)
-
-
-def _since(solver: RunningSolver) -> float:
-    """Since when it runs: seconds since the epoch."""
-    return time.time() - solver.uptime
