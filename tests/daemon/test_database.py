@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cvflow_tui.backend.store import Database
+from cvflow_tui.backend.store import Database, open_state
+from cvflow_tui.home import Home
 from cvflow_tui.model.errors import CvflowError, RefusedError
 
 FIRST = "CREATE TABLE words (word TEXT PRIMARY KEY);"
@@ -58,3 +59,20 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "a.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(CvflowError, match=r"a\.db"):
         Database(tmp_path / "a.db", [FIRST])
+
+
+def test_a_damaged_state_says_what_to_do_and_that_helps(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.state_db.write_bytes(b"no database at all" * 100)
+    with pytest.raises(CvflowError, match=r"state\.db: file is not a database; move it away with its -wal and -shm: packages and"):
+        open_state(home)
+    home.state_db.rename(tmp_path / "away")
+    open_state(home).close()
+
+
+def test_a_state_that_cannot_be_opened_is_not_called_damaged(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.state_db.mkdir()
+    with pytest.raises(CvflowError, match=r"unable to open") as raised:
+        open_state(home)
+    assert "move it away" not in raised.value.message

@@ -113,6 +113,27 @@ class Noted(asyncio.Transport):
         self.closed = True
 
 
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        b"NONSENSE\r\n\r\n",
+        b"POST /infer HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"POST /infer HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc",
+        b"POST /infer HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc",
+        b"GET /?" + b"x" * 70_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+)
+def test_what_is_no_request_is_answered_in_the_shape_of_every_error(digest: Client, request_head: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", digest.port), timeout=20) as connection:
+        connection.sendall(request_head)
+        reply = http.client.HTTPResponse(connection)
+        reply.begin()
+        told = json.loads(reply.read())
+        assert (reply.status, reply.getheader("content-type"), reply.getheader("connection")) == (400, "application/json", "close")
+        assert told["code"] == "usage" and told["error"]
+        assert connection.recv(1) == b"", "and the connection has ended"
+
+
 def test_what_one_turn_writes_leaves_in_one_piece() -> None:
     async def told() -> tuple[list[bytes], bool]:
         noted = Noted()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 from cvflow_tui.backend.store.database import Database
 from cvflow_tui.home import Home
+from cvflow_tui.model.errors import CvflowError
 
 MIGRATIONS = (
     """
@@ -79,5 +82,11 @@ MIGRATIONS = (
 
 
 def open_state(home: Home) -> Database:
-    """Open (and bring up to date) the state of a home folder."""
-    return Database(home.state_db, MIGRATIONS)
+    """Open (and bring up to date) the state of a home folder. Raises as Database does, and says what to do where the file is damaged."""
+    try:
+        return Database(home.state_db, MIGRATIONS)
+    except CvflowError as error:
+        if type(error.__cause__) is not sqlite3.DatabaseError:  # what derives from it is not the file's fault
+            raise
+        what = "packages and solvers that run are found by their folders then; settings and environment variables are lost"
+        raise CvflowError(f"{error.message}; move it away with its -wal and -shm: {what}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from functools import partial
 from typing import Any, cast
@@ -97,6 +98,14 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.send_400_response("Request header fields too large.")
             elif self._timer is None and self._received:
                 self._timer = self.loop.call_later(self._patience, self._too_slow)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request in the shape that every error has, and end the connection."""
+        body = json.dumps({"error": msg, "code": "usage"}).encode()
+        head = b"".join(b"%s: %s\r\n" % pair for pair in [*self.server_state.default_headers, (b"content-type", b"application/json")])
+        end = b"content-length: %d\r\nconnection: close\r\n\r\n%s" % (len(body), body)
+        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n%s%s" % (head, end))
+        self.transport.close()
 
     def _too_slow(self) -> None:
         """End a connection whose headers do not come to their end."""
