@@ -157,3 +157,11 @@ def test_a_taken_port_and_a_foreign_address_are_refused_and_the_home_stays_free(
     finally:
         first.stop()
     Daemon(other)._lock.release()
+
+
+async def test_a_daemon_that_cannot_start_says_why_in_one_line(home: Home) -> None:
+    home.make()
+    home.state_db.write_bytes(b"no database at all" * 100)
+    with pytest.raises(CvflowError) as raised:
+        await connect(home)
+    assert raised.value.message.startswith(f"the daemon could not start: {home.state_db}: file is not a database; move it away")

@@ -60,4 +60,4 @@ def _last_words(home: Home) -> str:
         lines = (home.logs / "daemon.err").read_text("utf-8", "replace").strip().splitlines()
     except OSError:
         lines = []
-    return lines[-1] if lines else f"see {home.logs / 'daemon.log'}"
+    return lines[-1].removeprefix("cvflow: ") if lines else f"see {home.logs / 'daemon.log'}"
