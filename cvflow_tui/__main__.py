@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+from typing import NoReturn
+
+COLLECTED_AFTER = 50_000
+"""New objects before Python looks for garbage. What a command makes until it is done is what it has imported: none of it is garbage."""
+
+
+def program() -> NoReturn:
+    """The console script: `main`, and away."""
+    gc.set_threshold(COLLECTED_AFTER)
+    _leave(main())
 
 
 def main() -> int:
@@ -33,5 +44,21 @@ def _workstation() -> int:
         return tell_error(error)
 
 
+def _leave(code: int) -> NoReturn:
+    """End the process as the interpreter would, but for taking every module apart first: that is a fifth of a short command's time."""
+    import atexit
+    import threading
+
+    if threading.active_count() == 1:
+        atexit._run_exitfuncs()
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            sys.exit(code)  # which tells of a stream that takes nothing more, as ever
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

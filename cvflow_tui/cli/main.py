@@ -40,6 +40,9 @@ def main(arguments: Sequence[str] | None = None, session: Session | None = None)
     except BrokenPipeError:
         _silence()
         return PIPE_CLOSED
+    except OSError as error:
+        _silence()
+        return tell_error(CvflowError(f"the output could not be written: {error.strerror}"))
     return code
 
 
@@ -65,7 +68,9 @@ def _run(arguments: list[str], session: Session) -> int:
         from cvflow_tui.model.space import is_full, no_space
 
         if is_full(error):
-            return tell_error(no_space(getattr(error, "filename", None) or "what is written to"), as_json, session.debug)
+            if (path := getattr(error, "filename", None)) is None:
+                raise  # what we write to without a name are the standard streams
+            return tell_error(no_space(path), as_json, session.debug)
         line = f"{type(error).__name__}: {error} (see more with: cvflow --debug …)"
         return tell(line, CvflowError.code, CvflowError.exit_code, as_json)
     return 0

@@ -108,6 +108,22 @@ def test_a_closed_pipe_is_silent(tmp_path: Path) -> None:
     assert errors == b""
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("arguments", [["ps", "--json"], ["ps"], ["nonsense", "--json"], ["--version"]])
+def test_output_that_has_nowhere_to_go_is_one_line_and_an_exit_code(arguments: list[str], tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from cvflow_tui.cli.main import main; import cvflow_tui.__main__ as program;"
+        "from tests.cli.fake_client import *; c = FakeClient(); c.running = [RUNNING];"
+        f"program._leave(main({arguments!r}, session_of(c, Path({str(tmp_path)!r}))))"
+    )
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
+    lines = done.stderr.splitlines()
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert lines[-1] == "cvflow: the output could not be written: No space left on device"
+    assert len(lines) == (2 if "nonsense" in arguments else 1)
+
+
 def test_ctrl_c_during_an_install_cancels_the_job_and_keeps_nothing(tmp_path: Path) -> None:
     """The real signal to a real process, whose install reports back when its job was called off."""
     marker = tmp_path / "job"
