@@ -7,6 +7,8 @@ import os
 import sys
 from typing import NoReturn
 
+from cvflow_tui.leaving import leave
+
 COLLECTED_AFTER = 50_000
 """New objects before Python looks for garbage. What a command makes until it is done is what it has imported: none of it is garbage."""
 
@@ -14,7 +16,7 @@ COLLECTED_AFTER = 50_000
 def program() -> NoReturn:
     """The console script: `main`, and away."""
     gc.set_threshold(COLLECTED_AFTER)
-    _leave(main())
+    leave(main())
 
 
 def main() -> int:
@@ -42,22 +44,6 @@ def _workstation() -> int:
         return open_app(Session())
     except CvflowError as error:
         return tell_error(error)
-
-
-def _leave(code: int) -> NoReturn:
-    """End the process as the interpreter would, but for taking every module apart first: that is a fifth of a short command's time."""
-    import atexit
-    import threading
-
-    if threading.active_count() == 1:
-        atexit._run_exitfuncs()
-        try:
-            sys.stdout.flush()
-            sys.stderr.flush()
-        except (OSError, ValueError):
-            sys.exit(code)  # which tells of a stream that takes nothing more, as ever
-        os._exit(code)
-    sys.exit(code)
 
 
 if __name__ == "__main__":

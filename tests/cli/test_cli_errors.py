@@ -112,9 +112,9 @@ def test_a_closed_pipe_is_silent(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [["ps", "--json"], ["ps"], ["nonsense", "--json"], ["--version"]])
 def test_output_that_has_nowhere_to_go_is_one_line_and_an_exit_code(arguments: list[str], tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from cvflow_tui.cli.main import main; import cvflow_tui.__main__ as program;"
+        "import sys; from pathlib import Path; from cvflow_tui.cli.main import main; from cvflow_tui.leaving import leave;"
         "from tests.cli.fake_client import *; c = FakeClient(); c.running = [RUNNING];"
-        f"program._leave(main({arguments!r}, session_of(c, Path({str(tmp_path)!r}))))"
+        f"leave(main({arguments!r}, session_of(c, Path({str(tmp_path)!r}))))"
     )
     with Path("/dev/full").open("w") as full:
         done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import Any
 
 import psutil
 import pytest
+
+from tests.support.forking import forge
 
 DATA = Path(__file__).resolve().parents[2] / "../shared/data"
 
@@ -28,8 +29,7 @@ class Cvflow:
         return {**os.environ, "CVFLOW_HOME": str(self.home)}
 
     def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "cvflow_tui", *arguments]
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL)
+        return forge().run(arguments, self.environment, timeout)
 
     def ok(self, *arguments: str, timeout: float = 120) -> str:
         done = self.run(*arguments, timeout=timeout)

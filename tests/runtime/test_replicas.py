@@ -7,6 +7,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 from cvflow_tui.backend.runtime.spec import RunSpec
 from cvflow_tui.model.solvers import SolverState
@@ -20,6 +21,19 @@ def crew(site: Site, spec: RunSpec, replicas: int) -> Client:
     client = site.start(spec)
     until(lambda: client.status()["replicas_ready"] == replicas)
     return client
+
+
+def status_once(client: Client, *, replicas_ready: int) -> dict[str, Any]:
+    """The very status that says so: in the next one all may be different."""
+    told: dict[str, Any] = {}
+
+    def is_so() -> bool:
+        told.clear()
+        told.update(client.status())
+        return bool(told["replicas_ready"] == replicas_ready)
+
+    until(is_so)
+    return told
 
 
 def ask_at_once(client: Client, picture: bytes, count: int, query: str = "") -> list[Reply]:
@@ -53,8 +67,7 @@ def test_one_that_dies_leaves_the_others_serving(site: Site, spec_of: Specs, pic
     first, second = (worker["pid"] for worker in client.status()["workers"])
     os.kill(first, signal.SIGKILL)
     until(lambda: not alive(first))
-    until(lambda: client.status()["replicas_ready"] == 1)
-    told = client.status()
+    told = status_once(client, replicas_ready=1)
     assert (told["state"], told["error"]) == ("ready", "its process was killed by SIGKILL")
     assert {reply.status for reply in ask_at_once(client, picture, 4, "?seconds=0")} == {200}
     until(lambda: client.status()["replicas_ready"] == 2)

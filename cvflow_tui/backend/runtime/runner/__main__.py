@@ -15,6 +15,7 @@ from cvflow_tui.backend.runtime.orphans import ORPHANS
 from cvflow_tui.backend.runtime.ports import agreed_address, is_loopback, listen
 from cvflow_tui.backend.runtime.spec import RunSpec
 from cvflow_tui.backend.runtime.worker import Spawned, spawn
+from cvflow_tui.leaving import leave
 from cvflow_tui.model.errors import CvflowError, RefusedError
 
 SHORTEST_TOKEN = 16
@@ -96,4 +97,4 @@ def _inherited(fd: int) -> socket.socket:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())
