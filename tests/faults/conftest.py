@@ -54,6 +54,19 @@ class Greedy:
         return {"caption": "ok"}
 
 
+class Fragile:
+    """Ends like a library that could not have the memory it wants."""
+
+    def __init__(self):
+        try:
+            bytearray(1 << 30)
+        except MemoryError:
+            os._exit(3)
+
+    def infer(self, image):
+        return {"caption": "ok"}
+
+
 class Learns(cvflow.Solver):
     """Trains with every bad habit there is, and loads as long as its checkpoint says."""
 

@@ -109,6 +109,18 @@ def test_a_hard_limit_fails_the_allocation_and_not_the_machine(site: Site, habit
     assert client.infer(picture).status == 200
 
 
+def test_who_cannot_even_load_within_a_hard_limit_is_told_of_it(site: Site, habit: Habit) -> None:
+    site.supervisor.settings.change("tests/demo/greedy", {"address_space": "200M"})
+    with pytest.raises(PackageError, match=r"MemoryError.*; its hard limit of memory is 200 MB \(setting address_space\)"):
+        site.supervisor.start(habit("Greedy"))
+
+
+def test_who_ends_while_it_loads_within_a_hard_limit_is_told_of_it(site: Site, habit: Habit) -> None:
+    site.supervisor.settings.change("tests/demo/fragile", {"address_space": "200M"})
+    with pytest.raises(PackageError, match=r"ended with status 3 while it loaded; its hard limit of memory is 200 MB"):
+        site.supervisor.start(habit("Fragile"))
+
+
 def test_an_idle_solver_gives_its_memory_back_and_the_next_request_waits_for_it(site: Site, habit: Habit, picture: bytes) -> None:
     site.supervisor.settings.change("tests/demo/sleeper", {"keep_alive": "0.4s"})
     client = site.start(habit("Sleeper"))

@@ -145,17 +145,18 @@ class Replica:
                 await self._start(lost)
             except LoadFailed as error:
                 await self._end_worker()
+                told = self._limited(str(error)) if "MemoryError" in str(error) else str(error)
                 if not self._was_ready:
-                    self._fail(str(error))
+                    self._fail(told)
                     return
-                self._blame(str(error))
+                self._blame(told)
             except NoDevice as error:
                 if not self._was_ready:
                     self._fail(str(error))
                     return
                 self._blame(str(error))
             except WorkerGone:
-                self._blame(f"its process {how(await self._end_worker())} while it loaded")
+                self._blame(self._limited(f"its process {how(await self._end_worker())} while it loaded"))
                 if not self._was_ready and backoff.tries >= FIRST_TRIES - 1:
                     self._fail(self.error or "")
                     return
@@ -168,6 +169,11 @@ class Replica:
                     continue
                 backoff.lived(time.monotonic() - began)
             await self._back_off(backoff)
+
+    def _limited(self, told: str) -> str:
+        """Why it did not load, and the limit that it may have run into: under one, Python and its libraries end in many ways."""
+        limit = self._post.spec.settings.address_space
+        return told if limit is None else f"{told}; its hard limit of memory is {limit // 1_000_000} MB (setting address_space)"
 
     async def _start(self, lost: asyncio.Event) -> None:
         self._set(SolverState.STARTING)
