@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
-from textual import events
-from textual.app import App
 from textual.binding import BindingType
 from textual.css.query import NoMatches
 from textual.reactive import reactive
@@ -21,6 +19,7 @@ from textual.worker import WorkerFailed
 
 from cvflow_tui import theme
 from cvflow_tui.keymap import GLOBAL, PLACES
+from cvflow_tui.keys_in_order import KeysInOrder
 from cvflow_tui.model.errors import CvflowError, RefusedError
 from cvflow_tui.screens.place import Place
 from cvflow_tui.widgets import heap
@@ -42,7 +41,7 @@ def _open(place: str) -> Screen[Any]:
     return screen
 
 
-class CvflowApp(App[None]):
+class CvflowApp(KeysInOrder):
     """The workstation. `client_factory` runs after the first paint; until it is done `client_ready` is False.
 
     `start_place` is one of `keymap.PLACES`; `project` is opened for annotation once the daemon answers.
@@ -67,8 +66,6 @@ class CvflowApp(App[None]):
         self._client: DaemonClient | None = None
         self._connected = asyncio.Event()
         self._leaving = False
-        self._under_way = 0
-        self._held: list[events.Key] = []
         self.current_project: str | None = project
         """The project that Annotate and Training show."""
         self._told: set[str] = set()
@@ -136,7 +133,7 @@ class CvflowApp(App[None]):
         """Show a place; `state` reaches its `arrive` once it stands."""
         if place not in self.MODES:
             raise ValueError(f"no place called {place!r}")
-        self._under_way += 1
+        self.hold_keys()  # they are meant for the place that comes, not for the one that is left
         self.run_worker(self._go(place, state), name=f"go-{place}", group="go")
 
     async def _go(self, place: str, state: dict[str, Any]) -> None:
@@ -147,23 +144,7 @@ class CvflowApp(App[None]):
                 await screen.stands.wait()
                 screen.arrive(**state)
         finally:
-            self._under_way -= 1
-            self._let_keys_through()
-
-    async def on_event(self, event: events.Event) -> None:
-        """Keys typed while a place is on its way are meant for it, not for the one that is left: they wait until it stands."""
-        if self._under_way and isinstance(event, events.Key):
-            event.stop()
-            self._held.append(event)
-        elif not isinstance(event, events.Key) or self.screen_stack:
-            # (a key that comes while the app is taken down has nowhere to go)
-            await super().on_event(event)
-
-    def _let_keys_through(self) -> None:
-        if not self._under_way:
-            held, self._held = self._held, []
-            for key in held:
-                self.post_message(events.Key(key.key, key.character))
+            self.let_keys_through()
 
     def action_go(self, place: str) -> None:
         """Show a place (keys, mouse)."""
