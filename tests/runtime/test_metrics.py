@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from cvflow_tui.backend.runtime.runner.stats import Stats
 from cvflow_tui.backend.runtime.spec import RunSpec
 from tests.runtime.helpers import Client, Site, make_picture
 from tests.runtime.test_batch import send
@@ -67,3 +69,15 @@ def test_batch_sizes_and_durations_are_histograms(site: Site, spec_of: Callable[
     assert of("cvflow_batch_pictures_bucket", variant="", le="8") == of("cvflow_batch_pictures_bucket", variant="", le="+Inf") == calls
     assert of("cvflow_batch_pictures_bucket", variant="", le="1") < calls
     assert of("cvflow_request_seconds_count") == of("cvflow_request_seconds_bucket", le="+Inf") == 1
+
+
+@pytest.mark.parametrize("status", [400, 404, 413, 415, 422, 503])
+def test_what_is_refused_is_counted_and_has_no_time(status: int) -> None:
+    """A crowd that is turned away in no time must not make the others look fast."""
+    stats = Stats()
+    stats.count(0.1, 200, "infer")
+    for _ in range(20):
+        stats.count(0.0004, status, "infer")
+    stats.count(0.3, 500, "infer")
+    assert (stats.requests, stats.timed, stats.percentile(0.0), stats.percentile(0.95)) == (22, 2, 100.0, 300.0)
+    assert sum(stats.buckets) == 2 and stats.seconds == pytest.approx(0.4)

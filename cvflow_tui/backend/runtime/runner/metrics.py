@@ -50,7 +50,7 @@ def metrics(service: Service) -> str:
         _family("cvflow_resident_bytes", "gauge", "Resident memory, runner and workers", one(memory)),
         _histogram(
             "cvflow_request_seconds",
-            "Time from a request's first byte to its reply, one picture a request",
+            "Time from a request's first byte to its reply, one picture a request, of those that were not refused",
             [(solver, BUCKETS, stats.buckets, stats.timed, round(stats.seconds, 6))],
         ),
         _histogram(

@@ -64,12 +64,12 @@ class Stats:
         self._per_second: deque[tuple[int, int]] = deque(maxlen=WINDOW + 2)
 
     def count(self, seconds: float | None, status: int, protocol: str, variant: str | None = None) -> None:
-        """One request is over; `seconds` for those that asked for one answer."""
+        """One request is over; `seconds` for those that asked for one answer. Of those that were refused the time tells nothing."""
         self.requests += 1
         self.errors += status >= 500
         # A variant that was not there is not remembered: anyone could make up names without end.
         self.answers[protocol, (variant or "") if status != 404 else "", status] += 1
-        if seconds is not None:
+        if seconds is not None and not _is_refused(status):
             self.timed += 1
             self.seconds += seconds
             self._durations.append(seconds)
@@ -97,6 +97,11 @@ class Stats:
             return None
         ordered = sorted(self._durations)
         return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000, 3)
+
+
+def _is_refused(status: int) -> bool:
+    """Whether no solver was asked: a crowd that is turned away at once would make the others look fast."""
+    return 400 <= status < 500 or status == 503
 
 
 class Usage:
