@@ -7,6 +7,9 @@ STAMP := $(VENV)/.installed
 # Real processes on a machine that others use too: what failed is asked once more, with no test beside it, and said to have been.
 AGAIN = [ $$? -eq 1 ] && echo 'FAILED ONCE (above): the same tests again, one after the other' && $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
+# The files with tests that want the machine for themselves: pytest need not read all others to find them.
+ALONE := $(shell grep -rl 'mark\.alone' tests --include='test_*.py')
+
 # Half of a test is waiting for processes that it started.
 WORKERS := $(shell echo $$(( $$(nproc) < 3 ? 3 : 4 )))
 
@@ -21,8 +24,8 @@ help: ## This list
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[demo,dev]'
-	$(BIN)/python -m compileall -q -j 0 -x '/tests?/' $(VENV)/lib >/dev/null || true # on all cores, as pip does not; some files are templates
+	$(BIN)/python tools/install.py demo dev
+	$(BIN)/python -m compileall -q -j 0 -x '/tests?/' $(VENV)/lib >/dev/null || true # on all cores; some files are templates
 	touch $@
 
 run: $(STAMP) ## Install into .venv and open the workstation on the demo project
@@ -30,7 +33,7 @@ run: $(STAMP) ## Install into .venv and open the workstation on the demo project
 
 test: $(STAMP) ## Lint, types, import contracts, and every test
 	$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -m alone || { $(AGAIN) -m alone; }
+	$(BIN)/python -m pytest -m alone $(ALONE) || { $(AGAIN) -m alone $(ALONE); }
 	$(BIN)/python -m pytest -m 'not alone' -n $(WORKERS) --dist loadfile --no-loadscope-reorder || { $(AGAIN) -m 'not alone'; }
 
 quick: $(STAMP) ## The tests that take a second or less
@@ -40,8 +43,8 @@ lint: $(STAMP) ## ruff, mypy --strict (ours with its tests, and the bundled pack
 	$(MAKE) --no-print-directory --jobs --output-sync=target lint-ours lint-packages
 
 lint-ours: $(STAMP)
-	$(BIN)/ruff check cvflow_tui tests benchmarks
-	$(BIN)/ruff format --check cvflow_tui tests benchmarks
+	$(BIN)/ruff check cvflow_tui tests benchmarks tools
+	$(BIN)/ruff format --check cvflow_tui tests benchmarks tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -51,8 +54,8 @@ lint-packages: $(STAMP)
 	for package in nanodet face_utility mobilenet saliency text viola_jones; do (cd cvflow_tui/solvers/$$package && MYPYPATH=../sdk $(PACKAGE_MYPY) $$package) || exit 1; done
 
 format: $(STAMP) ## Let ruff mend what it can
-	$(BIN)/ruff check --fix cvflow_tui tests benchmarks
-	$(BIN)/ruff format cvflow_tui tests benchmarks
+	$(BIN)/ruff check --fix cvflow_tui tests benchmarks tools
+	$(BIN)/ruff format cvflow_tui tests benchmarks tools
 
 bench-canvas: $(STAMP) ## Picture to screen against chafa; bytes a move
 	$(BIN)/python benchmarks/canvas.py

@@ -17,10 +17,9 @@ from cvflow_tui.backend.jobs import Cancelled, Progress
 from cvflow_tui.backend.packages import tools, uv_program
 from cvflow_tui.backend.packages.bytecode import Bytecode
 from cvflow_tui.backend.packages.environment import Environment, Environments
-from cvflow_tui.backend.packages.pip_config import PipConfig, read_pip_config
+from cvflow_tui.backend.packages.pip_config import PipConfig, index_arguments, index_variables, read_pip_config
 from cvflow_tui.backend.packages.resolution import Wish
 from cvflow_tui.backend.packages.service import PackageService
-from cvflow_tui.backend.packages.uv_program import index_arguments, index_variables
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import PackageError
 from cvflow_tui.model.packages import InstallRequest

@@ -9,11 +9,11 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from cvflow_tui.backend.jobs import Progress
-from cvflow_tui.backend.packages.pip_config import hide_credentials, read_pip_config
+from cvflow_tui.backend.packages.pip_config import hide_credentials, index_arguments, read_pip_config
 from cvflow_tui.backend.packages.resolution import Pin, Resolution
 from cvflow_tui.backend.packages.resolver import explain
 from cvflow_tui.backend.packages.sizes import measured
-from cvflow_tui.backend.packages.uv_program import build_arguments, index_arguments, run_uv
+from cvflow_tui.backend.packages.uv_program import build_arguments, run_uv
 from cvflow_tui.model.circumstances import Circumstances
 from cvflow_tui.model.errors import PackageError
 

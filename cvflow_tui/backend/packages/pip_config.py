@@ -1,4 +1,7 @@
-"""The user's pip configuration, read as pip reads it: uv does not, and our own downloads must find the same indexes."""
+"""The user's pip configuration, read as pip reads it, and in uv's words: uv does not read it, and our own downloads must find the same.
+
+Imports nothing but the standard library: what installs cvflow itself reads it too (`tools/install.py`).
+"""
 
 from __future__ import annotations
 
@@ -74,6 +77,41 @@ def read_pip_config(environ: Mapping[str, str]) -> PipConfig:
 def hide_credentials(url: str) -> str:
     """The address without user name and password."""
     return _CREDENTIALS.sub("****@", url)
+
+
+def index_arguments(pip: PipConfig) -> list[str]:
+    """pip's indexes in uv's words. With several, the best version of all wins, as with pip: uv alone would stop at the first.
+
+    Their addresses may carry passwords, so they are variables (`index_variables`): arguments are there for every user to read.
+    """
+    arguments = ["--no-index"] if pip.index_url is None else []
+    for place in pip.find_links:
+        arguments += [] if "://" in place else ["--find-links", place]
+    for host in pip.trusted_hosts:
+        arguments += ["--allow-insecure-host", host]
+    return [*arguments, "--index-strategy", "unsafe-best-match"] if pip.extra_index_urls else arguments
+
+
+def index_variables(pip: PipConfig) -> dict[str, str]:
+    """The addresses of pip's indexes, as uv reads them from its environment."""
+    variables = {} if pip.index_url is None else {"UV_DEFAULT_INDEX": pip.index_url}
+    if pip.extra_index_urls:
+        variables["UV_INDEX"] = " ".join(pip.extra_index_urls)
+    if pages := [place.replace(",", "%2C") for place in pip.find_links if "://" in place]:
+        variables["UV_FIND_LINKS"] = ",".join(pages)
+    return variables
+
+
+def way_variables(pip: PipConfig) -> dict[str, str]:
+    """How the indexes are reached, as uv reads it from its environment, where that does not say it already."""
+    told = {
+        "SSL_CERT_FILE": pip.cert,
+        "SSL_CLIENT_CERT": pip.client_cert,
+        "UV_HTTP_TIMEOUT": pip.timeout,
+        "HTTP_PROXY": pip.proxy,
+        "HTTPS_PROXY": pip.proxy,
+    }
+    return {name: value for name, value in told.items() if value}
 
 
 def _files(environ: Mapping[str, str]) -> list[Path]:

@@ -17,11 +17,11 @@ from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.allowed_builds import Held, hold, refuse_others
 from cvflow_tui.backend.packages.direct import check_addresses
 from cvflow_tui.backend.packages.interpreters import Interpreter, installed_interpreters
-from cvflow_tui.backend.packages.pip_config import hide_credentials, read_pip_config
+from cvflow_tui.backend.packages.pip_config import hide_credentials, index_arguments, read_pip_config
 from cvflow_tui.backend.packages.requirements import built, exact_names, parse, pinned, stand_in
 from cvflow_tui.backend.packages.resolution import Pin, Resolution, Wish
 from cvflow_tui.backend.packages.tools import last_lines
-from cvflow_tui.backend.packages.uv_program import build_arguments, index_arguments, run_uv
+from cvflow_tui.backend.packages.uv_program import build_arguments, run_uv
 from cvflow_tui.model.errors import CvflowError, PackageError, RefusedError, RemoteError
 from cvflow_tui.model.mending import Mend
 from cvflow_tui.model.text import one_line

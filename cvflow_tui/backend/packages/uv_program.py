@@ -11,7 +11,7 @@ from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.downloads.gate import gate
 from cvflow_tui.backend.packages.downloads.outbound import Outbound
 from cvflow_tui.backend.packages.own_code import run_own_code
-from cvflow_tui.backend.packages.pip_config import PipConfig, read_pip_config
+from cvflow_tui.backend.packages.pip_config import index_variables, read_pip_config, way_variables
 from cvflow_tui.backend.packages.tools import run_tool
 from cvflow_tui.backend.runtime.worker import inherited
 from cvflow_tui.model.circumstances import FETCHING, Circumstances
@@ -90,29 +90,6 @@ def _keys(places: Collection[str | None], caller: Circumstances) -> dict[str, st
     return {"SSH_AUTH_SOCK": agent} if agent and any((place or "").startswith("git+ssh:") for place in places) else {}
 
 
-def index_arguments(pip: PipConfig) -> list[str]:
-    """pip's indexes in uv's words. With several, the best version of all wins, as with pip: uv alone would stop at the first.
-
-    Their addresses may carry passwords, so they are variables (`index_variables`): arguments are there for every user to read.
-    """
-    arguments = ["--no-index"] if pip.index_url is None else []
-    for place in pip.find_links:
-        arguments += [] if "://" in place else ["--find-links", place]
-    for host in pip.trusted_hosts:
-        arguments += ["--allow-insecure-host", host]
-    return [*arguments, "--index-strategy", "unsafe-best-match"] if pip.extra_index_urls else arguments
-
-
-def index_variables(pip: PipConfig) -> dict[str, str]:
-    """The addresses of pip's indexes, as uv reads them from its environment."""
-    variables = {} if pip.index_url is None else {"UV_DEFAULT_INDEX": pip.index_url}
-    if pip.extra_index_urls:
-        variables["UV_INDEX"] = " ".join(pip.extra_index_urls)
-    if pages := [place.replace(",", "%2C") for place in pip.find_links if "://" in place]:
-        variables["UV_FIND_LINKS"] = ",".join(pages)
-    return variables
-
-
 def build_arguments(allowed: Sequence[str]) -> list[str]:
     """Wheels only: whatever else there is runs its author's code to be installed. `allowed` names what the user lets do that."""
     arguments = ["--only-binary", ":all:"]
@@ -128,11 +105,4 @@ def _variables(caller: Circumstances, known: Mapping[str, str]) -> dict[str, str
     variables = {name: value for name, value in known.items() if name not in (*_LEADING, *_OTHER_INDEXES) and not name.startswith("PIP_")}
     variables |= {"NO_COLOR": "1", "UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never", "GIT_TERMINAL_PROMPT": "0"}
     variables |= {"GIT_ALLOW_PROTOCOL": "https:ssh:file", "GIT_LFS_SKIP_SMUDGE": "1", "GIT_CONFIG_GLOBAL": os.devnull}
-    variables |= index_variables(pip)
-    for name, value in (("SSL_CERT_FILE", pip.cert), ("SSL_CLIENT_CERT", pip.client_cert), ("UV_HTTP_TIMEOUT", pip.timeout)):
-        if value:
-            variables.setdefault(name, value)
-    if pip.proxy:
-        for name in ("HTTP_PROXY", "HTTPS_PROXY"):
-            variables.setdefault(name, pip.proxy)
-    return variables
+    return way_variables(pip) | variables | index_variables(pip)
