@@ -40,7 +40,7 @@ class Home:
 
     @property
     def daemon_lock(self) -> Path:
-        """Held (flock) by the one daemon of this home for as long as it lives."""
+        """Held (flock) by the one daemon of this home for as long as it lives; there from the beginning: it marks a folder as a home."""
         return self.root / "daemon.lock"
 
     @property
@@ -106,9 +106,17 @@ class Home:
         return self.root / "staging"
 
     def make(self) -> None:
-        """Create the folders, private to the user. Raises RefusedError for a home that can't be written."""
+        """Create the folders, private to the user. Raises RefusedError where it can't be written, or is somebody else's.
+
+        What a daemon finds in its home and knows nothing of it deletes, so a folder is one only if it was empty when it became one.
+        """
         try:
-            for folder in (self.root, self.packages, self.environments, self.weights, self.projects, self.logs, self.runs, self.staging):
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self.daemon_lock.exists():
+                if others := sorted(path.name for path in self.root.iterdir() if path.name != "lost+found"):
+                    raise self._refused(f"it is none of cvflow's and not empty ({others[0]}{', …' if others[1:] else ''} is in it)")
+                self.daemon_lock.touch(mode=0o600)
+            for folder in (self.packages, self.environments, self.weights, self.projects, self.logs, self.runs, self.staging):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             from cvflow_tui.model.space import is_full, no_space

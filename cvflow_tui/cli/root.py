@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
@@ -68,11 +67,11 @@ SECTIONS = {
     )
     + "\n\n\b\nExit codes: 0 ok, 1 internal, 2 usage, 3 not found, 4 refused, 5 remote, 6 package.",
 )
-@click.option("--home", type=click.Path(path_type=Path, file_okay=False), help="The home folder, instead of $CVFLOW_HOME.")
+@click.option("--home", type=click.Path(file_okay=False), help="The home folder, instead of $CVFLOW_HOME.")
 @click.option("--debug", is_flag=True, envvar="CVFLOW_DEBUG", help="Show tracebacks and what stands behind an error.")
 @click.version_option(__version__, message="cvflow %(version)s")
 @click.pass_context
-def cvflow(context: click.Context, home: Path | None, debug: bool) -> None:
+def cvflow(context: click.Context, home: str | None, debug: bool) -> None:
     """Computer vision in the terminal: get a model, run it as a REST service, annotate with its suggestions, see it learn.
 
     Without a command, opens the workstation.

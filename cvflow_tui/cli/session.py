@@ -59,12 +59,15 @@ class Session:
         """Whether the user named a home, rather than taking the platform's place."""
         return self._home is not None or bool(os.environ.get("CVFLOW_HOME"))
 
-    def choose_home(self, root: Path | None) -> None:
-        """Take the folder that `--home` named, if it did."""
+    def choose_home(self, root: Path | str | None) -> None:
+        """Take the folder that `--home` named, if it did. Raises UsageError for a name of nothing, such as that of an unset variable."""
         from cvflow_tui.home import Home
+        from cvflow_tui.model.errors import UsageError
 
         if root is not None:
-            self._home = Home(root.expanduser().absolute())
+            if root == "":
+                raise UsageError("--home needs a folder, and was given nothing")
+            self._home = Home(Path(root).expanduser().absolute())
 
     def run(self, work: Callable[[DaemonClient], Awaitable[T]]) -> T:
         """Do `work` with a client of the daemon, starting one where there is none.

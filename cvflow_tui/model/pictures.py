@@ -1,4 +1,4 @@
-"""What is said of a picture that cannot be shown: the same words where its header is looked at and where it is decoded."""
+"""Which pictures are read, and what is said of one that cannot be shown: the same wherever it is looked at."""
 
 from __future__ import annotations
 
@@ -9,3 +9,6 @@ NO_PICTURE: Final = "this is no picture that can be read"
 
 CUT_OFF: Final = "the file is cut off: copy it again"
 """The file ends before its picture does."""
+
+FORMATS: Final = frozenset({"AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP"})
+"""What is read, in Pillow's words. Its other readers have few users and many mistakes, and that of EPS hands the file to Ghostscript."""

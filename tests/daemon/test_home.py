@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,3 +51,32 @@ def test_a_home_is_private_and_may_be_made_twice(tmp_path: Path) -> None:
     home.make()
     home.make()
     assert home.root.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("name", ["weights/net.pt", "environments/prod/main.tf", "packages/a/b/1/x.py", "staging/site/index.html", "notes"])
+def test_a_folder_with_other_things_in_it_is_no_home_and_stays_as_it_is(tmp_path: Path, name: str) -> None:
+    theirs = tmp_path / "theirs" / name
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("precious")
+    before = sorted((tmp_path / "theirs").rglob("*"))
+    environment = {**os.environ, "CVFLOW_HOME": str(tmp_path / "theirs")}
+    for command in (["list"], ["daemon", "run"], ["doctor", "nanodet"]):
+        done = subprocess.run([sys.executable, "-m", "cvflow_tui", *command], env=environment, capture_output=True, text=True, timeout=60)
+        assert (
+            done.returncode == RefusedError.exit_code and f"not empty ({name.partition('/')[0]} is in it)" in done.stderr.splitlines()[-1]
+        )
+    assert sorted((tmp_path / "theirs").rglob("*")) == before and theirs.read_text() == "precious"
+
+
+def test_an_empty_folder_becomes_a_home_even_where_a_disk_begins(tmp_path: Path) -> None:
+    (tmp_path / "lost+found").mkdir()
+    Home(tmp_path).make()
+    (tmp_path / "weights" / "one").touch()
+    Home(tmp_path).make()
+
+
+def test_a_home_that_is_named_by_an_empty_variable_is_refused(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cvflow_tui", "--home", "", "list"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, list(tmp_path.iterdir())) == (2, []) and "--home needs a folder" in done.stderr

@@ -134,7 +134,7 @@ class Environments:
     def sweep(self, used: set[str]) -> None:
         """Delete the environments that are not in `used`."""
         for path in self.folder.iterdir() if self.folder.is_dir() else ():
-            if path.name not in used:
+            if path.name not in used and path.is_dir():
                 shutil.rmtree(path)
 
     def beside(self, resolution: Resolution, work: Path, progress: Progress, caller: Circumstances) -> Environment:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from cvflow_tui.model.pictures import CUT_OFF, NO_PICTURE
+from cvflow_tui.model.pictures import CUT_OFF, FORMATS, NO_PICTURE
 from cvflow_tui.model.text import one_line
 
 MOST_PIXELS = 200_000_000
@@ -67,6 +67,8 @@ def _look(file: IO[bytes]) -> tuple[int, int, str | None]:
         return 0, 0, NO_PICTURE
     except Image.DecompressionBombError:
         return 0, 0, f"more than {MOST_PIXELS // 1_000_000} megapixels: scale it down first"
+    if picture.format not in FORMATS:
+        return 0, 0, NO_PICTURE
     width, height = picture.size
     if width * height > MOST_PIXELS:
         return 0, 0, f"{width * height // 1_000_000} megapixels: scale it down below {MOST_PIXELS // 1_000_000} first"

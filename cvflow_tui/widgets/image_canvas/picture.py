@@ -20,7 +20,7 @@ from PIL import Image, UnidentifiedImageError
 
 from cvflow_tui.model.errors import UsageError
 from cvflow_tui.model.geometry import Box, Size
-from cvflow_tui.model.pictures import CUT_OFF, NO_PICTURE
+from cvflow_tui.model.pictures import CUT_OFF, FORMATS, NO_PICTURE
 from cvflow_tui.model.text import one_line
 from cvflow_tui.widgets.image_canvas.orientation import displayed_size, orientation_of, stored_box, upright
 
@@ -165,6 +165,8 @@ class CanvasPicture:
 
 
 def _check_size(image: Image.Image, name: str) -> None:
+    if image.format not in FORMATS:
+        raise UnidentifiedImageError(NO_PICTURE)
     pixels = image.width * image.height
     limit = LIMIT_PIXELS if image.format in ("JPEG", "MPO") else LIMIT_WHOLE
     if pixels == 0:

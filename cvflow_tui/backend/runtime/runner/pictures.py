@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cvflow_tui.backend.runtime.runner.animated import ENDLESS, FRAMES, gif, webp
 from cvflow_tui.backend.runtime.runner.limits import Limits
+from cvflow_tui.model.pictures import FORMATS
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -184,6 +185,8 @@ def _by_pillow(descriptor: int) -> Facts | None:
         file.seek(0)
         try:
             with PIL.Image.open(file) as picture:
+                if picture.format not in FORMATS:
+                    return None
                 width, height = picture.size
                 if picture.format == "TIFF":
                     return _tiff(picture)  # Pillow turns these by itself

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MAX_PIXELS = 200_000_000
 """Larger pictures are refused before they are decoded: a few kilobytes of PNG can ask for gigabytes of memory."""
 
+FORMATS = frozenset({"AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP"})
+"""What is read, in Pillow's words. Its other readers have few users and many mistakes, and that of EPS hands the file to Ghostscript."""
+
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
 # What Pillow's readers raise on files that are damaged in ways they did not foresee.
@@ -85,6 +88,9 @@ class Image:
                 raise InputError(f"{self.name} has too many pixels; at most {MAX_PIXELS // 1_000_000} million are read") from error
             except _BROKEN as error:
                 raise InputError(f"{self.name} can't be read: {_reason(error)}") from error
+        if picture.format not in FORMATS:  # nothing is decoded yet
+            picture.close()
+            raise InputError(f"{self.name} is no picture, or of a format that can't be read here")
         width, height = picture.size
         if width * height > MAX_PIXELS:
             picture.close()

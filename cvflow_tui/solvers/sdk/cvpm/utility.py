@@ -25,8 +25,11 @@ def load_image_file(file: Any, mode: str = "RGB") -> np.ndarray[Any, Any]:
     import numpy as np
     import PIL.Image
     import PIL.ImageOps
+    from cvflow.image import FORMATS
 
     with PIL.Image.open(file) as opened:
+        if opened.format not in FORMATS:
+            raise ValueError("the picture is of a format that can't be read here")
         picture = PIL.ImageOps.exif_transpose(opened) or opened
         return np.array(picture.convert(mode) if mode else picture)
 
