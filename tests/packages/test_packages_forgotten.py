@@ -117,6 +117,20 @@ def test_a_module_beside_the_solver_does_not_take_the_place_of_the_librarys(serv
     assert service.install(InstallRequest(str(root)), Progress())
 
 
+@pytest.mark.parametrize(
+    "line", ["from utils_local import f", "import utils_local", "from utils_local.deep import f", "from utils_local import deep"]
+)
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_module_in_the_packages_root_is_the_packages_own(line: str, folder: bool, tmp_path: Path) -> None:
+    """And what it imports counts. A distribution of its name is a stranger's: nobody must be led to it."""
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p/solver.py").write_text(f"{line}\n{CLASS}")
+    own = tmp_path / ("utils_local/__init__.py" if folder else "utils_local.py")
+    own.parent.mkdir(exist_ok=True)
+    own.write_text("import yaml\nf = 1\n")
+    assert imported(tmp_path, ["p/solver/Solver"]) == ["yaml"]
+
+
 def test_what_brings_the_same_modules_takes_the_place() -> None:
     assert merged(("dlib==19.7", "opencv-python", "numpy"), ("dlib-bin", "opencv-contrib-python-headless<5")) == (
         *("numpy", "dlib-bin", "opencv-contrib-python-headless<5"),

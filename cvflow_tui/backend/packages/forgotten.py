@@ -156,12 +156,14 @@ def _own_files(root: Path, file: Path, module: str, level: int) -> list[Path]:
         base = file.parent
         for _ in range(level - 1):
             base = base.parent
-    path = base.joinpath(*module.split(".")) if module else base
-    found = [path.with_suffix(".py"), path / "__init__.py"] if module else [path / "__init__.py"]
-    own = [each for each in found if each.is_file()]
-    if not own and module and (base / module.partition(".")[0]).is_dir():
-        return [file]  # a folder of the package, whatever is in it
-    return own
+    if not module:
+        return [base / "__init__.py"] if (base / "__init__.py").is_file() else []
+    parts = module.split(".")
+    for count in range(len(parts), 0, -1):  # what stands last may be a name in a module, and no module
+        path = base.joinpath(*parts[:count])
+        if own := [each for each in (path.with_name(f"{path.name}.py"), path / "__init__.py") if each.is_file()]:
+            return own
+    return [file] if (base / parts[0]).is_dir() else []  # a folder of the package, whatever is in it
 
 
 def _command(request: InstallRequest | None, option: Mend) -> str:
