@@ -135,7 +135,8 @@ def commit_all(folder: Path, message: str = "all") -> str:
 
 def tree(home: Home) -> set[str]:
     """Everything below a home folder but the database, the folders that are always there, and downloads that wait for another try."""
-    always = {"packages", "environments", "weights", "projects", "logs", "runs", "staging", "staging/downloads", "ballast"}
+    always = {"packages", "environments", "weights", "projects", "logs", "runs", "staging", "staging/downloads"}
+    always |= {"ballast", "daemon.lock"}
     found = {path.relative_to(home.root).as_posix() for path in home.root.rglob("*")}
     return {name for name in found if name not in always and not name.startswith(("state.db", "staging/downloads/"))}
 
@@ -196,6 +197,8 @@ class FileServer:
         self.on_request: Callable[[int], object] = lambda number: None
         """Called with the number of each request before it is answered."""
         self.types: dict[str, str] = {}
+        self.heads = 0
+        """What every HEAD is answered with, where that is not 0."""
         handler = type("Handler", (_Handler,), {"files": self})
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._http.daemon_threads = True
@@ -253,6 +256,9 @@ class _Handler(BaseHTTPRequestHandler):
         files.requests.append((self.command, self.path, {name.lower(): value for name, value in self.headers.items()}))
         if self.path in files.redirects:
             self._head(302, 0, {"Location": files.redirects[self.path]})
+            return
+        if self.command == "HEAD" and files.heads:
+            self._head(files.heads, 0, {})
             return
         files.on_request(len(files.requests))
         path = files.folder / self.path.strip("/")

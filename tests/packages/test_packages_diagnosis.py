@@ -46,7 +46,7 @@ def test_nothing_stands_in_the_way(service: PackageService, tmp_path: Path) -> N
 def test_everything_at_once_and_nothing_is_kept(
     service: PackageService, home: Home, tmp_path: Path, trusted: FileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Requirements, two weights and a GPU in one answer; the server was asked for headers alone."""
+    """Requirements, two weights and a GPU in one answer; the server was asked for headers, and for a byte of what it does not have."""
     monkeypatch.setenv("PATH", str(tmp_path))  # no nvidia-smi
     there = trusted.add("there.bin", b"x" * 1000)
     more = (
@@ -64,7 +64,9 @@ def test_everything_at_once_and_nothing_is_kept(
     assert gone.mend == f"if you have the file: cvflow install {root} --weights gone.bin=FILE"
     assert not found["gpu"][0].blocks and found["gpu"][0].mend
     assert "no-such-thing" in found["requirements"][0].what and "\n" in found["requirements"][0].detail
-    assert {method for method, _, _ in trusted.requests} == {"HEAD"} and tree(home) == before
+    asked = {(method, path, headers.get("range")) for method, path, headers in trusted.requests}
+    assert asked == {("HEAD", "/there.bin", None), ("HEAD", "/gone.bin", None), ("GET", "/gone.bin", "bytes=0-0")}
+    assert tree(home) == before
 
 
 def test_weights_that_the_package_does_not_hold(service: PackageService, tmp_path: Path) -> None:
@@ -94,6 +96,18 @@ def test_a_server_that_knows_no_head_is_not_dead(service: PackageService, tmp_pa
     root = write_package(tmp_path / "p", more=weight("w.bin", f"{trusted.url}/w.bin") + weight("f.bin", (tmp_path / "none").as_uri()))
     [missing] = findings(service, root)["weights"]
     assert "f.bin" in missing.what
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405, 500, 501])
+def test_an_address_that_is_signed_for_get_alone_is_not_dead(
+    service: PackageService, tmp_path: Path, trusted: FileServer, status: int
+) -> None:
+    trusted.heads = status
+    url = trusted.add("w.bin", b"weights" * 1000)
+    root = write_package(tmp_path / "p", more=weight("w.bin", url) + weight("gone.bin", f"{trusted.url}/gone.bin"))
+    [missing] = findings(service, root)["weights"]
+    assert "gone.bin" in missing.what and "has it no more (404)" in missing.what
+    assert [headers["range"] for headers in trusted.gets("w.bin")] == ["bytes=0-0"], "one byte, and of a file that is there"
 
 
 def test_a_mirror_is_enough(service: PackageService, tmp_path: Path, trusted: FileServer) -> None:

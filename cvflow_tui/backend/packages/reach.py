@@ -85,11 +85,13 @@ def _why_not(url: str, caller: Circumstances, named: Collection[str]) -> str | N
             return "it is not on this machine, and nothing may come over the network"
         with open_client(Outbound.of(caller, named), SECONDS, read_pip_config(caller.variables).cert) as client:
             status = client.head(url).status_code
+            if status >= 400:  # an address may be signed for a GET alone, and a server may know no HEAD
+                with client.stream("GET", url, headers={"Range": "bytes=0-0"}) as reply:
+                    status = reply.status_code
     except CvflowError as error:
         return error.message
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return f"{shown_url(url)} does not answer ({one_line(str(error), 120) or type(error).__name__})"
-    # A server may know no HEAD; only what surely means that a GET fails counts.
     if status in _GONE:
         return f"{shown_url(url)}: the server {_GONE[status]} ({status})"
-    return f"{shown_url(url)}: the server answers {status}" if status >= 500 and status != 501 else None
+    return f"{shown_url(url)}: the server answers {status}" if status >= 500 else None
