@@ -25,6 +25,12 @@ class Mortal:
     def infer(self, image):
         os._exit(3)
 
+class Picky:
+    def infer(self, image, bad: bool = False):
+        if bad:
+            os._exit(3)
+        return {"caption": "ok"}
+
 class Stillborn:
     def __init__(self):
         with Path("born").open("a") as file:
@@ -74,6 +80,8 @@ def test_a_worker_that_dies_at_each_request_comes_back_later_each_time(
         assert client.infer(picture).status == 503
         until(lambda: (told := client.status())["state"] == "backoff" and told["error"] == "its process ended with status 3")
         assert workers(runner) == []
+        refused = client.infer(picture)
+        assert (refused.status, refused.headers["retry-after"]) == (503, str(number)), "the pause, and not a second as ever"
         until(partial(_is_ready_after, client, number))
         (worker,) = workers(runner)
         assert worker not in seen
@@ -81,6 +89,19 @@ def test_a_worker_that_dies_at_each_request_comes_back_later_each_time(
     assert int(client.status()["id"]) == runner, "the port's owner never changed"
     log = log_path(site.home, "tests/demo/mortal").read_text()
     assert log.index("again in 1 s") < log.index("again in 2 s")
+
+
+@pytest.mark.slow
+def test_requests_that_a_worker_cannot_bear_do_not_keep_it_away_longer_each_time(
+    site: Site, mortal: Callable[[str], RunSpec], picture: bytes
+) -> None:
+    client = site.start(mortal("Picky"))
+    for number in (1, 2):
+        assert client.infer(picture).status == 200
+        assert client.infer(picture, "?bad=true").status == 503
+        until(partial(_is_ready_after, client, number))
+    log = log_path(site.home, "tests/demo/picky").read_text()
+    assert log.count("again in 1 s") == 2
 
 
 @pytest.mark.slow

@@ -167,7 +167,9 @@ def fault_of(error: BaseException, picture: str) -> Fault:
     """What the end of a request at the lane is to whoever asked: 400 or 500 as the solver failed, 499, 503, 504. Raises what is none."""
     if isinstance(error, CallTimeout):
         return late(str(error))
-    if isinstance(error, Unavailable | WorkerGone):
+    if isinstance(error, Unavailable):
+        return busy(str(error), max(1, math.ceil(error.pause)))
+    if isinstance(error, WorkerGone):
         return busy(str(error))
     if isinstance(error, CallFailed):
         # The private path of the upload is nobody's business; the sender knows it as "the picture".

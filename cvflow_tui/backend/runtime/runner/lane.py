@@ -23,7 +23,11 @@ log = logging.getLogger(__name__)
 
 
 class Unavailable(Exception):
-    """The lane takes no request now; the message says why."""
+    """The lane takes no request now; the message says why, `pause` in how many seconds one may ask again (0: that is not known)."""
+
+    def __init__(self, why: str, pause: float = 0.0) -> None:
+        super().__init__(why)
+        self.pause = pause
 
 
 @dataclass(slots=True)
@@ -98,7 +102,7 @@ class Lane:
     def submit(self, file: str, size: tuple[int, int] | None, parameters: Mapping[str, Any]) -> asyncio.Future[Any]:
         """Ask for a picture's result; cancelling takes it back. Raises Unavailable; the future fails with CallFailed, WorkerGone."""
         if self.state is not SolverState.READY:
-            raise Unavailable(self.why_not())
+            raise Unavailable(self.why_not(), self.pause)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._pending.append(Request(file, size, parameters, future))
         self._idle.clear()
@@ -118,6 +122,11 @@ class Lane:
                 if all(item.reply.done() for item in batch):
                     replica.give_up(call)
                 return
+
+    @property
+    def pause(self) -> float:
+        """Seconds until a worker of a lane that has none is started again; 0 where that is not known."""
+        return min((replica.pause for replica in self.replicas if replica.pause), default=0.0)
 
     def why_not(self) -> str:
         """One line for a request that cannot be served."""

@@ -64,6 +64,8 @@ class Replica:
         self._wake = asyncio.Event()
         self._drained = asyncio.Event()
         self._was_ready = False
+        self._has_answered = False
+        self._next_start = 0.0
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -75,6 +77,11 @@ class Replica:
     def takes_calls(self) -> bool:
         """Whether a call may be handed to it now."""
         return self.state is SolverState.READY and not self.resting and self._link is not None and not self._link.closed
+
+    @property
+    def pause(self) -> float:
+        """Seconds until its worker is started again; 0 where it does not wait for that."""
+        return max(0.0, self._next_start - time.monotonic()) if self.state is SolverState.BACKOFF else 0.0
 
     def open(self) -> None:
         """Start the worker and keep it running."""
@@ -98,6 +105,7 @@ class Replica:
     def answered(self, call: asyncio.Future[list[Any]]) -> bool:
         """A call is over, well or not. Whether the worker had begun it: what was only sent ahead can be asked of another."""
         begun = self._calls.pop(call) is not None
+        self._has_answered |= not call.cancelled() and call.exception() is None
         self._given_up.pop(call, None)
         self.active -= 1
         if len(self._calls) >= self.ready.concurrency:  # the next in line is what the worker turns to now
@@ -167,7 +175,7 @@ class Replica:
                 began = time.monotonic()
                 if await self._serve(lost, backoff):
                     continue
-                backoff.lived(time.monotonic() - began)
+                backoff.lived(time.monotonic() - began, self._has_answered)
             await self._back_off(backoff)
 
     def _limited(self, told: str) -> str:
@@ -189,7 +197,7 @@ class Replica:
             raise LoadFailed(f"it was not ready after {settings.start_timeout:g} s (setting start_timeout)", "") from None
         if settings.memory is not None and (used := resident(self._link.pid)) > settings.memory:
             raise LoadFailed(too_large(used, settings.memory), "")
-        self.ready, self.error, self._was_ready = ready, None, True
+        self.ready, self.error, self._was_ready, self._has_answered = ready, None, True, False
         self.asleep = self.resting = False
         log.info("%s is ready (worker %d)", self.name, self._link.pid)
         self._set(SolverState.READY)
@@ -289,6 +297,7 @@ class Replica:
 
     async def _back_off(self, backoff: Backoff) -> None:
         pause = backoff.next()
+        self._next_start = time.monotonic() + pause
         self.asleep = self.resting = False
         self._set(SolverState.BACKOFF)
         log.warning("%s: %s; again in %.0f s", self.name, self.error, pause)
