@@ -101,7 +101,10 @@ def _one(
         draw_result(body, result)
     _print_result(result)
     count = len(result.objects)
-    remark(f"{solver.name}: {count} object{'s' if count > 1 else ''}" if count else f"{solver.name} answered", quiet)
+    if count or "objects" in result.raw:
+        remark(f"{solver.name}: {count or 'no'} object{'' if count == 1 else 's'}", quiet)
+    else:
+        remark(f"{solver.name} answered", quiet)
 
 
 def _many(

@@ -36,7 +36,7 @@ def jobs(session: Session, everything: bool, job_id: str | None, as_json: bool) 
     elif found:
         print_table(("job", "what", "of", "state", "now"), [(job.id, job.kind, job.subject, job.state, _now(job)) for job in found])
     else:
-        remark("nothing is going on; see also: cvflow jobs --all")
+        remark("nothing was done since the daemon began" if everything else "nothing is going on; see also: cvflow jobs --all")
 
 
 async def _cancel(client: DaemonClient, job_id: str) -> Job:

@@ -71,6 +71,8 @@ def upgrade(
                 request = UpgradeRequest(ref, restart, restart, scripts, allow_build, accept_weights, offline)
                 found = await _upgrade(client, request, progress, yes=yes, quiet=quiet, dry_run=dry_run)
                 done += [found] if found is not None else []
+            if not asked:
+                progress.remark("nothing is installed yet; see: cvflow hub search")
         return done
 
     found = session.run(work)

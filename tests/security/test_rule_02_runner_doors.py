@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 
 from cvflow_tui.backend.runtime.spec import RunSpec
 from tests.runtime.conftest import package, picture, shared_site, spec_of  # noqa: F401 - fixtures
-from tests.runtime.helpers import Client, Site
+from tests.runtime.helpers import Client, Site, multipart
 
 METHODS = ("get", "put", "post", "delete")
 
@@ -70,3 +72,20 @@ def test_json_routes_take_json_alone(client: Client, path: str, kind: str | None
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
 def test_what_a_page_could_send_without_asking_is_no_tensor(client: Client, kind: str) -> None:
     assert client.send("POST", "/v2/models/echo/infer", b"{}", {"Content-Type": kind}).status == 415
+
+
+@pytest.mark.parametrize("hosts", [("127.0.0.1", "evil.example"), ("evil.example", "127.0.0.1"), ("127.0.0.1", "127.0.0.1")])
+def test_a_request_has_one_host(client: Client, hosts: tuple[str, str], picture: bytes) -> None:  # noqa: F811
+    head = f"POST /infer HTTP/1.1\r\nHost: {hosts[0]}\r\nHost: {hosts[1]}\r\nContent-Length: {len(picture)}\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", client.port), timeout=20) as connection:
+        connection.sendall(head.encode() + picture)
+        with connection.makefile("rb") as replies:
+            assert replies.read().startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_compressed_picture_is_not_taken(client: Client, picture: bytes) -> None:  # noqa: F811
+    kind, body = multipart(picture)
+    for sent, content in ((gzip.compress(picture), "image/png"), (gzip.compress(body), kind)):
+        reply = client.send("POST", "/infer", sent, {"Content-Type": content, "Content-Encoding": "gzip"})
+        assert (reply.status, reply.json["error"]) == (415, "a compressed body is not taken")
+    assert client.send("POST", "/infer", picture, {"Content-Type": "image/png", "Content-Encoding": "identity"}).status == 200

@@ -19,7 +19,7 @@ def resolve_solver(text: str, known: Sequence[SolverName]) -> SolverName:
     if len(matches) > 1:
         raise UsageError(f"{one_line(text, 60)!r} may be {_listed(matches)}: say which")
     if not matches:
-        there = f"installed are {_listed(known)}" if known else "no package is installed yet (cvflow install VENDOR/NAME)"
+        there = f"installed are {_listed(known)}" if known else "no package is installed yet (see: cvflow hub search)"
         raise NotFoundError(f"there is no solver {one_line(text, 60)!r}; {there}")
     return matches[0]
 

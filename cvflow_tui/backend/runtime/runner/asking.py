@@ -99,6 +99,7 @@ async def receive_picture(service: Service, incoming: Incoming, upload: Upload, 
 
 
 async def _receive(service: Service, incoming: Incoming, upload: Upload) -> dict[str, str]:
+    incoming.plain()
     kind = incoming.content_type
     parameters = incoming.query()
     if speaks_original(service, kind):

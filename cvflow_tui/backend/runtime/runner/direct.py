@@ -25,8 +25,8 @@ from cvflow_tui.backend.runtime.runner.service import Service
 
 log = logging.getLogger(__name__)
 
-_WISHES = frozenset({VARIANT, TIMEOUT, PREFER})
-"""Headers of those who want something else than the plain answer."""
+_WISHES = frozenset({VARIANT, TIMEOUT, PREFER, b"content-encoding"})
+"""Headers of those who want something else than the plain answer, or send something else than the plain picture."""
 
 Reply = Callable[[bytes], None]
 """Answers a request with 200 and these bytes of JSON."""

@@ -168,7 +168,7 @@ class Fields(Parts):
         """Some of a text field."""
         value = self.fields[self.name] + data[start:end]
         if len(value) > self.limits.field:
-            raise too_large(f"field {self.name[:60]!r} is longer than {self.limits.field} bytes")
+            raise too_large(f"field {self.name[:60]!r} is longer than {self.limits.field} bytes; a picture goes into the part 'file'")
         self.fields[self.name] = value
 
     @property

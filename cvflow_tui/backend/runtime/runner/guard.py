@@ -42,10 +42,12 @@ class Guard:
         await self._app(scope, receive, send)
 
     def check(self, scope: Scope) -> None:
-        """Raises Fault 403 or 414 for what may not pass."""
+        """Raises Fault 400, 403 or 414 for what may not pass."""
         if len(scope["query_string"]) > self._limits.field:
             raise Fault(414, f"the query is longer than {self._limits.field} bytes", "usage")
         headers = dict(scope["headers"])
+        if len(headers) < len(scope["headers"]) and sum(name == b"host" for name, _ in scope["headers"]) > 1:
+            raise Fault(400, "the request names two hosts", "usage")
         host = headers.get(b"host", b"").decode("latin-1").lower()
         if not self._hosts.allows(host):
             raise forbidden("this host name is not served here; use 127.0.0.1")

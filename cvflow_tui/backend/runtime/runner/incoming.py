@@ -55,6 +55,11 @@ class Incoming:
         value = self._headers.get(name)
         return None if value is None else value.decode("latin-1")
 
+    def plain(self) -> None:
+        """Refuse a compressed body: what it inflates to is anyone's guess. Raises Fault 415."""
+        if (self.header(b"content-encoding") or "identity").lower() != "identity":
+            raise Fault(415, "a compressed body is not taken", "usage")
+
     @property
     def content_type(self) -> str:
         """What the body is, in lower case, without options; plain bytes where nothing tells."""

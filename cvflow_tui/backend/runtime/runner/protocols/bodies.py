@@ -55,7 +55,7 @@ class Room:
         told = incoming.header(b"content-length") or ""
         if told.isdecimal() and (len(told) > 18 or int(told) > limit):
             raise too_large(f"the body is larger than {limit} bytes")
-        plain(incoming)
+        incoming.plain()
         pieces, more = [], True
         try:
             async with asyncio.timeout(self._bodies.patience):
@@ -73,12 +73,6 @@ class Room:
         """Account for some more bytes."""
         self._bodies.take(count)
         self.taken += count
-
-
-def plain(incoming: Incoming) -> None:
-    """Refuse a compressed body: what it inflates to is anyone's guess. Raises Fault 415."""
-    if (incoming.header(b"content-encoding") or "identity").lower() != "identity":
-        raise Fault(415, "a compressed body is not taken", "usage")
 
 
 async def read_object(bodies: Bodies, incoming: Incoming, limit: int, *, kinds: tuple[str, ...] = ("application/json",)) -> dict[str, Any]:

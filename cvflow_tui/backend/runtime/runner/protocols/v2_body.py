@@ -10,7 +10,7 @@ from typing import Any
 
 from cvflow_tui.backend.runtime.runner.faults import Fault, bad_input, too_large
 from cvflow_tui.backend.runtime.runner.incoming import Incoming
-from cvflow_tui.backend.runtime.runner.protocols.bodies import parse_object, plain
+from cvflow_tui.backend.runtime.runner.protocols.bodies import parse_object
 from cvflow_tui.backend.runtime.runner.protocols.tensors import Tensor, read_tensor, unpack
 from cvflow_tui.backend.runtime.runner.scratch import Upload
 from cvflow_tui.backend.runtime.runner.service import Service
@@ -60,7 +60,7 @@ class Arriving:
 
     async def binary(self) -> tuple[dict[str, Any], dict[str, list[Any]]]:
         """Out of a body whose first part is JSON; pictures go straight to their files."""
-        plain(self._incoming)
+        self._incoming.plain()
         limits = self._service.limits
         told = self._incoming.header(HEADER_LENGTH.lower().encode()) or ""
         if not told.isdecimal() or len(told) > 10 or int(told) > HEADER_LIMIT:
