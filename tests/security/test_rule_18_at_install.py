@@ -26,14 +26,21 @@ from tests.security.test_rule_10_code_at_install import sources, write_sdist
 SPIES = """
 import json, os, resource, subprocess, sys, time
 quiet = {{"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}}
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True, **quiet)
+sleeping = [sys.executable, "-c", "import time; time.sleep(600)"]
+child = subprocess.Popen(sleeping, start_new_session=True, **quiet)
+# One that nothing leads to: a session of its own, no environment, and its parent has ended.
+starter = (
+    "import subprocess, sys; no = subprocess.DEVNULL;"
+    "print(subprocess.Popen(sys.argv[1:], env={{}}, start_new_session=True, stdin=no, stdout=no, stderr=no).pid)"
+)
+hidden = int(subprocess.run([sys.executable, "-c", starter, *sleeping], stdout=subprocess.PIPE, env={{}}, start_new_session=True).stdout)
 mask = os.umask(0o077)
 os.umask(mask)
 with open("/proc/self/status") as file:
     rights = next(line.split()[1] for line in file if line.startswith("NoNewPrivs"))
 limits = [resource.getrlimit(resource.RLIMIT_CORE), resource.getrlimit(resource.RLIMIT_NOFILE)]
 with open({told!r}, "a") as file:
-    file.write(json.dumps({{"child": child.pid, "umask": mask, "rights": rights, "limits": limits}}) + "\\n")
+    file.write(json.dumps({{"child": child.pid, "hidden": hidden, "umask": mask, "rights": rights, "limits": limits}}) + "\\n")
 """
 
 
@@ -44,13 +51,13 @@ def expect_confined(told: Path) -> None:
     assert found
     for seen in found:
         assert (seen["rights"], seen["umask"], seen["limits"]) == ("1", 0o077, [[0, 0], [most, most]])
-        assert not alive(seen["child"])
+        assert not alive(seen["child"]) and not alive(seen["hidden"])
 
 
 @pytest.mark.parametrize("setpriv", [True, False])
 def test_an_import(service: PackageService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setpriv: bool) -> None:
     if not setpriv:
-        monkeypatch.setattr("cvflow_tui.backend.packages.own_code._setpriv", lambda: None)
+        monkeypatch.setattr("cvflow_tui.backend.packages.tools._setpriv", lambda: None)
     told = tmp_path / "told"
     service.install(InstallRequest(str(write_package(tmp_path / "p", source=SPIES.format(told=str(told)) + SOLVER))), Progress())
     expect_confined(told)

@@ -22,6 +22,8 @@ OUTPUT_LIMIT = 256 << 10
 """Bytes of a program's output that are kept (its end)."""
 
 _TICK = 0.05
+_GRACE = 3.0
+"""Seconds in which whoever keeps a stranger's processes ends them."""
 
 _GUARD = """\
 import ctypes, os, sys
@@ -68,10 +70,12 @@ def run_tool(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     watch: Callable[[str], None] | None = None,
+    kept: bool = False,
 ) -> tuple[int | None, str]:
     """Run a program to its end; (exit status, clean output). The status is None where it ran past `seconds` and was killed.
 
-    `watch` is called with each whole line of its output, soon after the program wrote it.
+    `kept`: it ends all that it has started where it is told to end (SIGTERM), and is given a moment for that. `watch` is called with each
+    whole line of its output, soon after the program wrote it.
 
     Raises Cancelled when the job is called off; the program is gone by then, its children were killed with it.
     """
@@ -82,6 +86,8 @@ def run_tool(
         try:
             status = wait(process, progress, seconds, _Lines(output.fileno(), watch).read if watch else None)
         finally:
+            if kept and process.poll() is None:
+                _ask_to_end(process)
             kill_group(process)
         output.seek(max(0, output.seek(0, os.SEEK_END) - OUTPUT_LIMIT))
         return status, clean(output.read().decode("utf-8", "replace"))
@@ -142,6 +148,12 @@ def _ending(process: subprocess.Popen[bytes]) -> Iterator[Callable[[], object]]:
 def _wait(process: subprocess.Popen[bytes]) -> None:
     with suppress(subprocess.TimeoutExpired):
         process.wait(_TICK)
+
+
+def _ask_to_end(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+        process.terminate()
+        process.wait(_GRACE)
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
