@@ -251,7 +251,7 @@ class CountSolver(Solver):
 def test_what_the_published_cvpm_brought_is_there(tmp_path: Path, install: Install, serve: Serve, pip_of_the_test: Path) -> None:
     """Nobody wrote numpy down: whoever installed cvpm had it. It is imported where it is used, long after the installation."""
     write_wheel(pip_of_the_test, "numpy", "1.0", {"numpy.py": b"def array(picture): return {'size': picture.size}\n"})
-    picture = b"import contextlib\nclass P:\n    size = [9, 7]\n    def convert(self, mode): return self\n"
+    picture = b"import contextlib\nclass P:\n    size = [9, 7]\n    format = 'PNG'\n    def convert(self, mode): return self\n"
     picture += b"def open(file): return contextlib.nullcontext(P())\n"
     files = {"PIL/__init__.py": b"", "PIL/Image.py": picture, "PIL/ImageOps.py": b"def exif_transpose(picture): return picture\n"}
     write_wheel(pip_of_the_test, "pillow", "1.0", files)

@@ -69,6 +69,16 @@ def test_everything_at_once_and_nothing_is_kept(
     assert tree(home) == before
 
 
+def test_a_file_of_this_machine_that_the_author_names_is_told(service: PackageService, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("mine")
+    url = (tmp_path / "key").as_uri()
+    root = write_package(tmp_path / "p", more=weight("w.bin", url))
+    [told] = findings(service, root)["weights"]
+    assert not told.blocks and told.what == f"the weight w.bin is a file of this machine, because the package says so: {url}"
+    plan = service.plan(InstallRequest(str(root), weights=(f"w.bin={tmp_path / 'key'}",)))
+    assert not [finding for finding in plan.findings if finding.topic == "weights"], "the user's own word needs none"
+
+
 def test_weights_that_the_package_does_not_hold(service: PackageService, tmp_path: Path) -> None:
     root = write_package(tmp_path / "p", more=weight("a.bin", "pretrained/a.bin") + weight("b.bin", "b.bin") + weight("c.bin", "c.bin"))
     (root / "b.bin").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n")

@@ -12,7 +12,7 @@ from cvflow_tui.backend.packages.disk import free_bytes
 from cvflow_tui.backend.packages.environment import UNPACKED, Environments
 from cvflow_tui.backend.packages.first_use import first_use_findings
 from cvflow_tui.backend.packages.package import Package
-from cvflow_tui.backend.packages.reach import own_weight_findings, weight_findings
+from cvflow_tui.backend.packages.reach import named_files, own_weight_findings, weight_findings
 from cvflow_tui.backend.packages.resolution import Resolution, Wish, total_size
 from cvflow_tui.backend.packages.sizes import measured
 from cvflow_tui.backend.packages.sources import Fetched
@@ -46,7 +46,7 @@ def make_plan(
     Asks the index for its requirements, and the network how large the weights are.
     """
     outlook = look_ahead(package, wish, environments, work, Progress())
-    findings = [*outlook.findings, *own_weight_findings(package, fetched.source)]
+    findings = [*outlook.findings, *own_weight_findings(package, fetched.source), *named_files(package)]
     findings += weight_findings(weights.absent(package), fetched.source, wish.caller, package.supplied)
     findings += first_use_findings(package, first, weights)
     download, free = _weights_bytes(package, weights, findings), free_bytes(home)

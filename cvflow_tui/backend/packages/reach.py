@@ -64,6 +64,23 @@ def own_weight_findings(package: Package, source: str) -> Iterator[Finding]:
             yield Finding("weights", what, mend, mends=(Mend(weights=(model.name,)),))
 
 
+def named_files(package: Package) -> Iterator[Finding]:
+    """The weights that the author, and not the user, says are files of this machine: whatever they are, the package's code gets them."""
+    for model in package.models:
+        if model.name not in package.supplied:
+            for url in (model.url, *model.mirrors):
+                if url.startswith("file:") and _is_there(url):
+                    what = f"the weight {one_line(model.name)} is a file of this machine, because the package says so: {one_line(url, 200)}"
+                    yield Finding("weights", what, blocks=False)
+
+
+def _is_there(url: str) -> bool:
+    try:
+        return file_path(url).is_file()
+    except CvflowError:
+        return False
+
+
 def _none_of(urls: Sequence[str], caller: Circumstances, named: Collection[str]) -> str | None:
     """Why none of a weight's addresses gives anything: what the first says; None where one seems to."""
     reasons = []
