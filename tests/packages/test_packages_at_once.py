@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +16,7 @@ from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.backend.store import Database
 from cvflow_tui.home import Home
-from cvflow_tui.model.errors import CvflowError, NotFoundError, RefusedError
+from cvflow_tui.model.errors import CvflowError, NotFoundError, PackageError, RefusedError
 
 from .parts import payload, sha256, tree, weight, write_package, write_wheel
 
@@ -114,6 +115,18 @@ def test_what_is_removed_the_moment_it_is_installed_is_told_so(
     monkeypatch.setattr(service._installer, "install", install_and_lose_it)
     with pytest.raises(NotFoundError, match=r"one 1\.0\.0 was removed or replaced by somebody else meanwhile"):
         service.install(str(folders["one", "1.0.0"]), Progress())
+
+
+def test_what_is_being_removed_while_it_is_told_of_is_told_so(
+    service: PackageService, folders: dict[tuple[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder goes before its row does."""
+    detail = service.install(str(folders["one", "1.0.0"]), Progress())
+    shutil.rmtree(str(detail.path))
+    with service._installer.working_on("local/one"), pytest.raises(NotFoundError, match="was removed or replaced by somebody else"):
+        service.detail("one")
+    with pytest.raises(PackageError, match="there is no cvpm"):
+        service.detail("one")
 
 
 @pytest.mark.slow

@@ -214,6 +214,11 @@ class Installer:
             with self._guard:
                 self._busy.discard(ref)
 
+    def is_changing(self, ref: str) -> bool:
+        """Whether somebody installs, replaces or removes a package right now."""
+        with self._guard:
+            return ref in self._busy
+
     def _fetcher(self, downloads: Downloads) -> WeightFetcher:
         return WeightFetcher(self._stores.weights, downloads)
 

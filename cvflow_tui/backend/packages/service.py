@@ -287,12 +287,17 @@ class PackageService:
 
     def _detail(self, record: Record) -> PackageDetail:
         try:
-            package = self._package(record)
-        except PackageError as error:
+            return self._told(record)
+        except (PackageError, OSError) as error:
             now = self._stores.records.get(record.vendor, record.name)
-            if now is not None and now.path == record.path:
-                raise
-            raise NotFoundError(f"{record.ref} {record.version} was removed or replaced by somebody else meanwhile") from error
+            if now is None or now.installed_at != record.installed_at or self._installer.is_changing(record.ref):
+                raise NotFoundError(f"{record.ref} {record.version} was removed or replaced by somebody else meanwhile") from error
+            if isinstance(error, OSError):
+                raise PackageError(f"{record.ref} is damaged, install it again: {one_line(str(error), 200)}") from error
+            raise
+
+    def _told(self, record: Record) -> PackageDetail:
+        package = self._package(record)
         summary = self._summary(record)
         found = detail_of(package, summary, path=str(record.path), commit=record.commit, more_warnings=record.warnings)
         back = way_back(self._stores.records.kept_of(record.vendor, record.name))
