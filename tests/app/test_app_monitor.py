@@ -60,7 +60,9 @@ async def test_numbers_live_once_a_second_and_only_while_shown(open_app: OpenApp
 
 
 @pytest.mark.parametrize("runs", [False, True])
-async def test_it_asks_at_the_pace_of_its_clock(open_app: OpenApp, serving: FakeClient, runs: bool) -> None:
+async def test_it_asks_at_the_pace_of_its_clock(
+    open_app: OpenApp, serving: FakeClient, monkeypatch: pytest.MonkeyPatch, runs: bool
+) -> None:
     """Neither an empty table nor a row that is another at every look may have it look again at once."""
     if not runs:
         await serving.stop_solver(NAME)
@@ -69,7 +71,7 @@ async def test_it_asks_at_the_pace_of_its_clock(open_app: OpenApp, serving: Fake
     async def solvers() -> list[RunningSolver]:
         return [replace(each, requests=len(serving.called("solvers"))) for each in await told()]
 
-    serving.solvers = solvers  # type: ignore[method-assign]
+    monkeypatch.setattr(serving, "solvers", solvers)
     async with open_app(serving, "monitor") as (_, pilot):
         await wait_until(pilot, lambda: len(serving.called("solvers")) > 1)
         asked = len(serving.called("solvers"))

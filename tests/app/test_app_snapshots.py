@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from textual.pilot import Pilot
 
+from cvflow_tui.app import CvflowApp
 from cvflow_tui.model.solvers import SolverState
 from cvflow_tui.model.storage import DiskEntry, Pruning
 from tests.app.conftest import SIZES, app_with, settle
@@ -40,7 +41,7 @@ def ready(*keys: str) -> Callable[[Pilot[Any]], Awaitable[None]]:
     """Wait for the daemon and the first list, then press keys."""
 
     async def run(pilot: Pilot[Any]) -> None:
-        await pilot.app.when_ready()  # type: ignore[attr-defined]
+        await cast(CvflowApp, pilot.app).when_ready()
         await settle(pilot)
         for key in keys:
             await pilot.press(key)

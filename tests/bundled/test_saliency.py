@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -87,7 +88,7 @@ def test_a_pixel_and_a_strip_are_pictures_too(saliency: Cvflow, tmp_path: Path) 
 def test_masks_are_written_as_coco_writes_them(height: int, width: int, seed: int, share: float) -> None:
     sys.path.insert(0, str(BUNDLED / "saliency"))
     try:
-        from saliency.rle import encode  # type: ignore[import-not-found]
+        encode = importlib.import_module("saliency.rle").encode
     finally:
         sys.path.pop(0)
     pixels = np.random.default_rng(seed).random((height, width)) < share

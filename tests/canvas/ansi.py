@@ -27,6 +27,9 @@ class Pen:
     """The colours in force."""
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
         self.fg: tuple[int, ...] = (255, 255, 255)
         self.bg: tuple[int, ...] = (0, 0, 0)
         self.reverse = False
@@ -36,7 +39,7 @@ class Pen:
         while codes:
             code = codes.pop(0)
             if code == 0:
-                self.__init__()  # type: ignore[misc]
+                self.reset()
             elif code == 7:
                 self.reverse = True
             elif code == 39:

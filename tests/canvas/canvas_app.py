@@ -12,6 +12,7 @@ from textual.binding import BindingType
 
 from cvflow_tui.model.geometry import Box
 from cvflow_tui.widgets.image_canvas.canvas import ImageCanvas
+from cvflow_tui.widgets.image_canvas.glyphs import GlyphMode
 from cvflow_tui.widgets.image_canvas.picture import CanvasPicture
 from cvflow_tui.widgets.image_canvas.scene import Shape
 
@@ -39,7 +40,7 @@ class CanvasApp(App[None]):
         ("o", "open", ""),
     ]
 
-    def __init__(self, picture: CanvasPicture | None = None, shapes: tuple[Shape, ...] = (), *, glyphs: str = "auto") -> None:
+    def __init__(self, picture: CanvasPicture | None = None, shapes: tuple[Shape, ...] = (), *, glyphs: GlyphMode = "auto") -> None:
         super().__init__()
         self._given = (picture, shapes)
         self._glyph_name = glyphs
@@ -51,7 +52,7 @@ class CanvasApp(App[None]):
         return self.query_one(ImageCanvas)
 
     def compose(self) -> ComposeResult:
-        yield ImageCanvas(glyph_mode=self._glyph_name)  # type: ignore[arg-type]
+        yield ImageCanvas(glyph_mode=self._glyph_name)
 
     def on_mount(self) -> None:
         picture, shapes = self._given

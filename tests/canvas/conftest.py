@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import skimage.data
+import skimage
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -15,16 +15,20 @@ from cvflow_tui.widgets.image_canvas.picture import CanvasPicture
 SHARED = Path(__file__).resolve().parents[2] / "../shared/data"
 
 
+def _photograph(name: str) -> NDArray[np.uint8]:
+    return np.asarray(Image.open(Path(str(skimage.__file__)).parent / "data" / f"{name}.png"))
+
+
 @pytest.fixture(scope="session")
 def astronaut() -> NDArray[np.uint8]:
     """512 x 512."""
-    return np.asarray(skimage.data.astronaut())  # type: ignore[no-untyped-call]
+    return _photograph("astronaut")
 
 
 @pytest.fixture(scope="session")
 def coffee() -> NDArray[np.uint8]:
     """600 x 400."""
-    return np.asarray(skimage.data.coffee())  # type: ignore[no-untyped-call]
+    return _photograph("coffee")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import numpy as np
 import pyte
@@ -89,7 +90,7 @@ def test_runs_are_the_changed_cells_by_row() -> None:
 
 
 @pytest.fixture
-def stock_compositor():  # type: ignore[no-untyped-def]
+def stock_compositor() -> Iterator[None]:
     compositor_fix.uninstall()
     yield
     compositor_fix.uninstall()

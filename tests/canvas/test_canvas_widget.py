@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from textual import events
 from textual.app import App, ComposeResult
+from textual.geometry import Region
 from textual.pilot import Pilot
 
 from cvflow_tui.model.geometry import Box
@@ -286,9 +287,9 @@ async def test_moving_the_cursor_marks_only_the_cells_that_change(photo: CanvasP
         asked: list[int] = []
         refresh = ImageCanvas.refresh
 
-        def counting(self: ImageCanvas, *regions: object, **options: object) -> ImageCanvas:
-            asked.append(sum(region.area for region in regions) if regions else 160 * 45)  # type: ignore[attr-defined]
-            return refresh(self, *regions, **options)  # type: ignore[arg-type]
+        def counting(self: ImageCanvas, *regions: Region, **options: bool) -> ImageCanvas:
+            asked.append(sum(region.area for region in regions) if regions else 160 * 45)
+            return refresh(self, *regions, **options)
 
         monkeypatch.setattr(ImageCanvas, "refresh", counting)
         canvas.move_cursor(1, 0)

@@ -14,6 +14,7 @@ from cvflow_tui.cli.session import Session
 from cvflow_tui.home import Home
 from cvflow_tui.model.authoring import CheckRequest, NewPackage, NewPackageRequest
 from cvflow_tui.model.daemon import DaemonStatus
+from cvflow_tui.model.diagnosis import Finding
 from cvflow_tui.model.errors import CvflowError, NotFoundError, UsageError
 from cvflow_tui.model.jobs import Job
 from cvflow_tui.model.names import SolverName
@@ -58,6 +59,7 @@ class FakeClient:
         self.failure: BaseException | None = None
         self.installed: list[PackageSummary] = []
         self.running: list[RunningSolver] = []
+        self.findings: tuple[Finding, ...] = ()
         self.made: list[Project] = []
         self.log = ""
         self.growing: list[str] = []

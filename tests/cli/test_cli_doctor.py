@@ -24,7 +24,7 @@ def asked(client: FakeClient, monkeypatch: pytest.MonkeyPatch) -> list[InstallRe
 
     async def plan(request: InstallRequest | str) -> InstallPlan:
         requests.append(InstallRequest.of(request))
-        found = getattr(client, "findings", ())
+        found = client.findings
         problems = tuple(finding.sentence for finding in found if finding.blocks)
         return replace(await plain(request), findings=found, problems=problems)
 
@@ -38,14 +38,14 @@ def test_a_package_that_can_run(cli: Cli, asked: list[InstallRequest]) -> None:
 
 
 def test_what_stops_comes_first_and_gives_the_code(cli: Cli, client: FakeClient, asked: list[InstallRequest]) -> None:
-    client.findings = (WARNS, STOPS)  # type: ignore[attr-defined]
+    client.findings = (WARNS, STOPS)
     outcome = cli("doctor", "nanodet", "-q")
     assert outcome.code == 6 and outcome.err == ""
     assert outcome.out.index("toy cannot be had") < outcome.out.index("try --relax") < outcome.out.index("no GPU is here")
     assert "story" not in outcome.out and "| story" in cli("doctor", "nanodet", "--details").out
-    client.findings = (replace(STOPS, code="remote"),)  # type: ignore[attr-defined]
+    client.findings = (replace(STOPS, code="remote"),)
     assert cli("doctor", "nanodet").code == 5
-    client.findings = (WARNS,)  # type: ignore[attr-defined]
+    client.findings = (WARNS,)
     assert cli("doctor", "nanodet").code == 0
     assert not any(call.startswith("install") for call in client.calls)
 
@@ -54,7 +54,7 @@ def test_what_would_fail_at_the_installation_is_in_the_way_and_yet_not_refused(
     cli: Cli, client: FakeClient, asked: list[InstallRequest]
 ) -> None:
     fails = Finding("imports", "net.py imports cv2, and no requirement brings it", "add --with toy", blocks=False, fails=True)
-    client.findings = (WARNS, fails)  # type: ignore[attr-defined]
+    client.findings = (WARNS, fails)
     outcome = cli("doctor", "nanodet")
     assert outcome.code == 6 and "cvflow/nanodet 1.0.0 is likely to fail here" in outcome.out
     assert outcome.out.index("fails  imports: net.py imports cv2") < outcome.out.index("add --with toy") < outcome.out.index("warn   gpu")
@@ -63,7 +63,7 @@ def test_what_would_fail_at_the_installation_is_in_the_way_and_yet_not_refused(
 
 
 def test_as_json(cli: Cli, client: FakeClient, asked: list[InstallRequest]) -> None:
-    client.findings = (STOPS,)  # type: ignore[attr-defined]
+    client.findings = (STOPS,)
     outcome = cli("doctor", "nanodet", "--json")
     assert outcome.code == 6 and outcome.err == ""
     assert outcome.json["can_run"] is False and outcome.json["findings"][0]["mend"] == "try --relax"
@@ -88,6 +88,6 @@ def test_wishes_reach_the_daemon(
 
 
 def test_install_ends_with_the_code_of_what_stops(cli: Cli, client: FakeClient, asked: list[InstallRequest]) -> None:
-    client.findings = (replace(STOPS, code="refused"),)  # type: ignore[attr-defined]
+    client.findings = (replace(STOPS, code="refused"),)
     outcome = cli("--debug", "install", "nanodet", "--yes")
     assert outcome.code == 4 and "toy cannot be had; try --relax" in outcome.err and "story" in outcome.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,10 +30,10 @@ Serve = Callable[[str, str], Client]
 def install(service: PackageService) -> Install:
     """Commits a folder to git, installs it from there, and gives the package's name."""
 
-    def install(folder: Path, **wishes: object) -> str:
+    def install(folder: Path, **wishes: Any) -> str:
         if not (folder / ".git").exists() or git(folder, "status", "--porcelain"):
             commit_all(folder)
-        detail = service.install(InstallRequest(f"git+file://{folder}", **wishes), Progress())  # type: ignore[arg-type]
+        detail = service.install(InstallRequest(f"git+file://{folder}", **wishes), Progress())
         return detail.summary.ref
 
     return install

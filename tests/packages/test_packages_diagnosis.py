@@ -6,6 +6,7 @@ import hashlib
 import socket
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,9 +26,9 @@ from cvflow_tui.model.packages import InstallRequest
 from .parts import FileServer, tree, weight, write_package, write_wheel
 
 
-def findings(service: PackageService, root: Path, **wishes: object) -> dict[str, list[Finding]]:
+def findings(service: PackageService, root: Path, **wishes: Any) -> dict[str, list[Finding]]:
     found: dict[str, list[Finding]] = {}
-    for finding in service.plan(InstallRequest(str(root), **wishes)).findings:  # type: ignore[arg-type]
+    for finding in service.plan(InstallRequest(str(root), **wishes)).findings:
         found.setdefault(finding.topic, []).append(finding)
     return found
 

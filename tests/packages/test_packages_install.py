@@ -9,6 +9,7 @@ import sys
 import threading
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -186,8 +187,8 @@ def test_commits_under_the_same_version_are_told_apart(service: PackageService, 
 def test_what_is_installed_to_the_last_byte_is_not_installed_again(service: PackageService, home: Home, boxed: Path) -> None:
     """The plan is to do nothing, and asks no index; whatever is not the same, or not whole, is installed."""
 
-    def unchanged(**wishes: object) -> bool:
-        plan = service.plan(InstallRequest(str(boxed), **wishes))  # type: ignore[arg-type]
+    def unchanged(**wishes: Any) -> bool:
+        plan = service.plan(InstallRequest(str(boxed), **wishes))
         assert bool(plan.steps) is not plan.unchanged
         return plan.unchanged
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def environments(tmp_path: Path) -> Environments:
     return Environments(tmp_path / "environments", Bytecode(tmp_path / "bytecode"))
 
 
-def lock_of(path: str | None) -> dict[str, object]:
+def lock_of(path: str | None) -> dict[str, Any]:
     assert path is not None
     return tomllib.loads(Path(path, "cvflow.lock").read_text())
 
@@ -72,7 +73,7 @@ def test_what_was_planned_is_what_is_installed(service: PackageService, tmp_path
     assert (plan.environment_packages, plan.environment_bytes) == (1, 0)
     write_wheel(pip_of_the_test, "toy", "2.0", {"toy.py": b"x = 2"})
     detail = service.install(InstallRequest(root), Progress())
-    assert [each["version"] for each in lock_of(detail.path)["distributions"]] == ["1.0"]  # type: ignore[attr-defined]
+    assert [each["version"] for each in lock_of(detail.path)["distributions"]] == ["1.0"]
 
 
 def test_the_lock_holds_hashes_and_installs_without_a_resolver(
@@ -91,7 +92,7 @@ def test_the_lock_holds_hashes_and_installs_without_a_resolver(
             "hashes": [f"sha256:{sha256(wheel.read_bytes())}"],
         }
     ]
-    assert lock["environment"]["tag"] == own.tag and lock["environment"]["platform"] == own.platform  # type: ignore[index]
+    assert lock["environment"]["tag"] == own.tag and lock["environment"]["platform"] == own.platform
     write_wheel(pip_of_the_test, "toy", "1.5", {"toy.py": b"x = 3"})
     monkeypatch.setattr(environment_module, "resolve", None)
     resolution = locked_resolution(Path(str(detail.path), "cvflow.lock"), own)
@@ -175,12 +176,12 @@ def test_with_adds_and_the_lock_remembers(service: PackageService, tmp_path: Pat
     with pytest.raises(PackageError, match="No module named 'forgotten'"):
         service.install(InstallRequest(str(root)), Progress())
     detail = service.install(InstallRequest(str(root), requirements=("forgotten>=1",)), Progress())
-    assert lock_of(detail.path)["environment"]["added"] == ["forgotten>=1"]  # type: ignore[index]
+    assert lock_of(detail.path)["environment"]["added"] == ["forgotten>=1"]
     manifest = root / "cvpm.toml"
     manifest.write_text(manifest.read_text().replace('version = "1.0.0"', 'version = "1.1.0"'))
     detail = service.install(InstallRequest(str(root)), Progress())
     assert detail.summary.version == "1.1.0"
-    assert lock_of(detail.path)["environment"]["resolved"] == ["forgotten==1.0", "toy==1.0"], "kept by the new version"  # type: ignore[index]
+    assert lock_of(detail.path)["environment"]["resolved"] == ["forgotten==1.0", "toy==1.0"], "kept by the new version"
 
 
 def test_what_is_added_must_be_a_requirement(service: PackageService, tmp_path: Path) -> None:
@@ -197,7 +198,7 @@ def test_relax_is_offered_and_asks_for_names_alone(service: PackageService, tmp_
     assert "toy==1.0" in problem and problem.endswith("try --relax")
     detail = service.install(InstallRequest(root, relax=True), Progress())
     table = lock_of(detail.path)["environment"]
-    assert table["resolved"] == ["toy==2.0"] and table["relaxed"] is True  # type: ignore[index]
+    assert table["resolved"] == ["toy==2.0"] and table["relaxed"] is True
 
 
 def test_names_alone_and_the_users_word() -> None:
