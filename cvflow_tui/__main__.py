@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from typing import NoReturn
 
 from cvflow_tui.leaving import leave
 
-COLLECTED_AFTER = 50_000
-"""New objects before Python looks for garbage. What a command makes until it is done is what it has imported: none of it is garbage."""
-
 
 def program() -> NoReturn:
     """The console script: `main`, and away."""
-    gc.set_threshold(COLLECTED_AFTER)
     leave(main())
 
 

@@ -8,6 +8,9 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
+_DEAD = ("Z", "X", "x")
+"""States of a process that has ended, and that nobody has asked for its end yet (proc(5))."""
+
 
 @lru_cache(maxsize=1)
 def boot_id() -> str:
@@ -43,10 +46,6 @@ def is_same_process(pid: int, started: float, boot: str) -> bool:
     except OSError:
         return _is_same_elsewhere(pid, started)
     return fields[0] not in _DEAD and abs(_began(fields) - started) < 0.02
-
-
-_DEAD = ("Z", "X", "x")
-"""States of a process that has ended, and that nobody has asked for its end yet (proc(5))."""
 
 
 def _stat(pid: int) -> list[str]:

@@ -68,9 +68,9 @@ def _run(arguments: list[str], session: Session) -> int:
         from cvflow_tui.model.space import is_full, no_space
 
         if is_full(error):
-            if (path := getattr(error, "filename", None)) is None:
+            if isinstance(error, OSError) and error.filename is None:
                 raise  # what we write to without a name are the standard streams
-            return tell_error(no_space(path), as_json, session.debug)
+            return tell_error(no_space(getattr(error, "filename", None) or "what is written to"), as_json, session.debug)
         line = f"{type(error).__name__}: {error} (see more with: cvflow --debug …)"
         return tell(line, CvflowError.code, CvflowError.exit_code, as_json)
     return 0

@@ -25,10 +25,6 @@ class GoTo(ModalScreen[str | None]):
         Binding("escape", "choose", "back", id="goto.back"),
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._answered = False
-
     def compose(self) -> ComposeResult:
         """One line that names the letters."""
         words = "   ".join(f"{key.letter} {key.title}" for key in PLACES)
@@ -36,18 +32,12 @@ class GoTo(ModalScreen[str | None]):
 
     def action_choose(self, place: str | None = None) -> None:
         """Dismiss with the place."""
-        if not self._answered:
-            self._answered = True
-            self.dismiss(place)
+        self.dismiss(place)
 
     def on_key(self, event: events.Key) -> None:
-        """The first key is the answer, whichever it is; what is typed behind it goes on to the app.
-
-        Bindings alone would come too late: the app asks for them once a key has come all the way up, and the next is here by then.
-        """
-        if not self._answered:
-            event.stop()
-            self.action_choose(ANSWERS.get(event.key))
+        """The first key is the answer, whichever it is."""
+        event.stop()
+        self.action_choose(ANSWERS.get(event.key))
 
     def on_click(self) -> None:
         """So does the mouse."""

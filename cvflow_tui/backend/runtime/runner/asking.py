@@ -66,9 +66,9 @@ def _seconds(name: str, told: str) -> float:
 def admit(service: Service, lane: Lane) -> None:
     """Refuse what could only wait in vain. Raises Fault 503."""
     if service.receiving > service.limits.receiving:
-        raise busy("too many requests are being received", service.retry_after(lane))
+        raise busy("too many requests are being received", service.pause(lane))
     if lane.waiting >= service.limits.queue:
-        raise busy("too many requests are waiting", service.retry_after(lane))
+        raise busy("too many requests are waiting", service.pause(lane))
 
 
 def expected_size(incoming: Incoming, limit: int) -> int:
@@ -169,7 +169,7 @@ def fault_of(error: BaseException, picture: str) -> Fault:
     if isinstance(error, CallTimeout):
         return late(str(error))
     if isinstance(error, Unavailable):
-        return busy(str(error), max(1, math.ceil(error.pause)))
+        return busy(str(error), error.pause)
     if isinstance(error, WorkerGone):
         return busy(str(error))
     if isinstance(error, CallFailed):

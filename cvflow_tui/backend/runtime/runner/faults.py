@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 
@@ -41,9 +42,9 @@ def not_found(error: str) -> Fault:
     return Fault(404, error, "not_found")
 
 
-def busy(error: str, retry_after: int = 1) -> Fault:
-    """503: not now."""
-    return Fault(503, error, "remote", retry_after)
+def busy(error: str, pause: float = 0.0) -> Fault:
+    """503: not now, but after a pause of so many seconds; a second where that is not known."""
+    return Fault(503, error, "remote", max(1, math.ceil(pause)))
 
 
 def late(error: str) -> Fault:

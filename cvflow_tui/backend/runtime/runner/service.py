@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import os
 import time
 from pathlib import Path
@@ -79,10 +78,10 @@ class Service:
             raise not_found(f"{self.spec.name} serves no variant {variant[:100]!r}")
         return lane
 
-    def retry_after(self, lane: Lane) -> int:
-        """Seconds after which a lane that is full has probably worked off half of what waits."""
+    def pause(self, lane: Lane) -> float:
+        """Seconds after which a lane that is full has probably worked off half of what waits; a minute at most."""
         seconds = lane.calls.seconds or 0.0
-        return max(1, min(60, math.ceil(seconds * lane.waiting / 2 / (lane.ready.concurrency * len(lane.replicas)))))
+        return min(60.0, seconds * lane.waiting / 2 / (lane.ready.concurrency * len(lane.replicas)))
 
     async def put_variant(self, name: str, checkpoint: Path) -> None:
         """Load a checkpoint beside what serves and give it a name, the last holder of which drains. Raises Fault where it does not load."""

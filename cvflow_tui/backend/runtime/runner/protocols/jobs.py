@@ -129,7 +129,7 @@ class Jobs:
         """A new job, not yet begun. Raises Fault 503 where too many wait."""
         self._tidy()
         if sum(not job.over for job in self._jobs.values()) >= self._service.limits.jobs:
-            raise busy("too many jobs are waiting", self._service.retry_after(self._service.main))
+            raise busy("too many jobs are waiting", self._service.pause(self._service.main))
         job = Job(job_id or secrets.token_hex(16), kind)
         self._jobs[job.id] = job
         return job

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -69,7 +68,7 @@ class LabelStudio:
 
     async def _health(self, request: Request) -> Response:
         if self._service.main.state is not SolverState.READY:
-            raise busy(self._service.main.why_not(), max(1, math.ceil(self._service.main.pause)))
+            raise busy(self._service.main.why_not(), self._service.main.pause)
         return JSONResponse({"status": "UP", "model_class": self._service.spec.solver})
 
     async def _versions(self, request: Request) -> Response:
