@@ -34,7 +34,7 @@ class Answer:
 
 
 class Choice(ModalScreen[Any]):
-    """A question with a few answers. Dismissed with the `value` of the answer given, or None for Esc.
+    """A question with a few answers. Dismissed with the `value` of the answer given, or None for Esc, which means `back`.
 
     The cursor stands on the first answer, so Enter gives that one.
     """
@@ -46,11 +46,12 @@ class Choice(ModalScreen[Any]):
         Binding("right,down", "app.focus_next", "next", show=False, tooltip="The answer after", id="dialog.next"),
     ]
 
-    def __init__(self, title: str, text: str, answers: Sequence[Answer]) -> None:
+    def __init__(self, title: str, text: str, answers: Sequence[Answer], *, back: str = "back") -> None:
         super().__init__()
         self._title = one_line(title)
         self._text = clean(text)
         self._answers = tuple(answers)
+        self._back = back
 
     def compose(self) -> ComposeResult:
         """Title, text, one button an answer."""
@@ -61,6 +62,7 @@ class Choice(ModalScreen[Any]):
             with Horizontal(classes="dialog-answers"):
                 for number, answer in enumerate(self._answers):
                     yield Button(f"{answer.key} {answer.word}", id=f"answer-{number}", compact=True)
+                yield KeyWords(f"Esc {self._back}", classes="dialog-back")
 
     def on_key(self, event: events.Key) -> None:
         """Give the answer whose key was pressed."""
@@ -144,6 +146,7 @@ class AskLine(ModalScreen[str | None]):
             self.dismiss(line)
 
 
+KEPT = "Kept ones serve on their own; one whose process dies is not started again until a daemon runs, which the next command starts."
 NAMED = 4
 """Solvers that the terminal is told of by name."""
 
@@ -188,6 +191,8 @@ async def ask_to_leave(app: CvflowApp) -> Leave | None:
     if not live:
         return Leave(shut_down=True)
     count = "1 solver runs" if len(live) == 1 else f"{len(live)} solvers run"
-    answers = (Answer("k", "keep serving", False), Answer("s", "stop them", True))
-    stop = await app.push_screen_wait(Choice(f"Quit: {count}", "\n".join(one_line(name, 60) for name in live[:8]), answers))
+    answers = (Answer("k", "keep serving", False), Answer("s", "stop it" if len(live) == 1 else "stop them", True))
+    text = "\n".join(one_line(name, 60) for name in live[:8])
+    text += f"\nand {len(live) - 8} more" if len(live) > 8 else ""
+    stop = await app.push_screen_wait(Choice(f"Quit: {count}", f"{text}\n\n{KEPT}", answers, back="stay"))
     return None if stop is None else Leave(shut_down=True, stop_solvers=bool(stop), serving=() if stop else serving)

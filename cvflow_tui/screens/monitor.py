@@ -18,6 +18,7 @@ from cvflow_tui.model.solvers import RunningSolver, SolverState
 from cvflow_tui.screens.annotate.words import plural
 from cvflow_tui.screens.looking_place import BEFORE_ITS_ANSWER, LookingPlace
 from cvflow_tui.screens.monitor_log import LogPanel
+from cvflow_tui.screens.stopping import may_stop
 from cvflow_tui.widgets.cells import cut
 from cvflow_tui.widgets.figures import bytes_of, millis_of, seconds_of
 from cvflow_tui.widgets.solver_chart import LANES, SolverChart
@@ -85,7 +86,7 @@ class MonitorScreen(LookingPlace):
     LOOK_EVERY = 1.0
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("i", "infer", "infer", tooltip="Run a picture through the solver and look at the result (Enter too)", id="monitor.infer"),
-        Binding("s", "stop", "stop", tooltip="Stop the solver", id="monitor.stop"),
+        Binding("s", "stop", "stop", tooltip="Stop the solver; asks while it is being used", id="monitor.stop"),
         Binding("x", "stop", "stop", show=False, tooltip="Stop the solver", id="monitor.stop_too"),
         Binding("r", "restart", "restart", tooltip="Stop the solver and start it again", id="monitor.restart"),
         Binding("e", "settings", "settings", tooltip="How it runs: workers, limits, start, variables", id="monitor.settings"),
@@ -301,6 +302,8 @@ class MonitorScreen(LookingPlace):
             self.attempt(self._stop(solver))
 
     async def _stop(self, solver: RunningSolver) -> None:
+        if not await may_stop(self.cvflow, solver):
+            return
         self.note(f"stopping {solver.name} …")
         await self.cvflow.client.stop_solver(solver.name)
         await self.look()

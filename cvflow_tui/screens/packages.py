@@ -15,6 +15,7 @@ from cvflow_tui.model.packages import PackageSummary, UpgradeRequest
 from cvflow_tui.model.solvers import RunningSolver, SolverState
 from cvflow_tui.screens.freed import freed_by_removal, still_linked
 from cvflow_tui.screens.list_place import ListPlace
+from cvflow_tui.screens.stopping import may_stop
 from cvflow_tui.widgets.figures import bytes_of, task_of
 from cvflow_tui.widgets.package_pane import PackagePane
 from cvflow_tui.widgets.solver_looks import state_cell
@@ -97,7 +98,13 @@ class PackagesScreen(ListPlace[Line]):
     )
     LOOK_EVERY = 2.0
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "start_or_stop", "start/stop", tooltip="Start the solver, or stop it where it runs (Enter too)", id="packages.toggle"),
+        Binding(
+            "s",
+            "start_or_stop",
+            "start/stop",
+            tooltip="Start the solver, or stop it where it runs (Enter too); asks while it is being used",
+            id="packages.toggle",
+        ),
         Binding("u", "upgrade", "upgrade", tooltip="Bring the newest version; the one before is kept", id="packages.upgrade"),
         Binding(
             "b",
@@ -195,7 +202,8 @@ class PackagesScreen(ListPlace[Line]):
     def action_start_or_stop(self) -> None:
         """Start or stop."""
         if line := self._solver():
-            self.attempt(self._stop(line.name) if line.is_live else self._start(line.name), group=f"solver-{line.name}")
+            running = line.running if line.is_live else None
+            self.attempt(self._stop(running) if running else self._start(line.name), group=f"solver-{line.name}")
 
     async def _start(self, name: str) -> None:
         self.note(f"starting {name} …")
@@ -211,11 +219,13 @@ class PackagesScreen(ListPlace[Line]):
         await self.look()
         self.note(f"{name} serves on port {solver.port} · F3 shows its log")
 
-    async def _stop(self, name: str) -> None:
-        self.note(f"stopping {name} …")
-        await self.cvflow.client.stop_solver(name)
+    async def _stop(self, solver: RunningSolver) -> None:
+        if not await may_stop(self.cvflow, solver):
+            return
+        self.note(f"stopping {solver.name} …")
+        await self.cvflow.client.stop_solver(solver.name)
         await self.look()
-        self.note(f"{name} stopped")
+        self.note(f"{solver.name} stopped")
 
     def action_settings(self) -> None:
         """Look at the solver's settings and change them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from cvflow_tui.model.errors import RemoteError
 from cvflow_tui.model.geometry import Box
 from cvflow_tui.model.results import DetectedObject, Result
 from cvflow_tui.model.solvers import RunningSolver, SolverState
-from cvflow_tui.screens.dialogs import AskLine
+from cvflow_tui.screens.dialogs import AskLine, Choice
 from cvflow_tui.screens.infer import ResultScreen, listed, summary_of
 from cvflow_tui.screens.place import Place
 from cvflow_tui.widgets.image_canvas.still import PictureView
@@ -23,7 +24,7 @@ from cvflow_tui.widgets.log_view import LogView
 from cvflow_tui.widgets.path_suggester import PathSuggester
 from cvflow_tui.widgets.virtual_table import VirtualTable
 from tests.app.conftest import SERVED as NAME
-from tests.app.conftest import SIZES, OpenApp, screen_text, settle, shows, wait_until
+from tests.app.conftest import SIZES, OpenApp, is_open, screen_text, settle, shows, wait_until
 from tests.app.fake_client import FakeClient, classification
 
 
@@ -166,8 +167,29 @@ async def test_stop_and_restart(open_app: OpenApp, serving: FakeClient) -> None:
         await wait_until(pilot, lambda: f"{NAME} serves on port 41000" in screen_text(app))
         assert serving.called("restart_solver") == [(NAME,)]
         table = app.screen.query_one(VirtualTable)
+        serving.change_solver(NAME, partial(replace, rate=0.0))
+        await wait_until(pilot, lambda: table.items[0].rate == 0)
         await pilot.press("home", "x")
         await wait_until(pilot, lambda: table.shown == 1)
+
+
+@pytest.mark.parametrize("place", ["monitor", "packages"])
+async def test_what_is_being_used_is_stopped_after_asking(open_app: OpenApp, client: FakeClient, place: str) -> None:
+    await client.start_solver(NAME)
+    client.change_solver(NAME, partial(replace, rate=12.34))
+    async with open_app(client, place) as (app, pilot):
+        table = app.screen.query_one(VirtualTable)
+        await wait_until(pilot, lambda: table.shown > 0)
+        await pilot.press("s")
+        await wait_until(pilot, is_open(app, Choice))
+        assert f"Stop {NAME}?" in screen_text(app) and "It gets 12.3 requests a second." in screen_text(app)
+        await pilot.press("enter")  # the cursor stands on "keep serving"
+        await wait_until(pilot, is_open(app, Place))
+        assert not client.called("stop_solver")
+        await pilot.press("s")
+        await wait_until(pilot, is_open(app, Choice))
+        await pilot.press("y")
+        await wait_until(pilot, lambda: client.called("stop_solver") == [(NAME,)])
 
 
 async def test_no_solver_says_what_to_do(open_app: OpenApp, client: FakeClient) -> None:

@@ -53,6 +53,8 @@ async def test_one_key_starts_and_stops(open_app: OpenApp, client: FakeClient) -
         await pilot.press("down", "s")
         await wait_until(pilot, lambda: "cvflow/nanodet/detect serves on port 41000" in screen_text(app))
         assert "● ready" in screen_text(app)
+        client.change_solver("cvflow/nanodet/detect", partial(replace, rate=0.0))
+        await wait_until(pilot, lambda: app.screen.query_one(VirtualTable).items[1].running.rate == 0)
         await pilot.press("enter")
         await wait_until(pilot, lambda: "cvflow/nanodet/detect stopped" in screen_text(app))
         assert "● ready" not in screen_text(app)

@@ -284,6 +284,8 @@ async def test_leaving_asks_once_only_where_solvers_run_in_an_embedded_daemon(op
             await pilot.press("ctrl+q")
             await wait_until(pilot, is_open(app, Choice))
             assert "cvflow/nanodet/detect" in screen_text(app)
+            assert "k keep serving" in screen_text(app) and "s stop it" in screen_text(app) and "Esc stay" in screen_text(app)
+            assert "is not started again until a daemon runs" in " ".join(screen_text(app).split())
             await pilot.press(key)
             await wait_until(pilot, partial(_was_asked_to_end, client, stopped))
     alone = FakeClient(embedded=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from cvflow_tui.backend.client import DaemonClient, find_daemon
 from cvflow_tui.backend.daemon import Daemon, EmbeddedDaemon, connect
 from cvflow_tui.backend.daemon.lock import HomeLock, is_held
 from cvflow_tui.backend.jobs import Progress
+from cvflow_tui.cli.daemon import wait_for_end
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import CvflowError, RefusedError, RemoteError, UsageError
 
@@ -122,24 +124,49 @@ def test_nothing_answers_where_no_daemon_is(home: Home) -> None:
         asyncio.run(connect(home, start=False))
 
 
-async def test_who_finds_a_daemon_that_is_about_to_begin_waits_for_it(home: Home) -> None:
+async def test_who_finds_a_daemon_that_is_about_to_begin_waits_for_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two commands at once on a home without a daemon: the one whose daemon is refused takes the other's, however long that takes."""
-    home.make()
-    lock = HomeLock(home)
+    daemon, begin = EmbeddedDaemon(home), threading.Event()
     assert is_held(home)
+    monkeypatch.setattr(daemon._daemon._rooms, "recover", begin.wait)
     waiting = asyncio.create_task(connect(home))
-    while not (home.logs / "daemon.err").exists() or "already serves" not in (home.logs / "daemon.err").read_text():
-        assert not waiting.done()
-        await asyncio.sleep(0.05)
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(2.5)
+    assert (home.logs / "daemon.err").exists(), "a daemon of its own was begun"
     assert not waiting.done(), "nobody has said yet that it failed"
-    lock.release()
-    assert not is_held(home)
-    daemon = EmbeddedDaemon(home)
+    begin.set()
     await asyncio.to_thread(daemon.start)
     async with await waiting as client:
         assert (await client.status()).url == daemon.url
     await asyncio.to_thread(daemon.stop)
+
+
+async def test_who_comes_while_a_daemon_ends_is_served_by_the_next(home: Home) -> None:
+    """It has withdrawn, and holds the home until what it was at is called off."""
+    ending, go_on = EmbeddedDaemon(home), threading.Event()
+    await asyncio.to_thread(ending.start)
+    ending._daemon._rooms.jobs.start("install", "x", lambda _: go_on.wait(60))
+    ending._daemon.stop()
+    assert find_daemon(home) is None
+    waiting = asyncio.create_task(connect(home))
+    await asyncio.sleep(2.0)
+    assert is_held(home) and not waiting.done(), "it has the home until it has ended"
+    go_on.set()
+    await asyncio.to_thread(ending.stop)
+    async with await waiting as client:
+        found = await client.status()
+        assert found.url != ending.url and not found.embedded
+        await client.shutdown()
+    await wait_for_end(found.pid)
+
+
+async def test_a_home_that_nobody_lets_go_of_is_refused_after_a_while(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cvflow_tui.backend.daemon.lock.WAIT_SECONDS", 0.2)
+    home.make()
+    lock = HomeLock(home)
+    with pytest.raises(RefusedError, match=r"another process\) already serves"):
+        HomeLock(home)
+    lock.release()
+    HomeLock(home).release()
 
 
 def test_a_taken_port_and_a_foreign_address_are_refused_and_the_home_stays_free(home: Home, tmp_path: Path) -> None:

@@ -126,6 +126,15 @@ def test_devices_are_hidden_or_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert device_variables("auto") == {}
 
 
+def test_a_folder_of_pictures_that_is_not_there_is_told(site: Site, spec_of: Callable[..., RunSpec], tmp_path: Path) -> None:
+    spec, folder = spec_of("Echo"), tmp_path / "pictures"
+    site.supervisor.settings.change(spec.name, {"local_files": str(folder)})
+    (warning,) = site.supervisor.report(spec.name, spec.package).warnings
+    assert warning == f"local_files={folder}: there is no such folder, so no request finds a picture in it"
+    folder.mkdir()
+    assert site.supervisor.report(spec.name, spec.package).warnings == ()
+
+
 def test_a_device_that_is_not_there_is_told_when_it_is_set_and_when_it_starts(
     site: Site, spec_of: Callable[..., RunSpec], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,6 +68,7 @@ class Daemon:
         self._embedded = embedded
         self._began = time.monotonic()
         self._stop_solvers = False
+        self._announcing = threading.Lock()
         with ExitStack() as opened:
             self._lock = HomeLock(home)
             opened.callback(self._lock.release)
@@ -130,6 +131,7 @@ class Daemon:
         self._stop_solvers = self._stop_solvers or stop_solvers
         self._rooms.let_go()
         self._server.should_exit = True
+        self._withdraw()
 
     async def _stay_announced(self) -> None:
         """Whoever deletes or damages the file would lock everybody out of a daemon that lives and holds the home."""
@@ -139,6 +141,8 @@ class Daemon:
             with suppress(OSError, ValueError):
                 if file.is_file() and file.read_text("utf-8") == self._told:  # a pipe would be read for ever
                     continue
+            if self._server.should_exit:
+                return
             with suppress(OSError):  # a full disk, a home that is gone: the next time
                 self._announce()
                 log.warning("%s was gone or damaged: written again", file)
@@ -150,10 +154,17 @@ class Daemon:
         return json.dumps(told)
 
     def _announce(self) -> None:
-        write_private(self._home.daemon_file, self._told)
+        with self._announcing:
+            if not self._server.should_exit:
+                write_private(self._home.daemon_file, self._told)
+
+    def _withdraw(self) -> None:
+        """Nobody is to come any more: the next daemon, and whoever starts it, waits for the home from here on."""
+        with self._announcing:
+            self._home.daemon_file.unlink(missing_ok=True)
 
     def _close(self) -> None:
-        self._home.daemon_file.unlink(missing_ok=True)
+        self._withdraw()
         self._rooms.close(stop_solvers=self._stop_solvers)
         self._opened.close()
         log.info("ended")

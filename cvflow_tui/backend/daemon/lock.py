@@ -11,7 +11,8 @@ from cvflow_tui.backend.client.discovery import find_daemon
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import RefusedError
 
-ATTEMPTS = 5
+WAIT_SECONDS = 25.0
+"""How long a home is waited for whose daemon has yet to begin, or to end: it calls off what it was at, which takes a while."""
 PAUSE = 0.02
 """Seconds between two attempts to take the lock."""
 
@@ -36,25 +37,29 @@ def is_held(home: Home) -> bool:
 
 
 class HomeLock:
-    """Holds `daemon.lock`. Raises HomeTaken, naming the daemon that has it, when it is taken."""
+    """Holds `daemon.lock`. Raises HomeTaken, naming the daemon that has it, when it is taken.
+
+    A daemon that serves is not waited for; one that ends (nobody can find it any more, and it still has the lock) is.
+    """
 
     def __init__(self, home: Home) -> None:
         self._descriptor = os.open(home.daemon_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if not self._taken():
+        if not self._taken(home):
             os.close(self._descriptor)
             other = find_daemon(home)
             who = f"pid {other.pid} at {other.url}" if other else "another process"
             raise HomeTaken(f"a daemon ({who}) already serves {home.root}; stop it first: cvflow daemon stop")
 
-    def _taken(self) -> bool:
-        """Take it. Whoever only looks (`is_held`) has it for an instant: that one is waited for."""
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                time.sleep(PAUSE)
+    def _taken(self, home: Home) -> bool:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while True:
             with suppress(OSError):
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return True
-        return False
+            # Nobody to be found: one that begins or ends, or somebody who only looks (`is_held`), for an instant.
+            if find_daemon(home) is not None or time.monotonic() > deadline:
+                return False
+            time.sleep(PAUSE)
 
     def release(self) -> None:
         """Let the next daemon have the home."""

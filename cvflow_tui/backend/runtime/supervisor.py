@@ -26,6 +26,7 @@ from cvflow_tui.model.errors import NotFoundError, PackageError, RefusedError
 from cvflow_tui.model.settings import SettingsReport, differing
 from cvflow_tui.model.solvers import LogChunk, LogSearch, RunningSolver, SolverHistory, SolverState
 from cvflow_tui.model.space import full_disk
+from cvflow_tui.model.text import one_line
 
 
 class Supervisor:
@@ -196,6 +197,8 @@ class Supervisor:
             warnings = (f"{error}: until it is there, {name} does not start",)
         if (fault := self._port_fault(name, run)) is not None:
             warnings += (fault,)
+        if settings.local_files is not None and not Path(settings.local_files).is_dir():
+            warnings += (f"local_files={one_line(settings.local_files)}: there is no such folder, so no request finds a picture in it",)
         return SettingsReport(name, settings, chosen, tuple(variables), run is not None and run.lives(), pending, warnings)
 
     def stop(self, name: str) -> RunningSolver:
