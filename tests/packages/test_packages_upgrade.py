@@ -52,6 +52,24 @@ def folders(home: Home) -> set[str]:
     return {path.name for path in (home.packages / "lab/many").iterdir()}
 
 
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [("pretrained/n", "damaged"), ("pretrained/n", "missing"), ("parts/solver.py", "damaged"), ("", "")],
+)
+def test_a_start_that_fails_names_what_is_damaged(service: PackageService, home: Home, many: Path, file: str, damage: str) -> None:
+    proven(service, "many==1.0.0")
+    proven(service, "many==2.0.0")
+    if file:
+        path = home.packages / "lab/many/2.0.0" / file
+        path.unlink()  # not through the link: the store's own is another file's
+        if damage == "damaged":
+            path.write_bytes(b"bits fell over")
+    with pytest.raises(PackageError) as failed, service.starting(SolverName("lab", "many", "more")):
+        raise PackageError("Protobuf parsing failed.", detail="the rest")
+    hint = f"; {file} is {damage}: cvflow verify lab/many --repair brings it back" if file else ""
+    assert (failed.value.message, failed.value.detail) == (f"Protobuf parsing failed.{hint}", "the rest")
+
+
 def test_the_plan_tells_what_an_upgrade_changes(service: PackageService, many: Path) -> None:
     service.install("many==1.0.0", Progress())
     request = service.upgrade_request("many")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from cvflow_tui import __version__
 from cvflow_tui.backend.api import authoring, daemon, errors, hub, jobs, packages, projects, settings, solvers, storage
 from cvflow_tui.backend.api.document import DescribedApi
 from cvflow_tui.backend.api.guard import Guard
+from cvflow_tui.backend.api.routes import PREFIX
 from cvflow_tui.backend.api.services import Services
-
-PREFIX = "/api/v1"
 
 
 def build_api(services: Services, token: str, hosts: Collection[str]) -> FastAPI:
@@ -31,9 +30,7 @@ def build_api(services: Services, token: str, hosts: Collection[str]) -> FastAPI
     )
     app.state.services = services
     errors.install(app)
-    routes = APIRouter(prefix=PREFIX)
     for resource in (daemon, hub, packages, authoring, jobs, settings, solvers, storage, projects):
-        routes.include_router(resource.router)
-    app.include_router(routes)
+        app.router.routes.extend(resource.router.routes)
     app.add_middleware(Guard, token=token, hosts=frozenset(hosts))
     return app

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter
-
 from cvflow_tui.backend.api.body import AsJson
+from cvflow_tui.backend.api.routes import routes
 from cvflow_tui.backend.api.services import Caller, Rooms
 from cvflow_tui.backend.packages.template import create_package
 from cvflow_tui.model.authoring import CheckRequest, NewPackage, NewPackageRequest
 from cvflow_tui.model.jobs import Job
 from cvflow_tui.model.text import one_line
 
-router = APIRouter(prefix="/packages", tags=["packages"])
+router = routes("packages", "/packages")
 
 
 @router.post("/new", status_code=201)

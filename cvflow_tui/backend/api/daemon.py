@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter
-
 from cvflow_tui.backend.api.body import AsJson
+from cvflow_tui.backend.api.routes import routes
 from cvflow_tui.backend.api.services import Rooms
 from cvflow_tui.model.daemon import DaemonStatus
 
-router = APIRouter(tags=["daemon"])
+router = routes("daemon")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
 from cvflow_tui.backend.api.document import fails
 from cvflow_tui.backend.api.names import PackageRef, Words
+from cvflow_tui.backend.api.routes import routes
 from cvflow_tui.backend.api.services import Rooms
 from cvflow_tui.model.packages import HubVersion, PackageDetail, PackageSummary
 
-router = APIRouter(prefix="/hub", tags=["hub"])
+router = routes("hub", "/hub")
 
 
 @router.get("/packages")

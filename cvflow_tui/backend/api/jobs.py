@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from cvflow_tui.backend.api.document import fails
 from cvflow_tui.backend.api.names import LARGEST, JobId, Wait
+from cvflow_tui.backend.api.routes import routes
 from cvflow_tui.backend.api.services import Rooms
 from cvflow_tui.model.errors import NotFoundError
 from cvflow_tui.model.jobs import Job
 
-router = APIRouter(prefix="/jobs", tags=["jobs"])
+router = routes("jobs", "/jobs")
 
 
 @router.get("")

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from fastapi import APIRouter
-
 from cvflow_tui.backend.api.body import AsJson
 from cvflow_tui.backend.api.document import fails
 from cvflow_tui.backend.api.names import PackageRef
+from cvflow_tui.backend.api.routes import routes
 from cvflow_tui.backend.api.services import Caller, Rooms
 from cvflow_tui.model.errors import RefusedError
 from cvflow_tui.model.jobs import Job
@@ -25,7 +24,7 @@ from cvflow_tui.model.packages import (
 )
 from cvflow_tui.model.text import one_line
 
-router = APIRouter(tags=["packages"])
+router = routes("packages")
 
 
 @dataclass(frozen=True, slots=True)

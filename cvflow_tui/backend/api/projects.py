@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Query
+from fastapi import Body, Query
 from pydantic import Discriminator, Field
 from starlette.responses import FileResponse
 from starlette.types import Receive, Scope, Send
@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from cvflow_tui.backend.api.body import AsJson
 from cvflow_tui.backend.api.document import Schema, fails
 from cvflow_tui.backend.api.names import LARGEST, PROJECT, PictureId, ProjectName, Words
+from cvflow_tui.backend.api.routes import routes
 from cvflow_tui.backend.api.services import Rooms
 from cvflow_tui.backend.datasets.export import export_project
 from cvflow_tui.model.errors import UsageError
@@ -31,7 +32,7 @@ from cvflow_tui.model.projects import (
 )
 
 AnyAct = Annotated[Act, Discriminator("kind")]
-router = APIRouter(prefix="/projects", tags=["projects"])
+router = routes("projects", "/projects")
 
 
 _FILE: dict[int | str, Schema] = {

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Annotated
 
-from fastapi import APIRouter
 from pydantic import Field
 
 from cvflow_tui.backend.api.body import AsJson
 from cvflow_tui.backend.api.document import fails
 from cvflow_tui.backend.api.names import PackagePart, PackageRef, SolverPart, VendorPart
+from cvflow_tui.backend.api.routes import routes
 from cvflow_tui.backend.api.services import Rooms
 from cvflow_tui.model.errors import NotFoundError
 from cvflow_tui.model.names import SolverName
 from cvflow_tui.model.settings import SettingsReport, Variable, setting_names
 
-router = APIRouter(tags=["settings"])
+router = routes("settings")
 
 
 @dataclass(frozen=True, slots=True)

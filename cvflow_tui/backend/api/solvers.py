@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 
 from cvflow_tui.backend.api.body import AsJson
 from cvflow_tui.backend.api.document import fails
 from cvflow_tui.backend.api.names import LARGEST, PackagePart, SolverPart, SolverRef, VendorPart, Wait, Words
+from cvflow_tui.backend.api.routes import routes
 from cvflow_tui.backend.api.services import Rooms
 from cvflow_tui.model.errors import UsageError
 from cvflow_tui.model.names import SolverName
 from cvflow_tui.model.solvers import LogChunk, LogSearch, RunningSolver, SolverHistory
 
-router = APIRouter(prefix="/solvers", tags=["solvers"])
+router = routes("solvers", "/solvers")
 
 LOG_LIMIT = 1024 * 1024
 LINES_LIMIT = 100_000

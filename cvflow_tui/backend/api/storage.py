@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter
-
 from cvflow_tui.backend.api.body import AsJson
 from cvflow_tui.backend.api.document import fails
+from cvflow_tui.backend.api.routes import routes
 from cvflow_tui.backend.api.services import Caller, Rooms
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.model.jobs import Job
 from cvflow_tui.model.storage import DiskUsage, Pruning, Verification
 
-router = APIRouter(prefix="/storage", tags=["storage"])
+router = routes("storage", "/storage")
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,11 +194,14 @@ class PackageService:
 
     @contextmanager
     def starting(self, name: SolverName) -> Iterator[None]:
-        """A solver's start: when a version fails the first time it is started, the way back is named."""
+        """A solver's start that fails: damaged files are named, and for a version that is started the first time the way back."""
         try:
             yield
         except PackageError as error:
             record = self._stores.records.get(name.vendor, name.package)
+            if record is not None and (damage := self.storage.first_damage(record)) is not None:
+                hint = f"{damage}: cvflow verify {record.ref} --repair brings it back"
+                raise PackageError(f"{error.message}; {hint}", detail=error.detail) from error
             back = way_back(self._stores.records.kept_of(name.vendor, name.package)) if record and not record.proven else None
             if record is None or back is None:
                 raise

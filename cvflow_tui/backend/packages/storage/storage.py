@@ -14,7 +14,7 @@ from cvflow_tui.backend.packages.storage.mending import MENDED
 from cvflow_tui.backend.packages.storage.pruning import InUse, Unused, going_with, priced, unused
 from cvflow_tui.backend.packages.storage.repairing import Repairer
 from cvflow_tui.backend.packages.storage.usage import measure
-from cvflow_tui.backend.packages.storage.verifying import Seen, verify_package
+from cvflow_tui.backend.packages.storage.verifying import Seen, verify_own_files, verify_package
 from cvflow_tui.backend.packages.uv_cache import cache_folder, empty_cache
 from cvflow_tui.backend.store import Ballast
 from cvflow_tui.model.circumstances import Circumstances
@@ -111,6 +111,13 @@ class Storage:
         faults = tuple(finding for finding in told if finding.kind != "written")
         notes = tuple(finding for finding in told if finding.kind == "written")
         return Verification(tuple(record.ref for record in records), seen.files, seen.bytes, faults, notes, removed, tuple(repaired))
+
+    def first_damage(self, record: Record) -> str | None:
+        """The first of a package's own files or weights that is missing or damaged, in a few words; None where all are as they came."""
+        for finding in verify_own_files(record, self._stores.weights, Seen(Progress())):
+            if finding.kind in MENDED:
+                return f"{name_in_text(finding.path)} is {finding.kind}"
+        return None
 
     def _kept_of(self, records: Sequence[Record]) -> list[Record]:
         """The ways back. Where a package is linked to its author's folder there is nothing of an old version to compare."""

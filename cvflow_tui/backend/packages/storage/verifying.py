@@ -86,6 +86,17 @@ def verify_package(record: Record, environments: Environments, store: WeightStor
         yield from _environment(record, lock, environments.path(record.environment), seen)
 
 
+def verify_own_files(record: Record, store: WeightStore, seen: Seen) -> Iterator[Finding]:
+    """What of a package's own files and its weights is not as it was installed; its environment, which may have gigabytes, is not read."""
+    try:
+        lock = read_lock(record.path / LOCK)
+    except (NotFoundError, PackageError):
+        return
+    yield from _weights(record, lock.weights, store, seen)
+    if record.editable is None:
+        yield from _files(record, lock.files, seen)
+
+
 def _weights(record: Record, weights: Mapping[str, str], store: WeightStore, seen: Seen) -> Iterator[Finding]:
     for name, sha256 in weights.items():
         own = f"{FOLDER}/{name}"
