@@ -9,6 +9,8 @@ import cvflow
 import numpy as np
 from rapidocr import RapidOCR
 
+from text.threads import sleep_between_pictures
+
 LABEL = "text"
 THINNEST = 6
 """How many times longer than wide a picture may be: rapidocr makes 736 pixels of the shorter side, whatever becomes of the longer one."""
@@ -53,6 +55,7 @@ class TextReader(cvflow.Solver):
             "EngineConfig.onnxruntime.intra_op_num_threads": self.threads,
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
         }
+        sleep_between_pictures()
         self._reader = RapidOCR(params=settings)
         # rapidocr makes its networks when the first picture comes; a solver that is ready has them.
         self._reader(np.full((64, 64, 3), 255, np.uint8))
