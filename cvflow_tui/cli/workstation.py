@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cvflow_tui.backend.client import DaemonAddress, DaemonClient
     from cvflow_tui.backend.daemon import EmbeddedDaemon
 
-HANDOVER_SECONDS = 15.0
+HANDOVER_SECONDS = 25.0
 """How long a daemon that holds the home without answering may take to come or to go."""
 
 

@@ -159,12 +159,14 @@ async def test_who_comes_while_a_daemon_ends_is_served_by_the_next(home: Home) -
     await wait_for_end(found.pid)
 
 
-async def test_a_home_that_nobody_lets_go_of_is_refused_after_a_while(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cvflow_tui.backend.daemon.lock.WAIT_SECONDS", 0.2)
+@pytest.mark.parametrize("embedded", [False, True])
+def test_a_home_that_nobody_lets_go_of_is_refused_after_a_while(home: Home, monkeypatch: pytest.MonkeyPatch, embedded: bool) -> None:
+    monkeypatch.setattr("cvflow_tui.backend.daemon.daemon.WAIT_SECONDS", 1.0)
     home.make()
-    lock = HomeLock(home)
+    lock, began = HomeLock(home), time.monotonic()
     with pytest.raises(RefusedError, match=r"another process\) already serves"):
-        HomeLock(home)
+        Daemon(home, embedded=embedded)
+    assert embedded or time.monotonic() - began >= 1.0
     lock.release()
     HomeLock(home).release()
 

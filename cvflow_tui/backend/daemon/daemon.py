@@ -22,7 +22,7 @@ from cvflow_tui import __version__
 from cvflow_tui.backend.api import Services, build_api
 from cvflow_tui.backend.daemon.compose import Rooms
 from cvflow_tui.backend.daemon.hosts import allowed_hosts
-from cvflow_tui.backend.daemon.lock import HomeLock
+from cvflow_tui.backend.daemon.lock import GLANCE_SECONDS, WAIT_SECONDS, HomeLock
 from cvflow_tui.backend.daemon.logs import log_to_file
 from cvflow_tui.backend.daemon.token import ensure_token
 from cvflow_tui.backend.private_file import write_private
@@ -70,7 +70,8 @@ class Daemon:
         self._stop_solvers = False
         self._announcing = threading.Lock()
         with ExitStack() as opened:
-            self._lock = HomeLock(home)
+            # An app goes on looking by itself, and must be free to be left meanwhile.
+            self._lock = HomeLock(home, GLANCE_SECONDS if embedded else WAIT_SECONDS)
             opened.callback(self._lock.release)
             self._socket = opened.enter_context(listen(port, host))
             self.url = "http://{}:{}".format(*_address(self._socket))

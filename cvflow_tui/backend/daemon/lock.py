@@ -12,7 +12,9 @@ from cvflow_tui.home import Home
 from cvflow_tui.model.errors import RefusedError
 
 WAIT_SECONDS = 25.0
-"""How long a home is waited for whose daemon has yet to begin, or to end: it calls off what it was at, which takes a while."""
+"""How long a home may be waited for whose daemon has yet to begin, or to end: it calls off what it was at, which takes a while."""
+GLANCE_SECONDS = 0.1
+"""How long whoever only looks (`is_held`) may be in the way of one that does not wait."""
 PAUSE = 0.02
 """Seconds between two attempts to take the lock."""
 
@@ -39,19 +41,20 @@ def is_held(home: Home) -> bool:
 class HomeLock:
     """Holds `daemon.lock`. Raises HomeTaken, naming the daemon that has it, when it is taken.
 
-    A daemon that serves is not waited for; one that ends (nobody can find it any more, and it still has the lock) is.
+    A daemon that serves is not waited for. One that ends (nobody can find it any more, and it still has the lock) is, for up to `wait`
+    seconds, and so is one that has yet to say where it serves.
     """
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, wait: float = GLANCE_SECONDS) -> None:
         self._descriptor = os.open(home.daemon_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if not self._taken(home):
+        if not self._taken(home, wait):
             os.close(self._descriptor)
             other = find_daemon(home)
             who = f"pid {other.pid} at {other.url}" if other else "another process"
             raise HomeTaken(f"a daemon ({who}) already serves {home.root}; stop it first: cvflow daemon stop")
 
-    def _taken(self, home: Home) -> bool:
-        deadline = time.monotonic() + WAIT_SECONDS
+    def _taken(self, home: Home, wait: float) -> bool:
+        deadline = time.monotonic() + wait
         while True:
             with suppress(OSError):
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
