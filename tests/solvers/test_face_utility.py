@@ -20,6 +20,7 @@ import PIL.ImageEnhance
 import PIL.ImageOps
 import pytest
 
+from cvflow_tui.backend.packages.pip_config import index_arguments, index_variables, read_pip_config, way_variables
 from tests.solvers.conftest import SOLVERS
 
 PACKAGE = SOLVERS / "face_utility"
@@ -52,8 +53,10 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not uv.exists():
         pytest.skip("uv is not installed")
     subprocess.run([uv, "venv", "-q", "--python", sys.executable, folder], check=True)
+    pip = read_pip_config(os.environ)
     command = [str(uv), "pip", "install", "-q", "--python", str(folder / "bin/python"), "-r", str(PACKAGE / "requirements.txt")]
-    done = subprocess.run(command, capture_output=True, text=True)
+    told = {**way_variables(pip), **os.environ, **index_variables(pip)}  # what pip is told of the index, uv is not
+    done = subprocess.run([*command, *index_arguments(pip)], capture_output=True, text=True, env=told)
     if done.returncode:
         pytest.skip(f"the package index can't be reached: {done.stderr.strip().splitlines()[-1:]}")
     return folder
