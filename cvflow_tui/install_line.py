@@ -107,13 +107,13 @@ def _absolute(_context: click.Context, _option: click.Parameter, value: str | No
     return str(Path(value).expanduser().absolute()) if value and ("/" in value or value.startswith("~")) else value
 
 
-def absolute(source: str) -> str:
-    """Folders are the user's, seen from here; the daemon works elsewhere."""
+def absolute(source: str, locked: bool = False) -> str:
+    """Folders are the user's, seen from here, and so is a `locked` file of any name; the daemon works elsewhere."""
     for prefix in ("file:", "git+file:"):
         rest = source.removeprefix(prefix)
         if source.startswith(prefix) and not rest.startswith("/"):
             return f"{prefix}{Path(rest).expanduser().absolute()}"
-    if source.startswith((".", "~", "/")):
+    if source.startswith((".", "~", "/")) or (locked and Path(source).is_file()):
         return f"file:{Path(source).expanduser().absolute()}"
     return source
 
@@ -132,7 +132,7 @@ def read_line(line: str) -> InstallRequest:
     except click.UsageError as error:
         raise UsageError(error.format_message()) from None
     wishes = dict(context.params)
-    return InstallRequest(absolute(wishes.pop("source")), **wishes)
+    return InstallRequest(absolute(wishes.pop("source"), wishes["locked"]), **wishes)
 
 
 @click.command(add_help_option=False)

@@ -44,7 +44,7 @@ def install(session: Session, /, source: str, yes: bool, quiet: bool, as_json: b
     """
     from cvflow_tui.model.packages import InstallRequest
 
-    request = InstallRequest(absolute(source), **wishes)
+    request = InstallRequest(absolute(source, wishes["locked"]), **wishes)
 
     async def work(client: DaemonClient) -> object:
         from cvflow_tui.cli.progress import Progress, follow

@@ -66,3 +66,14 @@ def test_a_folder_needs_no_quotes(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     assert read_line("./it's mine").source == f"file:{tmp_path}/it's mine"
     assert read_line("./other --editable") == InstallRequest(f"file:{tmp_path}/other", editable=True)
+
+
+def test_a_lock_needs_no_dot_before_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The daemon, which reads it, works in another folder, where a file of that name is another lock."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    for name in ("cvflow.lock", "sub/other.lock"):
+        (tmp_path / name).write_text("")
+        assert read_line(f"--locked {name}") == InstallRequest(f"file:{tmp_path / name}", locked=True)
+        assert read_line(name) == InstallRequest(name)
+    assert read_line("--locked nanodet") == InstallRequest("nanodet", locked=True)

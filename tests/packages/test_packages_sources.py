@@ -19,6 +19,7 @@ from cvflow_tui.backend.packages.sources.archive import ArchiveSource
 from cvflow_tui.backend.packages.sources.folder import FolderSource
 from cvflow_tui.backend.packages.sources.git import REF, URL, GitSource, vendor_of
 from cvflow_tui.backend.packages.sources.hub import HubSource
+from cvflow_tui.backend.packages.sources.links import ends_of, place_links
 from cvflow_tui.model.errors import NotFoundError, PackageError, RemoteError, UsageError
 
 from .parts import Watching, commit_all, git, write_package
@@ -206,9 +207,10 @@ def test_a_folder_is_copied_without_what_does_not_belong_to_it(tmp_path: Path) -
     (root / "run.sh").chmod(0o755)
     fetched = FolderSource(root).fetch(tmp_path / "copy", Progress())
     found = {path.relative_to(tmp_path / "copy").as_posix() for path in (tmp_path / "copy").rglob("*")}
-    assert found == {"cvpm.toml", "README.md", "parts", "parts/solver.py", "inside", "indir", "run.sh"}
-    assert (tmp_path / "copy/inside").readlink() == Path("README.md")
-    assert (tmp_path / "copy/indir").readlink() == Path("parts")
+    assert found == {"cvpm.toml", "README.md", "parts", "parts/solver.py", "inside", "indir", "indir/solver.py", "run.sh"}
+    assert not any(path.is_symlink() for path in (tmp_path / "copy").rglob("*")), "of what is installed no file is reached by a link"
+    assert (tmp_path / "copy/inside").read_bytes() == (root / "README.md").read_bytes()
+    assert (tmp_path / "copy/indir/solver.py").read_bytes() == (root / "parts/solver.py").read_bytes()
     assert os.access(tmp_path / "copy/run.sh", os.X_OK) and not os.access(tmp_path / "copy/cvpm.toml", os.X_OK)
     assert len(fetched.warnings) == 6
     assert fetched.vendor == "local" and fetched.commit is None and not fetched.bundled
@@ -312,11 +314,69 @@ def test_git_runs_nothing_of_the_repository_or_of_the_users_configuration(tmp_pa
     monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
     monkeypatch.setenv("GIT_CONFIG_KEY_0", "core.symlinks")
     monkeypatch.setenv("GIT_CONFIG_VALUE_0", "true")
-    fetch(f"git+file://{root}", tmp_path / "copy")
+    fetched = fetch(f"git+file://{root}", tmp_path / "copy")
     assert not mark.exists()
     assert not (tmp_path / "elsewhere").exists()
-    assert (tmp_path / "copy/link").read_text() == "/etc/hostname" and not (tmp_path / "copy/link").is_symlink()
+    assert not os.path.lexists(tmp_path / "copy/link") and "left out link: the link leads out of the package" in fetched.warnings
     assert not list((tmp_path / "copy/sub").iterdir())
+
+
+@pytest.mark.parametrize("kind", ["git", "folder"])
+def test_links_inside_a_package_become_what_they_lead_to(tmp_path: Path, kind: str) -> None:
+    root = write_package(tmp_path / "p")
+    (root / "parts/deep").mkdir()
+    (root / "parts/deep/real.py").write_text("REAL = 1\n")
+    (root / "parts/util.py").symlink_to("deep/real.py")
+    (root / "again.py").symlink_to("parts/util.py")
+    (root / "folder").symlink_to("parts/deep")
+    (root / "through.py").symlink_to("folder/../deep/real.py")
+    (root / "parts/deep/up").symlink_to("..")
+    (root / "circle").symlink_to("elcric")
+    (root / "elcric").symlink_to("circle")
+    (root / "out").symlink_to("../secret")
+    (tmp_path / "secret").write_text("s")
+    (root / "lost").symlink_to("nowhere")
+    commit_all(root)
+    source = f"git+file://{root}" if kind == "git" else f"file:{root}"
+    fetched, copy = fetch(source, tmp_path / "copy"), tmp_path / "copy"
+    assert not any(path.is_symlink() for path in copy.rglob("*"))
+    for name in ("parts/util.py", "again.py", "folder/real.py"):
+        assert (copy / name).read_text() == "REAL = 1\n"
+    told = {warning.split(":")[0] for warning in fetched.warnings}
+    assert {"left out parts/deep/up", "left out circle", "left out elcric", "left out out", "left out lost"} <= told
+    assert "secret" not in {path.name for path in copy.rglob("*")} and not os.path.lexists(copy / "out")
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "",
+        "/etc/passwd",
+        "../../x",
+        "a\0b",
+        ".git/config",
+        "../p/.git/config",
+        pytest.param("x" * 300, id="name"),
+        pytest.param("y/" * 3000, id="path"),
+    ],
+)
+def test_a_link_that_leads_nowhere_good_is_left_out(tmp_path: Path, says: str) -> None:
+    warnings: list[str] = []
+    assert ends_of({"parts/link": says}, warnings) == {}
+    assert len(warnings) == 1
+
+
+def test_links_to_folders_of_links_end_somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cvflow_tui.backend.packages.sources.links.LINKED_LIMIT", 100)
+    (tmp_path / "f0").mkdir()
+    (tmp_path / "f0/x").write_text("x")
+    ends = {}
+    for number in range(1, 12):
+        (tmp_path / f"f{number}").mkdir()
+        ends |= {f"f{number}/{way}": f"f{number - 1}" for way in ("a", "b")}
+    with pytest.raises(PackageError, match="links make more than 100 files"):
+        place_links(tmp_path, ends, [])
+    assert sum(path.is_file() for path in tmp_path.rglob("*")) <= 101
 
 
 def test_git_is_bounded_in_size_and_time(tmp_path: Path) -> None:

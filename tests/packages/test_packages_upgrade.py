@@ -70,6 +70,18 @@ def test_a_start_that_fails_names_what_is_damaged(service: PackageService, home:
     assert (failed.value.message, failed.value.detail) == (f"Protobuf parsing failed.{hint}", "the rest")
 
 
+def test_a_lock_beside_the_daemon_is_nobodys_wish(
+    service: PackageService, many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.install("many==1.0.0", Progress())
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cvflow.lock").write_text(service.lock("many"))
+    service.remove("many")
+    for source in ("cvflow.lock", "file:cvflow.lock"):
+        with pytest.raises((NotFoundError, UsageError)):
+            service.install(InstallRequest(source, locked=True), Progress())
+
+
 def test_the_plan_tells_what_an_upgrade_changes(service: PackageService, many: Path) -> None:
     service.install("many==1.0.0", Progress())
     request = service.upgrade_request("many")

@@ -267,11 +267,12 @@ class Installer:
         """A request for a lock (its file, or an installed package) as one for the source that stands in it."""
         if not request.locked:
             return request, None
-        file = Path(request.source.removeprefix("file:"))
-        if (file / LOCK).is_file() and find_manifest(file) is None:  # a folder with nothing but the lock
+        # Whoever asks says where a file is from the root on: what lies beside the daemon is nobody's wish.
+        file = Path(told) if (told := request.source.removeprefix("file:")).startswith("/") else None
+        if file is not None and (file / LOCK).is_file() and find_manifest(file) is None:  # a folder with nothing but the lock
             file /= LOCK
         record = next((each for each in self._stores.records.all() if request.source in (each.ref, each.name)), None)
-        if file.is_file():
+        if file is not None and file.is_file():
             lock = read_lock(file)
         elif record is not None:
             lock = read_lock(record.path / LOCK)

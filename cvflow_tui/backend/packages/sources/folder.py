@@ -14,8 +14,8 @@ from cvflow_tui.backend.packages.disk import require_space, writing
 from cvflow_tui.backend.packages.manifest import MANIFESTS, find_manifest
 from cvflow_tui.backend.packages.meter import Meter
 from cvflow_tui.backend.packages.sources.base import Fetched
+from cvflow_tui.backend.packages.sources.links import NOWHERE, OUT, left_out, place_links
 from cvflow_tui.model.errors import NotFoundError, PackageError
-from cvflow_tui.model.text import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,15 @@ class FolderSource:
 
 
 def copy_folder(origin: Path, into: Path, progress: Progress) -> list[str]:
-    """Copy a package's files without version control, caches, environments, special files and links that lead out of it.
+    """Copy a package's files without version control, caches, environments, special files and links that lead out of it. Links that stay
+    inside become what they lead to.
 
     Returns what was left out, one sentence each. Raises PackageError for files that cannot be read, RefusedError without space.
     """
     total = files_size(origin)
     require_space(into.parent, total, f"copying {origin.name}")
     progress.step(f"copying {origin.name}", total=total, unit="bytes")
-    real, warnings, done, meter = origin.resolve(), list[str](), 0, Meter(progress)
+    real, warnings, ends, done, meter = origin.resolve(), list[str](), dict[str, str](), 0, Meter(progress)
     with writing(into.parent, total):
         for folder, folders, files in os.walk(origin):
             here = into / os.path.relpath(folder, origin)
@@ -66,22 +67,23 @@ def copy_folder(origin: Path, into: Path, progress: Progress) -> list[str]:
             links = [name for name in folders if Path(folder, name).is_symlink()]
             folders[:] = sorted(name for name in folders if name not in SKIPPED and name not in links)
             for name in sorted([*files, *links]):
-                done += _copy(Path(folder, name), here / name, real, warnings)
+                file = Path(folder, name)
+                if file.is_symlink():
+                    _follow(file, os.path.relpath(file, origin), real, ends, warnings)
+                else:
+                    done += _copy(file, here / name, os.path.relpath(file, origin), warnings)
                 meter.at(done)
+        place_links(into, ends, warnings)
     meter.at(done, end=True)
     return warnings
 
 
-def _copy(file: Path, target: Path, root: Path, warnings: list[str]) -> int:
+def _copy(file: Path, target: Path, shown: str, warnings: list[str]) -> int:
     """Copy one entry; the bytes copied."""
-    shown = one_line(str(file.relative_to(root)) if file.is_relative_to(root) else file.name, 80)
     try:
         mode = file.lstat().st_mode
-        if stat.S_ISLNK(mode):
-            _copy_link(file, target, root, shown, warnings)
-            return 0
         if not stat.S_ISREG(mode):
-            warnings.append(f"left out {shown}: it is neither a file nor a folder")
+            warnings.append(left_out(shown, "it is neither a file nor a folder"))
             return 0
         shutil.copyfile(file, target)
         target.chmod(0o755 if mode & stat.S_IXUSR else 0o644)
@@ -90,14 +92,14 @@ def _copy(file: Path, target: Path, root: Path, warnings: list[str]) -> int:
         raise PackageError(f"{file} cannot be read: {error.strerror}") from error
 
 
-def _copy_link(link: Path, target: Path, root: Path, shown: str, warnings: list[str]) -> None:
-    """Make a link that stays inside the package anew, as a relative one."""
+def _follow(link: Path, name: str, root: Path, ends: dict[str, str], warnings: list[str]) -> None:
+    """Note where a link leads that stays inside the package."""
     try:
         end = link.resolve(strict=True)
     except (OSError, RuntimeError):
-        warnings.append(f"left out {shown}: the link leads nowhere")
+        warnings.append(left_out(name, NOWHERE))
         return
     if not end.is_relative_to(root) or SKIPPED & set(end.relative_to(root).parts):
-        warnings.append(f"left out {shown}: the link leads out of the package")
-        return
-    target.symlink_to(os.path.relpath(end, link.parent.resolve()))
+        warnings.append(left_out(name, OUT))
+    else:
+        ends[name] = str(end.relative_to(root))

@@ -19,6 +19,7 @@ from cvflow_tui.backend.packages.disk import require_space
 from cvflow_tui.backend.packages.manifest import MANIFESTS, check_name, find_manifest
 from cvflow_tui.backend.packages.sources.base import Fetched
 from cvflow_tui.backend.packages.sources.folder import copy_folder
+from cvflow_tui.backend.packages.sources.links import ends_of, place_links
 from cvflow_tui.backend.packages.sources.moved import MOVES, moved_to
 from cvflow_tui.backend.packages.tools import guarded, kill_group, last_lines
 from cvflow_tui.model.circumstances import NOTHING_TOLD, Circumstances
@@ -49,6 +50,9 @@ _SSH = (
 """ssh that never asks: the host must be known and the key at hand."""
 
 _WANTS_PASSWORD = ("Authentication failed", "could not read Username", "could not read Password", "error: 401", "error: 403")
+
+_LINK = "120000 "
+"""What git says of a symbolic link, before anything else."""
 
 _CONFIG = (
     "core.hooksPath=/dev/null",
@@ -109,14 +113,16 @@ class GitSource:
         """Fetch one commit and copy its files. Raises RemoteError with git's own last line, NotFoundError for a ref that is not there."""
         clone = into.with_name(f"{into.name}.git")
         try:
-            commit = _Clone(self, clone, progress).checkout()
+            cloned = _Clone(self, clone, progress)
+            commit = cloned.checkout()
+            warnings = cloned.follow_links()
             origin = clone / (self.subdirectory or ".")
             shown = f"{self.url}" + (f" in {self.subdirectory}" if self.subdirectory else "")
             if not origin.is_dir():
                 raise NotFoundError(f"{shown}: there is no such folder at commit {commit[:12]}")
             if find_manifest(origin) is None:
                 raise PackageError(f"{shown}: there is no {MANIFESTS[0]} in this folder; a package needs one")
-            warnings = copy_folder(origin.resolve(), into, progress)
+            warnings += copy_folder(origin.resolve(), into, progress)
         finally:
             shutil.rmtree(clone, ignore_errors=True)
         pinned = GitSource(self.url, commit, self.subdirectory).text
@@ -141,6 +147,20 @@ class _Clone:
         commit = self._fetch()
         self._git("-c", "advice.detachedHead=false", "checkout", "--quiet", "--force", "--detach", commit, "--")
         return commit
+
+    def follow_links(self) -> list[str]:
+        """Put what links lead to in their place: git has laid each out as a file that says where (`core.symlinks=false`).
+
+        Returns what was left out, one sentence each.
+        """
+        entries = (entry.partition("\t") for entry in self._git("ls-files", "--stage", "-z").split("\0"))
+        files = {name: self._path / name for told, _, name in entries if told.startswith(_LINK)}
+        links = {name: file.read_text("utf-8", "replace") for name, file in files.items() if file.is_file()}
+        for name in links:
+            files[name].unlink()
+        warnings = list[str]()
+        place_links(self._path, ends_of(links, warnings), warnings)
+        return warnings
 
     def _fetch(self) -> str:
         ref = self._source.ref
