@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import click
@@ -35,5 +36,26 @@ def agreed(question: str, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise RefusedError("there is no terminal to ask at: say --yes")
-    if not click.confirm(question, default=True, err=True):
+    with _signals_as_ever():
+        sure = click.confirm(question, default=True, err=True)
+    if not sure:
         raise RefusedError("nothing was done")
+
+
+@contextmanager
+def _signals_as_ever() -> Iterator[None]:
+    """Have Ctrl-C and SIGTERM end whoever is being asked: an event loop would note them, and wait for the answer."""
+    import signal
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -9,9 +9,11 @@ import click
 
 from cvflow_tui.cli.lazy import examples
 from cvflow_tui.cli.options import agreed, json_option, quiet_option, yes_option
-from cvflow_tui.cli.output import print_json, remark, say
+from cvflow_tui.cli.outcome import tell_error
+from cvflow_tui.cli.output import plain, print_json, remark, say
 from cvflow_tui.cli.session import Session
 from cvflow_tui.install_line import accept_weight_option, offline_option
+from cvflow_tui.model.errors import CvflowError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,8 +60,14 @@ def upgrade(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Upgrade packages: shows what changes, asks, then does it. The version before is kept: cvflow rollback REF."""
+    """Upgrade packages: shows what changes, asks, then does it. The version before is kept: cvflow rollback REF.
+
+    Of several, one that cannot be upgraded keeps the others from nothing: it is told (--json: as {"ref", "error", "code"} in the list), and
+    the exit code is that of the first.
+    """
     from cvflow_tui.model.packages import UpgradeRequest
+
+    failed: dict[str, CvflowError] = {}
 
     async def work(client: DaemonClient) -> Sequence[Upgrade | InstallPlan]:
         from cvflow_tui.cli.progress import Progress
@@ -69,15 +77,29 @@ def upgrade(
         with Progress(quiet) as progress:
             for ref in asked:
                 request = UpgradeRequest(ref, restart, restart, scripts, allow_build, accept_weights, offline)
-                found = await _upgrade(client, request, progress, yes=yes, quiet=quiet, dry_run=dry_run)
+                try:
+                    found = await _upgrade(client, request, progress, yes=yes, quiet=quiet, dry_run=dry_run)
+                except CvflowError as error:
+                    if len(asked) == 1:
+                        raise
+                    progress.clear()
+                    failed[ref] = error
+                    line = error.message if ref in error.message else f"{ref}: {error.message}"
+                    tell_error(type(error)(line, detail=error.detail), debug=session.debug)
+                    continue
                 done += [found] if found is not None else []
             if not asked:
                 progress.remark("nothing is installed yet; see: cvflow hub search")
+            if failed:
+                progress.remark(f"{len(failed)} of {len(asked)} could not be upgraded: {', '.join(failed)}")
         return done
 
     found = session.run(work)
     if as_json:
-        print_json(found)
+        faults = [{"ref": ref, "error": error.message, "code": error.code} for ref, error in failed.items()]
+        print_json([*(plain(each) for each in found), *faults])
+    if failed:
+        raise click.exceptions.Exit(next(iter(failed.values())).exit_code)
 
 
 async def _upgrade(

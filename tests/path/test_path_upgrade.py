@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -233,6 +234,24 @@ def test_what_a_project_asks_is_not_removed_by_the_way(cvflow: Cvflow, origin: P
     assert [solver["state"] for solver in cvflow.json("ps")] == ["ready"]
     assert cvflow.json("remove", "demo", "--yes", "--force")["stopped"] == ["lab/demo/say"]
     assert cvflow.json("list") == [] and cvflow.json("ps") == []
+
+
+def test_of_all_packages_one_that_cannot_be_upgraded_keeps_no_other_from_it(cvflow: Cvflow, origin: Path, tmp_path: Path) -> None:
+    first = tmp_path / "first"  # by its name it comes before the other
+    (first / "demo").mkdir(parents=True)
+    (first / "cvpm.toml").write_text(MANIFEST.format(version="1.0.0").replace('"demo"', '"a-first"', 1).replace('"lab"', '"a"', 1))
+    (first / "demo/solver.py").write_text(SOLVER.format(version="1.0.0", constructor="pass"))
+    cvflow.ok("install", str(first), "--yes")
+    cvflow.ok("install", f"git+file://{origin}", "--yes")
+    publish(origin, "1.1.0")
+    shutil.rmtree(first)
+    ref = "a/a-first"
+    done = cvflow.run("upgrade", "--yes", "--json")
+    assert done.returncode == 3 and f"1 of 2 could not be upgraded: {ref}" in done.stderr
+    upgraded, fault = json.loads(done.stdout)
+    assert upgraded["package"]["summary"]["version"] == "1.1.0"
+    assert fault["ref"] == ref and fault["code"] == "not_found" and "there is no such folder" in fault["error"]
+    assert {f"{each['vendor']}/{each['name']}": each["version"] for each in cvflow.json("list")} == {ref: "1.0.0", "lab/demo": "1.1.0"}
 
 
 def test_a_lock_brings_the_same_to_another_home(cvflow: Cvflow, origin: Path, tmp_path: Path) -> None:

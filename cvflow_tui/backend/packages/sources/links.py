@@ -1,4 +1,4 @@
-"""Symbolic links of a package's files: what is installed holds none. One that stays inside becomes what it leads to, any other is left out."""
+"""Symbolic links of a package: what is installed holds none. One that stays inside becomes what it leads to, others are left out."""
 
 from __future__ import annotations
 
