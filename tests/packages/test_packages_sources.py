@@ -370,7 +370,7 @@ def test_links_to_folders_of_links_end_somewhere(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("cvflow_tui.backend.packages.sources.links.LINKED_LIMIT", 100)
     (tmp_path / "f0").mkdir()
     (tmp_path / "f0/x").write_text("x")
-    ends = {}
+    ends: dict[str, str] = {}
     for number in range(1, 12):
         (tmp_path / f"f{number}").mkdir()
         ends |= {f"f{number}/{way}": f"f{number - 1}" for way in ("a", "b")}

@@ -141,6 +141,17 @@ class Typed:
         return {"objects": [], "mode": mode, "labels": list(labels), "sizes": list(sizes), "top": top, "colour": colour.name}
 
 
+class Speechless:
+    """Fails, and its failure cannot say how."""
+
+    def infer(self, image):
+        class Mute(Exception):
+            def __str__(self):
+                raise RuntimeError
+
+        raise Mute
+
+
 class Late:
     """Opens the picture, takes its time, then reads it; tells what it read the last time."""
 

@@ -79,6 +79,35 @@ def test_a_wrong_parameter_is_named(echo: Client, picture: bytes, query: str, wo
     assert "\n" not in reply.json["error"]
 
 
+def test_a_list_is_given_as_often_as_it_has_members(shared_site: Site, spec_of: Specs, picture: bytes) -> None:
+    """So OpenAPI means a list in a query, and so do forms; what is no list is not given twice."""
+    typed = shared_site.start(spec_of("Typed"))
+    for query in ("?labels=a&labels=b,c", "?labels=a&labels=b%2Cc", '?labels=["a","b,c"]'):
+        assert typed.infer(picture, query).json["labels"] == ["a", "b,c"]
+    assert typed.infer(picture, "?sizes=1&sizes=2").json["sizes"] == [1, 2]
+    assert typed.infer(picture, "?labels=a,b").json["labels"] == ["a", "b"]
+    kind, body = multipart(picture, labels="c", sizes="3")
+    boundary = kind.partition("boundary=")[2].encode()
+    more = b"".join(b'--%s\r\nContent-Disposition: form-data; name="labels"\r\n\r\n%s\r\n' % (boundary, name) for name in (b"a", b"b"))
+    assert typed.send("POST", "/infer", more + body, {"Content-Type": kind}).json["labels"] == ["a", "b", "c"]
+    for query, word in (("?top=1&top=2", "a whole number"), ("?mode=fast&mode=good", "'mode'"), ("?threshold=.1&threshold=.2", "a number")):
+        reply = typed.infer(picture, query)
+        assert reply.status == 400 and word in reply.json["error"]
+
+
+def test_a_text_that_is_given_twice_is_refused(echo: Client, picture: bytes) -> None:
+    reply = echo.infer(picture, "?name=a&name=b")
+    assert reply.status == 400 and "parameter 'name' must be text" in reply.json["error"]
+
+
+def test_a_failure_that_cannot_be_told_is_one(site: Site, spec_of: Specs, picture: bytes) -> None:
+    mute = site.start(spec_of("Speechless"))
+    for _ in range(2):
+        reply = mute.infer(picture)
+        assert reply.status == 500 and reply.json["error"].endswith("Mute: its message cannot be told: RuntimeError")
+    assert mute.status()["restarts"] == 0
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF"])
 def test_every_usual_format_is_read(reader: Client, kind: str) -> None:
     reply = reader.infer(make_picture(40, 30, kind))

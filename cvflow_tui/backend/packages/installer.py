@@ -25,7 +25,7 @@ from cvflow_tui.backend.packages.first_use import accepted, first_weights
 from cvflow_tui.backend.packages.hub import FolderHub
 from cvflow_tui.backend.packages.import_check import check_imports, imports_never
 from cvflow_tui.backend.packages.lock import LOCK, write_lock
-from cvflow_tui.backend.packages.locked import Lock, follow, read_lock, refuse_unread, remember, told
+from cvflow_tui.backend.packages.locked import Lock, asked, follow, read_lock, refuse_unread, remember, told
 from cvflow_tui.backend.packages.manifest import find_manifest
 from cvflow_tui.backend.packages.numbering import listed_version
 from cvflow_tui.backend.packages.package import Package, load_package
@@ -33,7 +33,7 @@ from cvflow_tui.backend.packages.planner import make_plan, problems_of
 from cvflow_tui.backend.packages.records import Record, Records
 from cvflow_tui.backend.packages.resolution import Resolution
 from cvflow_tui.backend.packages.runner_file import write_runner
-from cvflow_tui.backend.packages.scripts import AFTER, BEFORE, find_scripts, not_run, run_scripts
+from cvflow_tui.backend.packages.scripts import AFTER, BEFORE, find_scripts, not_run, refuse_unknown, run_scripts
 from cvflow_tui.backend.packages.sealing import seal_again
 from cvflow_tui.backend.packages.sources import parse_source
 from cvflow_tui.backend.packages.supplied import as_asked, pinned
@@ -227,6 +227,7 @@ class Installer:
         work.mkdir(mode=0o700, parents=True)
         staged = work / "package"
         request, lock = self._followed(request)
+        typed = request.scripts
         source = parse_source(request.source, self._stores.hub, downloads, editable=request.editable)
         fetched = source.fetch(staged, progress)
         package = as_asked(read_package(fetched, staged), request)
@@ -240,6 +241,9 @@ class Installer:
             package = package if lock.scripts else follow(lock, package)
         installed = self._stores.records.get(package.vendor, package.name)
         caller = downloads.caller
+        scripts = find_scripts(package, request.scripts)
+        known = asked(installed.request).scripts if installed is not None and installed.request is not None else ()
+        refuse_unknown([digest for digest in typed if digest not in known], scripts, package.ref)
         wish = wish_of(package, request, caller, installed.path if installed else None, lock.path if lock else None)
         return Job(
             request=request,
@@ -249,7 +253,7 @@ class Installer:
             staged=staged,
             work=work,
             wish=wish,
-            scripts=find_scripts(package, request.scripts),
+            scripts=scripts,
             installed=installed,
             lock=lock,
             caller=caller,
@@ -268,7 +272,7 @@ class Installer:
         if not request.locked:
             return request, None
         # Whoever asks says where a file is from the root on: what lies beside the daemon is nobody's wish.
-        file = Path(told) if (told := request.source.removeprefix("file:")).startswith("/") else None
+        file = Path(place) if (place := request.source.removeprefix("file:")).startswith("/") else None
         if file is not None and (file / LOCK).is_file() and find_manifest(file) is None:  # a folder with nothing but the lock
             file /= LOCK
         record = next((each for each in self._stores.records.all() if request.source in (each.ref, each.name)), None)

@@ -13,7 +13,7 @@ from cvflow_tui.backend.packages.own_code import run_own_code
 from cvflow_tui.backend.packages.package import Package, inside
 from cvflow_tui.backend.packages.tools import last_lines
 from cvflow_tui.model.circumstances import Circumstances
-from cvflow_tui.model.errors import PackageError, UsageError
+from cvflow_tui.model.errors import PackageError, RefusedError, UsageError
 from cvflow_tui.model.packages import Script
 from cvflow_tui.model.text import clean, one_line
 
@@ -42,6 +42,14 @@ def find_scripts(package: Package, allowed: Sequence[str]) -> tuple[Script, ...]
             raise UsageError(f"{one_line(digest, 70)!r} is no digest of a script: give at least the first {DIGITS} digits of its sha256")
     named = [(name, when) for name, when in _names(package) if name is not None]
     return tuple(_read(package.root, name, when, allowed) for name, when in dict(named).items())
+
+
+def refuse_unknown(allowed: Sequence[str], scripts: Sequence[Script], ref: str) -> None:
+    """Raise RefusedError where a digest was allowed that no script has: its author changed it, or it is another package's."""
+    for digest in allowed:
+        if not any(script.sha256.startswith(digest.lower()) for script in scripts):
+            has = ", ".join(f"{one_line(script.name, 80)} has {script.sha256[:DIGITS]}" for script in scripts) or "it has no scripts"
+            raise RefusedError(f"no script of {ref} has the digest {digest[:DIGITS]}: {has}; read what it does before you allow it")
 
 
 def not_run(scripts: Sequence[Script]) -> list[str]:

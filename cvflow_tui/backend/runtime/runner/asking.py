@@ -82,7 +82,7 @@ def expected_size(incoming: Incoming, limit: int) -> int:
     return expected
 
 
-async def receive_picture(service: Service, incoming: Incoming, upload: Upload, expected: int) -> dict[str, str]:
+async def receive_picture(service: Service, incoming: Incoming, upload: Upload, expected: int) -> dict[str, Any]:
     """A raw or multipart body into the upload; the parameters. Raises Fault."""
     limits = service.limits
     if incoming.whole:
@@ -98,7 +98,7 @@ async def receive_picture(service: Service, incoming: Incoming, upload: Upload, 
     return parameters
 
 
-async def _receive(service: Service, incoming: Incoming, upload: Upload) -> dict[str, str]:
+async def _receive(service: Service, incoming: Incoming, upload: Upload) -> dict[str, Any]:
     incoming.plain()
     kind = incoming.content_type
     parameters = incoming.query()

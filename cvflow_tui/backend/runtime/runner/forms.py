@@ -163,6 +163,14 @@ class Fields(Parts):
     def __init__(self, limits: Limits, most: int) -> None:
         super().__init__(limits, most)
         self.fields: dict[str, bytes] = {}
+        self.before: dict[str, list[bytes]] = {}
+        """What fields that came more than once held, without the last."""
+
+    def began_text(self) -> None:
+        """A text field begins."""
+        if self.name in self.fields:
+            self.before.setdefault(self.name, []).append(self.fields[self.name])
+        self.fields[self.name] = b""
 
     def text(self, data: bytes, start: int, end: int) -> None:
         """Some of a text field."""
@@ -172,9 +180,12 @@ class Fields(Parts):
         self.fields[self.name] = value
 
     @property
-    def parameters(self) -> dict[str, str]:
-        """The text fields."""
-        return {name: value.decode("utf-8", "replace") for name, value in self.fields.items()}
+    def parameters(self) -> dict[str, Any]:
+        """The text fields: texts, or the list of them for one that came more than once."""
+        found: dict[str, Any] = {name: value.decode("utf-8", "replace") for name, value in self.fields.items()}
+        return found | {
+            name: [*(each.decode("utf-8", "replace") for each in before), found[name]] for name, before in self.before.items() if before
+        }
 
 
 class OneFile(Fields):
@@ -195,7 +206,7 @@ class OneFile(Fields):
                 raise bad_input("the form has more than one part named 'file'")
             self.has_file = True
         else:
-            self.fields[self.name] = b""
+            self.began_text()
 
     def data(self, data: bytes, start: int, end: int) -> None:
         """Some of a part."""

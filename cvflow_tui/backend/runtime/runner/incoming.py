@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope
@@ -25,9 +26,15 @@ def kind_of(content_type: bytes | None) -> str:
     return "application/octet-stream" if content_type is None else content_type.decode("latin-1").partition(";")[0].strip().lower()
 
 
-def query_of(query: bytes) -> dict[str, str]:
-    """A query's fields; of two with one name the last counts."""
-    return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else {}
+def query_of(query: bytes) -> dict[str, Any]:
+    """A query's fields: texts, or the list of them for one that is given more than once."""
+    if not query:
+        return {}
+    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    found: dict[str, Any] = dict(pairs)
+    if len(found) < len(pairs):
+        found = {name: values if len(values := [value for each, value in pairs if each == name]) > 1 else values[0] for name in found}
+    return found
 
 
 class _Call:
@@ -65,8 +72,8 @@ class Incoming:
         """What the body is, in lower case, without options; plain bytes where nothing tells."""
         return kind_of(self._headers.get(b"content-type"))
 
-    def query(self) -> dict[str, str]:
-        """The query's fields; of two with one name the last counts."""
+    def query(self) -> dict[str, Any]:
+        """The query's fields: as `query_of`."""
         return query_of(self._query)
 
     @property

@@ -20,9 +20,17 @@ class MissingField(KeyError):
         return f"the solver needs a field {str(self.args[0])!r}, which was not sent"
 
 
+def message_of(error: BaseException) -> str:
+    """What an exception says, on one line; an exception is a package's code too, and may fail to say anything."""
+    try:
+        return " ".join(str(error).split())
+    except Exception as another:
+        return f"its message cannot be told: {type(another).__name__}"
+
+
 def one_line(error: BaseException) -> str:
     """The last line of a traceback: the exception's type and message on one line."""
-    message = " ".join(str(error).split())
+    message = message_of(error)
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
@@ -35,7 +43,7 @@ def is_input(error: BaseException) -> bool:
     """Whether the fault lies with what was sent (a bad parameter, an unreadable picture) rather than with the solver."""
     if isinstance(error, (BadParameter, MissingField)) or type(error).__name__ in _UNREADABLE:
         return True
-    if isinstance(error, OSError) and "truncated" in str(error):  # how Pillow says that a picture ends too early
+    if isinstance(error, OSError) and "truncated" in message_of(error):  # how Pillow says that a picture ends too early
         return True
     declared = getattr(sys.modules.get("cvflow"), "InputError", None)
     return isinstance(declared, type) and isinstance(error, declared)
@@ -44,5 +52,5 @@ def is_input(error: BaseException) -> bool:
 def error_frame(error: BaseException) -> Dict[str, Any]:
     """The `error` frame for an exception; the caller adds the `id`."""
     if is_input(error):
-        return {"op": "error", "kind": "input", "error": " ".join(str(error).split()) or type(error).__name__, "traceback": ""}
+        return {"op": "error", "kind": "input", "error": message_of(error) or type(error).__name__, "traceback": ""}
     return {"op": "error", "kind": "solver", "error": one_line(error), "traceback": full(error)}

@@ -34,6 +34,8 @@ class Fields:
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list) and value:  # given more than once: the last counts, as in their servers
+        return _text(value[-1])
     return value if isinstance(value, str) else str(value)
 
 

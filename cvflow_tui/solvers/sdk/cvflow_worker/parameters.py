@@ -147,6 +147,8 @@ def _convert(hint: Any, value: Any) -> Any:
     if hint in (list, tuple) or typing.get_origin(hint) in (list, tuple):
         return _list(hint, value)
     if hint is str:
+        if isinstance(value, (list, dict)):  # a field that was given twice, too
+            raise TypeError
         return value if isinstance(value, str) else str(value)
     return _other(value)
 

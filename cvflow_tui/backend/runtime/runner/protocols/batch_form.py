@@ -126,7 +126,9 @@ class BatchForm(Fields):
         """Instead of a form: the body itself is the table, its kind told by its type; the query's fields hold for every row."""
         self.has_rows = True
         read = read_lines if incoming.content_type in LINE_TYPES else read_rows
-        self.fields = {name: value.encode() for name, value in incoming.query().items()}
+        for name, value in incoming.query().items():
+            texts = [text.encode() for text in (value if isinstance(value, list) else [value])]
+            self.fields[name], self.before[name] = texts[-1], texts[:-1]
         more = True
         while more:
             piece, more = await incoming.piece()
