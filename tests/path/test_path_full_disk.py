@@ -103,6 +103,31 @@ def test_a_daemon_does_not_begin_and_leaves_nothing(small: Cvflow) -> None:
     assert small.json("list") == []
 
 
+def test_what_serves_is_not_ended_for_a_restart_that_cannot_be(small: Cvflow, photographs: Path) -> None:
+    picture = str(photographs / "coffee.png")
+    small.ok("install", "nanodet", "--yes")
+    small.ok("start", "nanodet")
+    fill(small)
+    refused(small, "restart", "nanodet")
+    assert small.json("infer", picture, "--solver", "nanodet")["objects"]
+    empty(small)
+    (before,) = small.json("ps")
+    after = small.json("restart", "nanodet")
+    assert after["port"] == before["port"] and after["pid"] != before["pid"]
+
+
+def test_what_serves_is_seen_and_ended_without_a_daemon(small: Cvflow) -> None:
+    small.ok("install", "nanodet", "--yes")
+    started = small.json("start", "nanodet")
+    small.ok("daemon", "stop")
+    fill(small)
+    (found,) = small.json("ps")
+    assert (found["state"], found["pid"]) == ("ready", started["pid"])
+    fill(small)
+    small.ok("stop", "nanodet")
+    assert small.json("ps") == [] and not any(process.pid == started["pid"] for process in small.processes())
+
+
 def test_an_act_that_cannot_be_journalled_is_refused_and_not_there(small: Cvflow, photographs: Path) -> None:
     small.ok("project", "new", "cups", str(photographs / "coffee.png"), "--labels", "cup")
     fill(small)

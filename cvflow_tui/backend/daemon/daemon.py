@@ -29,7 +29,7 @@ from cvflow_tui.backend.private_file import write_private
 from cvflow_tui.backend.processes import boot_id, start_time
 from cvflow_tui.backend.runtime.ports import agreed_address, listen
 from cvflow_tui.backend.runtime.runner.protocol import BoundedProtocol
-from cvflow_tui.backend.store import open_state
+from cvflow_tui.backend.store import Ballast, open_state
 from cvflow_tui.home import Home
 from cvflow_tui.model.daemon import DaemonStatus
 
@@ -73,6 +73,8 @@ class Daemon:
             # An app goes on looking by itself, and must be free to be left meanwhile.
             self._lock = HomeLock(home, GLANCE_SECONDS if embedded else WAIT_SECONDS)
             opened.callback(self._lock.release)
+            if any(home.runs.glob("*.json")):  # on a full disk too there must be a way to see what serves, and to end it
+                Ballast(home.ballast).give_up()
             self._socket = opened.enter_context(listen(port, host))
             self.url = "http://{}:{}".format(*_address(self._socket))
             self.token = ensure_token(home)

@@ -37,11 +37,15 @@ class Ballast:
             log.warning("no room is held back for a full disk: %s", error.strerror)
             self._path.unlink(missing_ok=True)
 
+    def give_up(self) -> None:
+        """Delete it where the disk is full: what makes room, or ends something, may write then."""
+        if self._free() < SHORT:
+            self._path.unlink(missing_ok=True)
+
     @contextmanager
     def room(self) -> Iterator[None]:
         """Do what makes room: on a full disk the ballast goes first, and comes back once there is room for it again."""
-        if self._free() < SHORT:
-            self._path.unlink(missing_ok=True)
+        self.give_up()
         try:
             yield
         finally:
