@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -55,6 +59,32 @@ def test_foreign_pages_are_not(client: Client, picture: bytes, headers: dict[str
         reply = client.send(method, path, picture if method == "POST" else None, {"Content-Type": "image/jpeg", **headers})
         assert reply.status == 403
         assert "access-control-allow-origin" not in reply.headers
+
+
+@pytest.mark.parametrize("size", [68_000_000, 20_000_000])
+def test_who_is_refused_while_sending_still_hears_why(client: Client, size: int) -> None:
+    """With `Connection: close` there is no next request that would have the rest of this one read."""
+    host = {"Host": "example.com"} if size < 64 << 20 else {}
+    asked = urllib.request.Request(f"http://127.0.0.1:{client.port}/infer", b"\0" * size, {"Content-Type": "image/png", **host})
+    for _ in range(3):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(asked, timeout=30)
+        assert refused.value.code == (403 if host else 413) and json.load(refused.value)["error"]
+
+
+def test_who_goes_on_sending_is_let_go(client: Client) -> None:
+    with socket.create_connection(("127.0.0.1", client.port), 30) as connection:
+        connection.sendall(b"POST /infer HTTP/1.1\r\nHost: x.com\r\nConnection: close\r\nContent-Length: 1000000000\r\n\r\n")
+        reply = b""
+        while more := connection.recv(65536):
+            reply += more
+        assert reply.startswith(b"HTTP/1.1 403 ") and reply.endswith(b"}")  # and no more is to come: it was said that it was all
+        began = time.monotonic()
+        with pytest.raises(OSError):
+            while time.monotonic() - began < 30:
+                connection.sendall(b"x" * 1000)
+                time.sleep(0.05)
+        assert time.monotonic() - began < 20
 
 
 def test_our_own_page_is(client: Client) -> None:

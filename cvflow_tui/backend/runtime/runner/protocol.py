@@ -11,10 +11,10 @@ from typing import Any, cast
 from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from cvflow_tui.backend.runtime.outlet import Outlet
 from cvflow_tui.backend.runtime.runner.direct import Direct
 from cvflow_tui.backend.runtime.runner.incoming import WAITING, WHOLE, headers_of
 from cvflow_tui.backend.runtime.runner.limits import Limits
+from cvflow_tui.backend.runtime.runner.lingering import LingeringOutlet
 
 log = logging.getLogger(__name__)
 
@@ -48,12 +48,14 @@ class BoundedProtocol(HttpToolsProtocol):
     # uvicorn's own class narrows asyncio's BaseTransport to Transport, and so has to be overridden.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected: its first request must begin."""
-        super().connection_made(transport)
+        self._outlet = LingeringOutlet(transport, self._unread)
+        super().connection_made(cast(asyncio.Transport, self._outlet))
         self._timer = self.loop.call_later(self._patience, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone; what it waits for need not be worked on."""
         super().connection_lost(exc)
+        self._outlet.gone()
         self._stop_timer()
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
@@ -64,8 +66,14 @@ class BoundedProtocol(HttpToolsProtocol):
         if waiting is not None:
             waiting.cancel()
 
+    def _unread(self) -> bool:
+        """Whether more of a request's body is to come."""
+        return self.cycle is not None and bool(self.cycle.more_body)
+
     def data_received(self, data: bytes) -> None:
         """Feed the parser, and begin with the request that came."""
+        if self._outlet.drop(len(data)):
+            return
         if self._holding is not None:
             self._holding.cancel()
             self._holding = None
@@ -76,7 +84,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def message_received(self, data: memoryview, end: int) -> None:
         """The same for data whose first empty line, which may be the end of a request's headers, ends at `end`."""
-        if self._holding is not None:
+        if self._holding is not None or self._outlet.is_closing():
             self.data_received(cast(bytes, data))
             return
         self._feed(cast(bytes, data[:end]))
@@ -105,7 +113,7 @@ class BoundedProtocol(HttpToolsProtocol):
         head = b"".join(b"%s: %s\r\n" % pair for pair in [*self.server_state.default_headers, (b"content-type", b"application/json")])
         end = b"content-length: %d\r\nconnection: close\r\n\r\n%s" % (len(body), body)
         self.transport.write(b"HTTP/1.1 400 Bad Request\r\n%s%s" % (head, end))
-        self.transport.close()
+        self._outlet.linger()
 
     def _too_slow(self) -> None:
         """End a connection whose headers do not come to their end."""
@@ -254,7 +262,7 @@ class Intake(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
-        self._http.connection_made(cast(asyncio.Transport, Outlet(cast(asyncio.Transport, transport))))
+        self._http.connection_made(cast(asyncio.Transport, transport))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
