@@ -70,7 +70,7 @@ def _of_app(app: CvflowApp) -> Iterator[Command]:
         now = " (as it is now)" if app.theme == theme.name else ""
         yield Command("app", f"Theme: {name}{now}", partial(setattr, app, "theme", theme.name), words="colours")
     yield Command("app", "Save the screen as a picture (SVG) in the working folder", app.action_picture, words="screenshot")
-    yield Command("app", "Quit; asks once when solvers run", app.action_leave, "q", "close leave exit")
+    yield Command("app", "Quit; asks once where solvers run and no daemon stays", app.action_leave, "q", "close leave exit")
 
 
 async def of_daemon(app: CvflowApp) -> list[Command]:

@@ -34,7 +34,9 @@ GLOBAL: list[BindingType] = [
     ),
     Binding("g", "app.choose_place", "go to", show=False, tooltip="Then the letter of a place: h p m j a t", id="app.go"),
     Binding("ctrl+p", "app.palette", "commands", show=False, tooltip="Find a command by its name", id="app.palette"),
-    Binding("q,ctrl+q", "app.leave", "quit", show=False, tooltip="Close the app; asks once when solvers run", id="app.quit"),
+    Binding(
+        "q,ctrl+q", "app.leave", "quit", show=False, tooltip="Close the app; asks once where solvers run and no daemon stays", id="app.quit"
+    ),
 ]
 """Bindings of the app itself."""
 

@@ -9,13 +9,14 @@ import click
 
 from cvflow_tui.cli.lazy import examples
 from cvflow_tui.cli.options import json_option, quiet_option
-from cvflow_tui.cli.output import plain, print_json, print_pairs, say, span
+from cvflow_tui.cli.output import counted, plain, print_json, print_pairs, remark, say, span
 from cvflow_tui.cli.session import Session
 from cvflow_tui.model.errors import RefusedError
 
 if TYPE_CHECKING:
     from cvflow_tui.backend.client import DaemonClient
     from cvflow_tui.model.daemon import DaemonStatus
+    from cvflow_tui.model.jobs import Job
 
 END_SECONDS = 60.0
 
@@ -100,10 +101,12 @@ def status(session: Session, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def stop(session: Session, solvers: bool, quiet: bool, as_json: bool) -> None:
-    """End the daemon; returns when it has gone. Exit code 3 if none runs."""
+    """End the daemon; returns when it has gone. Exit code 3 if none runs. What it is at (an install, a round) is called off, and said."""
+    called_off: list[Job] = []
 
     async def work(client: DaemonClient) -> DaemonStatus:
         found = await client.status()
+        called_off.extend(job for job in await client.jobs() if not job.state.is_over)
         if found.embedded:
             raise RefusedError(f"the daemon lives in an open app (pid {found.pid}); leave the app to end it")
         await client.shutdown(stop_solvers=solvers)
@@ -112,9 +115,16 @@ def stop(session: Session, solvers: bool, quiet: bool, as_json: bool) -> None:
 
     ended = session.run_if_up(work)
     if as_json:
-        print_json({"stopped": True, "pid": ended.pid, "solvers_stopped": solvers})
+        jobs = [{"kind": job.kind, "subject": job.subject} for job in called_off]
+        print_json({"stopped": True, "pid": ended.pid, "solvers_stopped": solvers, "called_off": jobs})
     elif not quiet:
-        left = "" if solvers or not ended.solvers else f"; {ended.solvers} solvers go on serving"
+        left = (
+            ""
+            if solvers or not ended.solvers
+            else f"; {counted(ended.solvers, 'solver')} {'goes' if ended.solvers == 1 else 'go'} on serving"
+        )
+        for job in called_off:
+            remark(f"called off: {job.kind} {job.subject}")
         say(f"the daemon (pid {ended.pid}) has ended{left}")
 
 

@@ -8,7 +8,7 @@ import click
 
 from cvflow_tui.cli.lazy import examples
 from cvflow_tui.cli.options import json_option
-from cvflow_tui.cli.output import plain, print_json, print_pairs, print_table, say, size
+from cvflow_tui.cli.output import plain, print_json, print_pairs, print_table, remark, say, size
 from cvflow_tui.cli.session import Session
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ def search(session: Session, query: str, as_json: bool) -> None:
             for each in found
         ],
     )
+    if not found:
+        remark(f"the hub has nothing like {query}" if query else "the hub is empty")
 
 
 @hub.command(epilog=examples("cvflow hub show cvflow/nanodet", "cvflow hub show nanodet==1.0.0 --json"))

@@ -86,6 +86,11 @@ def say(text: str) -> None:
     click.echo(clean(text))
 
 
+def counted(number: int, word: str) -> str:
+    """`1 solver`, `2 solvers`."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
 def still_elsewhere(shared: int) -> str:
     """Why less was freed than went: the end of a line that says how much was; nothing where all was."""
     return f"; {size(shared)} more went, but uv's cache or another folder has it too: cvflow prune --cache" if shared else ""

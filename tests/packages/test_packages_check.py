@@ -10,7 +10,7 @@ import PIL.Image
 import pytest
 
 from cvflow_tui.backend.jobs import Cancelled, Progress
-from cvflow_tui.backend.packages.check.manifest import lines_of
+from cvflow_tui.backend.packages.check.manifest import lines_of, manifest_findings
 from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.home import Home
 from cvflow_tui.model.authoring import CheckReport, CheckRequest, Finding, Level
@@ -164,6 +164,13 @@ def test_weights_scripts_labels_and_loads_are_looked_at(service: PackageService,
     (root / "cvpm.toml").write_text((root / "cvpm.toml").read_text().split('[[models]]\nname = "gone.onnx"')[0])
     (missing, *_) = found(check(service, root, picture), "weights", Level.WARNING)
     assert missing.mend == f'add sha256 = "{sha256(b"net.pth")}"', "the mend can be pasted"
+
+
+@pytest.mark.parametrize(("table", "meant"), [("weights", "models"), ("model", "models"), ("solver", "solvers")])
+def test_a_table_of_another_name_is_asked_for(tmp_path: Path, table: str, meant: str) -> None:
+    root = write_package(tmp_path / "p", more=f'\n[[{table}]]\nname = "x"\n')
+    (found,) = (finding for finding in manifest_findings(root) if repr(table) in finding.message)
+    assert found.mend == f"is {meant!r} meant?" and found.level is Level.WARNING
 
 
 def test_requirements_that_cannot_be_had_and_a_python_that_is_not_here(service: PackageService, tmp_path: Path, picture: str) -> None:

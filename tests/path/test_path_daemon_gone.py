@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
+from tests.packages.parts import write_package
 from tests.path.conftest import Cvflow
 from tests.path.test_path_terminal import APP
 from tests.support.terminal import Terminal
@@ -29,6 +34,22 @@ def goes_on(terminal: Terminal) -> None:
     terminal.send(PROJECTS)
     terminal.wait_for("No project yet")
     assert "cannot be reached" not in terminal.text
+
+
+def test_what_a_daemon_that_is_told_to_end_was_at_is_said(cvflow: Cvflow, tmp_path: Path) -> None:
+    package = write_package(tmp_path / "slow", source="import time\ntime.sleep(60)\n")
+    cvflow.ok("list")
+    command = [sys.executable, "-m", "cvflow_tui", "install", str(package), "--yes"]
+    with subprocess.Popen(command, env=cvflow.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as installing:
+        deadline = time.monotonic() + 60
+        while not any(job["step"] == "checking that it imports" for job in cvflow.json("jobs")):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        stopped = cvflow.json("daemon", "stop")
+        assert [job["kind"] for job in stopped["called_off"]] == ["install"]
+        installing.wait(30)
+    assert cvflow.json("list") == []
+    assert cvflow.json("daemon", "stop")["called_off"] == []
 
 
 def test_a_daemon_that_is_killed(cvflow: Cvflow) -> None:

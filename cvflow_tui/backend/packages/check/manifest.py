@@ -18,6 +18,8 @@ from cvflow_tui.model.text import one_line
 
 Field = tuple[str | int, ...]
 
+_WORDS = {"weights": "models", "weight": "models", "model": "models", "requirement": "requirements"}
+"""What somebody writes who knows the thing and not its name here."""
 _ORIGINAL = frozenset({"gpu", "before_install", "avatar", "author", "homepage"})
 """Keys that packages of the original generations have."""
 
@@ -81,7 +83,7 @@ def _unknown(path: Path, manifest: Manifest) -> Iterator[Finding]:
     for field, table, kind in tables:
         known = [told.alias or name for name, told in kind.model_fields.items()]
         for key in table.model_extra or {}:
-            close = difflib.get_close_matches(key, known, 1)
+            close = difflib.get_close_matches(key, known, 1) or [word for word in (_WORDS.get(key.lower()),) if word in known]
             where = place_of(path.name, (*field, key), lines)
             shown = repr(one_line(key, 40))
             if close:

@@ -34,6 +34,15 @@ class Parameter(NamedTuple):
         """The hint as a word for people and for OpenAPI."""
         return self.hint.__name__ if isinstance(self.hint, type) else str(self.hint).replace("typing.", "")
 
+    @property
+    def _wanted(self) -> str:
+        """What would fit, in words for whoever asks a server and may never have seen Python."""
+        if typing.get_origin(self.hint) is typing.Literal:
+            return "one of " + ", ".join(str(choice) for choice in typing.get_args(self.hint))
+        if isinstance(self.hint, type) and issubclass(self.hint, enum.Enum):
+            return "one of " + ", ".join(str(member.value) for member in self.hint)
+        return _article(self.type_name)
+
     def describe(self) -> Dict[str, Any]:
         """What the `ready` frame says of it."""
         try:
@@ -54,7 +63,7 @@ class Parameter(NamedTuple):
         try:
             converted = _convert(self.hint, value)
         except (ValueError, TypeError, KeyError, OverflowError):
-            raise BadParameter(f"parameter {self.name!r} must be {_article(self.type_name)}, not {str(value)[:60]!r}") from None
+            raise BadParameter(f"parameter {self.name!r} must be {self._wanted}, not {str(value)[:60]!r}") from None
         if told := broken_bound(converted, self.bounds):
             raise BadParameter(f"parameter {self.name!r} must be {told}, not {str(value)[:60]!r}")
         return converted
