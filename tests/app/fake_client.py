@@ -193,7 +193,7 @@ class FakeClient(DaemonClient):
         """The arguments of every call of a method so far."""
         return [arguments for called, arguments in self.calls if called == name]
 
-    async def status(self) -> DaemonStatus:
+    async def status(self, *, timeout: float | None = None) -> DaemonStatus:
         """Who serves."""
         self._call("status")
         return DaemonStatus("http://127.0.0.1:1", os.getpid() if self.embedded else 1, "0.1.0", "/home/me", embedded=self.embedded)

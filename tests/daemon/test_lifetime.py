@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -157,6 +159,22 @@ async def test_who_comes_while_a_daemon_ends_is_served_by_the_next(home: Home) -
         assert found.url != ending.url and not found.embedded
         await client.shutdown()
     await wait_for_end(found.pid)
+
+
+async def test_a_daemon_that_hangs_is_named_with_what_ends_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cvflow_tui.backend.daemon.reach.START_SECONDS", 2.0)
+    monkeypatch.setattr(sys.modules["cvflow_tui.backend.client.answering"], "PATIENCE", 0.5)  # the package has a function of that name
+    client = await connect(home)
+    found = await client.status()
+    os.kill(found.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(RemoteError, match=rf"pid {found.pid}\) at .* lives and does not answer; end it: kill -9 {found.pid} "):
+            await connect(home)
+    finally:
+        os.kill(found.pid, signal.SIGCONT)
+    await client.shutdown()
+    await wait_for_end(found.pid)
+    await client.close()
 
 
 @pytest.mark.parametrize("embedded", [False, True])

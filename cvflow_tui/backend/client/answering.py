@@ -7,6 +7,9 @@ from cvflow_tui.backend.client.discovery import DaemonAddress, find_daemon
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import RemoteError
 
+PATIENCE = 10.0
+"""Seconds that a daemon may take to say that it is there."""
+
 
 async def answered(home: Home) -> DaemonClient | None:
     """A client of the daemon that serves this home, asked just now; None where there is none, or it is silent. Starts nothing."""
@@ -25,7 +28,7 @@ async def answering(home: Home) -> DaemonAddress | None:
 async def _answered_at(address: DaemonAddress) -> DaemonClient | None:
     client = DaemonClient.at(address)
     try:
-        await client.status()
+        await client.status(timeout=PATIENCE)
     except RemoteError:
         await client.close()
         return None

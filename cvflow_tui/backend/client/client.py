@@ -90,9 +90,9 @@ class DaemonClient:
 
     # -- the daemon itself
 
-    async def status(self) -> DaemonStatus:
-        """Who serves, and since when."""
-        return await self._daemon.call(DaemonStatus, "GET", "/status")
+    async def status(self, *, timeout: float | None = None) -> DaemonStatus:
+        """Who serves, and since when; `timeout` in seconds, where it shall be another than usual."""
+        return await self._daemon.call(DaemonStatus, "GET", "/status", timeout=timeout)
 
     async def shutdown(self, *, stop_solvers: bool = False) -> None:
         """End the daemon, and with it the use of this client; solvers go on serving unless `stop_solvers`."""

@@ -26,21 +26,31 @@ async def connect(home: Home, *, start: bool = True) -> DaemonClient:
 
     Raises RemoteError when no daemon answers and `start` is false, CvflowError when one cannot be started (RefusedError: the disk is full).
     """
+    deadline = time.monotonic() + START_SECONDS
     if client := await answered(home):
         return client
     if not start:
         raise RemoteError(f"no daemon serves {home.root}; start one: cvflow daemon run")
-    process = _spawn(home)
-    deadline = time.monotonic() + START_SECONDS
+    process: subprocess.Popen[bytes] | None = None
     while time.monotonic() < deadline:
+        if process is None and find_daemon(home) is None:  # beside one that lives, none can begin
+            process = _spawn(home)
         if client := await answered(home):
             return client
+        if process is None:
+            await asyncio.sleep(0.05)
+            continue
         # Ours was refused where another began at the same time: that one is waited for.
         if process.poll() is not None and not is_held(home) and find_daemon(home) is None:
             if shutil.disk_usage(home.root).free < _LEAST_FREE:
                 raise no_space(home.root)
             raise CvflowError(f"the daemon could not start: {_last_words(home)}")
         await asyncio.sleep(0.05)
+    if silent := find_daemon(home):
+        raise RemoteError(
+            f"the daemon (pid {silent.pid}) at {silent.url} lives and does not answer; end it: kill -9 {silent.pid} (solvers go on"
+            " serving, and the next command starts another)"
+        )
     raise CvflowError(f"the daemon did not answer within {START_SECONDS:.0f} s; see {home.logs / 'daemon.log'}")
 
 
