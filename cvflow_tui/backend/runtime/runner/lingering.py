@@ -9,7 +9,9 @@ from cvflow_tui.backend.runtime.outlet import Outlet
 
 LINGER_SECONDS = 5.0
 LINGER_BYTES = 256 << 20
-"""How long, and for how much, a client may go on sending what nobody wants any more."""
+"""How long, and for how much, a client may go on sending a body that nobody wants any more."""
+LINGER_HEADER_BYTES = 1 << 20
+"""For how much where not even the headers could be read."""
 
 
 class LingeringOutlet(Outlet):
@@ -19,13 +21,13 @@ class LingeringOutlet(Outlet):
     much, or too early, would never learn why. `unread` tells whether more of a request is to come (RFC 9112, section 9.6).
     """
 
-    __slots__ = ("_dropped", "_lingering", "_timer", "_unread")
+    __slots__ = ("_left", "_lingering", "_timer", "_unread")
 
     def __init__(self, transport: asyncio.Transport, unread: Callable[[], bool]) -> None:
         super().__init__(transport)
         self._unread = unread
         self._lingering = False
-        self._dropped = 0
+        self._left = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def is_closing(self) -> bool:
@@ -39,12 +41,12 @@ class LingeringOutlet(Outlet):
         elif not self._lingering:
             super().close()
 
-    def linger(self) -> None:
-        """Send what is to be sent, say that it was all, and read on for a while."""
+    def linger(self, most: int = LINGER_BYTES) -> None:
+        """Send what is to be sent, say that it was all, and read on for a while: `most` bytes."""
         if self.is_closing():
             return
         self._flush()
-        self._lingering = True
+        self._lingering, self._left = True, most
         if self._transport.can_write_eof():
             self._transport.write_eof()
         self._transport.resume_reading()
@@ -53,8 +55,8 @@ class LingeringOutlet(Outlet):
     def drop(self, size: int) -> bool:
         """Whether what was just read, `size` bytes, is nobody's any more."""
         if self._lingering:
-            self._dropped += size
-            if self._dropped > LINGER_BYTES:
+            self._left -= size
+            if self._left < 0:
                 self._transport.close()
         return self._lingering
 

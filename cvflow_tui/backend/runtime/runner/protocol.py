@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from cvflow_tui.backend.runtime.runner.direct import Direct
 from cvflow_tui.backend.runtime.runner.incoming import WAITING, WHOLE, headers_of
 from cvflow_tui.backend.runtime.runner.limits import Limits
-from cvflow_tui.backend.runtime.runner.lingering import LingeringOutlet
+from cvflow_tui.backend.runtime.runner.lingering import LINGER_HEADER_BYTES, LingeringOutlet
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ class BoundedProtocol(HttpToolsProtocol):
         head = b"".join(b"%s: %s\r\n" % pair for pair in [*self.server_state.default_headers, (b"content-type", b"application/json")])
         end = b"content-length: %d\r\nconnection: close\r\n\r\n%s" % (len(body), body)
         self.transport.write(b"HTTP/1.1 400 Bad Request\r\n%s%s" % (head, end))
-        self._outlet.linger()
+        self._outlet.linger(LINGER_HEADER_BYTES)
 
     def _too_slow(self) -> None:
         """End a connection whose headers do not come to their end."""
