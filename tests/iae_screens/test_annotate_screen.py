@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from unittest import mock
 
 import pytest
 from textual.geometry import Offset
@@ -18,6 +19,7 @@ from cvflow_tui.model.projects import (
     Draw,
     Edit,
     Fix,
+    Picture,
     PictureState,
     Prequential,
     Round,
@@ -27,6 +29,7 @@ from cvflow_tui.model.projects import (
 from cvflow_tui.screens.annotate.canvas import DrawingCanvas
 from cvflow_tui.screens.annotate.object_list import ObjectList
 from cvflow_tui.screens.help import HelpScreen
+from cvflow_tui.widgets.image_canvas.picture import CanvasPicture
 from cvflow_tui.widgets.key_bar import KeyBar
 from tests.iae_screens.conftest import Opened, Stage
 from tests.iae_screens.fake_projects import FakeProjects, png
@@ -428,13 +431,45 @@ async def test_pixels_that_come_while_the_app_is_taken_down_disturb_nobody(opene
         screen = stage.annotate
         picture = screen.canvas.picture
 
-        async def load(_: object) -> object:
+        async def load(_: Picture) -> CanvasPicture | None:
             while screen.query(DrawingCanvas):  # noqa: ASYNC110 - the very moment is meant
                 await asyncio.sleep(0)
             came.append(True)
             return picture
 
         assert screen._pixels is not None
-        screen._pixels.load = load  # type: ignore[method-assign,assignment]
+        taken = mock.patch.object(screen._pixels, "load", load)
+        taken.start()
         await stage.pilot.press("n")
+    taken.stop()
     assert came
+
+
+@pytest.mark.parametrize("before", ["", "n"])
+async def test_what_is_drawn_waits_for_the_picture(opened: Opened, fake: FakeProjects, before: str) -> None:
+    """Suggestions are there before the pixels are; a box begun meanwhile is drawn on the picture that comes, not on the one before."""
+    async with opened(fake) as stage:
+        screen, go_on, asked = stage.annotate, asyncio.Event(), []
+        assert screen._pixels is not None
+        given = screen._pixels.load
+
+        async def slowly(picture: Picture) -> CanvasPicture:
+            asked.append(picture.position)
+            await go_on.wait()
+            return await given(picture)
+
+        with mock.patch.object(screen._pixels, "load", slowly):
+            if not before:
+                screen.canvas.show(None)
+                screen._shown = None
+                screen.changed()
+            pressing = asyncio.create_task(stage.pilot.press(*before, "r", "space", "L", "L", "J", "J", "space"))
+            await stage.until(lambda: bool(asked), "the picture is on its way")
+            await asyncio.sleep(0.3)
+            go_on.set()
+            await pressing
+            await stage.until(lambda: stage.acts[-1:] != [] and isinstance(stage.acts[-1], Draw), "the box")
+        pages = fake.stored["raccoons"].pages
+        drawn = [number for number, page in enumerate(pages, 1) if page.annotations]
+        assert drawn == [2 if before else 1]
+        assert "no picture" not in stage.status

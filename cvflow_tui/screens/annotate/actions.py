@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -28,6 +30,8 @@ from cvflow_tui.widgets.image_canvas.canvas import ImageCanvas
 
 STEP = 0.05
 """What one press of `[` or `]` changes the threshold by."""
+PIXEL_SECONDS = 3.0
+"""How long a key that needs the picture waits for it."""
 PAN, PAN_FAR = 4, 16
 """Cells that hjkl move the picture by, alone and with Shift."""
 
@@ -50,6 +54,9 @@ class AnnotateActions(Place):
         super().__init__()
         self._desk: Desk | None = None
         self.shapes_hidden = False
+        self.pixels_settled = asyncio.Event()
+        """Set while no picture is on its way to the canvas."""
+        self.pixels_settled.set()
 
     @property
     def session(self) -> Session | None:
@@ -191,6 +198,11 @@ class AnnotateActions(Place):
             session = self.session
             if session is None or session.label is None:
                 raise RefusedError("this project has no classes to draw with")
+            # Suggestions come before the pixels do: what is drawn is meant for the picture that they belong to.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.pixels_settled.wait(), PIXEL_SECONDS)
+            if not self.pixels_settled.is_set():
+                raise RefusedError("the picture is not here yet")
             if self.canvas.picture is None:
                 raise RefusedError("there is no picture to draw on")
             self.canvas.begin_drawing(color_index(session.labels, session.label))

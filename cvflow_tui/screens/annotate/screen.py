@@ -210,6 +210,7 @@ class AnnotateScreen(AnnotateActions):
             self.workers.cancel_group(self, "pixels")
             self._blank(f"{one_line(picture.name)} cannot be shown\n{one_line(picture.error)}\n\nn goes on to the next picture")
             return
+        self.pixels_settled.clear()
         self.run_worker(self._load(picture), group="pixels", exclusive=True)
 
     async def _load(self, picture: Picture) -> None:
@@ -223,6 +224,7 @@ class AnnotateScreen(AnnotateActions):
             return
         self.canvas.end_drawing()
         self.canvas.show(loaded)
+        self.pixels_settled.set()
         self._show_shapes()
         self._show_status()
         pixels.look_around(picture.position)
@@ -232,6 +234,7 @@ class AnnotateScreen(AnnotateActions):
         self.canvas.empty_text = "\n".join(line for part in text.splitlines() for line in (wrap(part, width) or [""]))
         self.canvas.end_drawing()
         self.canvas.show(None)
+        self.pixels_settled.set()
 
     def _show_shapes(self) -> None:
         session = self.session
