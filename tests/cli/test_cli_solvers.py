@@ -6,12 +6,13 @@ import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cvflow_tui.backend.client import DaemonClient
 from cvflow_tui.backend.runtime.logs import read_log
 from cvflow_tui.cli import logs
 from cvflow_tui.model.solvers import LogChunk, RunningSolver, SolverState
@@ -114,7 +115,7 @@ def test_the_last_lines_are_found_however_the_log_is_cut(lines: list[str], wante
     kept = logs.PIECE, logs.LONG_PIECE
     logs.PIECE, logs.LONG_PIECE = piece, 2 * piece
     try:
-        text, end = asyncio.run(logs._last(client, "x", wanted))  # type: ignore[arg-type]
+        text, end = asyncio.run(logs._last(cast(DaemonClient, client), "x", wanted))
     finally:
         logs.PIECE, logs.LONG_PIECE = kept
     assert text.split("\n")[:-1] == lines[len(lines) - min(wanted, len(lines)) :]
@@ -131,6 +132,6 @@ def test_lines_of_the_real_log_reader_are_whole_however_far_one_goes_back(tmp_pa
             return read_log(path, offset, limit, wait)
 
     for wanted in (1, 1000, 10_000, 20_000, 30_000):
-        text, end = asyncio.run(logs._last(Reader(), "x", wanted))  # type: ignore[arg-type]
+        text, end = asyncio.run(logs._last(cast(DaemonClient, Reader()), "x", wanted))
         assert text.splitlines() == lines[-wanted:]
         assert end == path.stat().st_size

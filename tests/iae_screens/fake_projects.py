@@ -236,9 +236,9 @@ class FakeProjects:
             raise RefusedError(f"nothing to {'undo' if part == 1 else 'redo'}")
         entry = entries.pop()
         getattr(stored, target).append(entry)
-        page: Page = entry[part]  # type: ignore[assignment]
-        stored.pages[entry[0]] = page
-        return ActResult(self._view(stored, entry[0]), words + entry[3])
+        number, before, after, said = entry
+        stored.pages[number] = before if part == 1 else after
+        return ActResult(self._view(stored, number), words + said)
 
     async def train(self, name: str) -> Job:
         self.calls.append(("train", name))

@@ -15,6 +15,7 @@ from cvflow_tui.app import CvflowApp
 from cvflow_tui.backend.client import DaemonClient
 from cvflow_tui.model.geometry import Box
 from cvflow_tui.model.projects import DetectionMetrics, Prequential, Round, RoundState
+from cvflow_tui.screens.annotate.canvas import DrawingCanvas
 from tests.iae_screens.fake_projects import METRICS, FakeProjects
 
 SMALL, LARGE = (80, 24), (160, 45)
@@ -70,7 +71,7 @@ def test_how_it_looks(snap_compare: Any, monkeypatch: pytest.MonkeyPatch, place:
     async def ready(pilot: Pilot[None]) -> None:
         for _ in range(100):
             await pilot.pause(0.02)
-            if app.client_ready and (place != "annotate" or app.screen_stack[0].query_one("#canvas").picture):  # type: ignore[attr-defined]
+            if app.client_ready and (place != "annotate" or app.screen_stack[0].query_one(DrawingCanvas).picture):
                 break
         await pilot.pause(0.5)
         await pilot.press(*keys)

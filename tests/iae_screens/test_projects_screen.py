@@ -32,7 +32,7 @@ async def listed(stage: Stage, count: int) -> None:
     await stage.until(lambda: len(table(stage).items) == count, f"{count} projects")
 
 
-async def test_the_list_fetches_accuracy_only_for_rows_it_draws(opened: Opened) -> None:
+async def test_the_list_fetches_accuracy_only_for_rows_it_draws(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeProjects()
     for number in range(300):
         fake.add(f"project{number:03}", pictures=1)
@@ -44,7 +44,7 @@ async def test_the_list_fetches_accuracy_only_for_rows_it_draws(opened: Opened) 
         asked.append(name)
         return await original(name)
 
-    fake.project = project  # type: ignore[method-assign]
+    monkeypatch.setattr(fake, "project", project)
     async with opened(fake, place="projects", project=None) as stage:
         await listed(stage, 300)
         await stage.until(lambda: "project000" in asked, "the first row's accuracy")

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.home import Home
@@ -24,7 +24,13 @@ from cvflow_tui.model.circumstances import Circumstances
 if TYPE_CHECKING:
     from cvflow_tui.backend.packages.resolution import Wish
 
-MODES = {"p.tar": "w", "p.tar.gz": "w:gz", "p.tgz": "w:gz", "p.tar.xz": "w:xz", "p.tar.bz2": "w:bz2"}
+MODES: dict[str, Literal["w", "w:gz", "w:xz", "w:bz2"]] = {
+    "p.tar": "w",
+    "p.tar.gz": "w:gz",
+    "p.tgz": "w:gz",
+    "p.tar.xz": "w:xz",
+    "p.tar.bz2": "w:bz2",
+}
 """Kinds of tar archives, and how each is opened."""
 
 SOLVER = '''
@@ -112,7 +118,7 @@ def packed(folder: Path, name: str, top: str = "p-1.0/") -> bytes:
             for path in files:
                 archive.write(path, f"{top}{path.relative_to(folder)}")
     else:
-        with tarfile.open(fileobj=out, mode=MODES[name]) as archive:  # type: ignore[call-overload]
+        with tarfile.open(fileobj=out, mode=MODES[name]) as archive:
             for path in files:
                 archive.add(path, f"{top}{path.relative_to(folder)}")
     return out.getvalue()

@@ -18,7 +18,8 @@ import pytest
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.backend.packages.downloads import Downloads
 from cvflow_tui.backend.packages.downloads.bodies import RECEIVED, body_of
-from cvflow_tui.backend.packages.downloads.client import open_client
+from cvflow_tui.backend.packages.downloads.client import CheckedTransport, open_client
+from cvflow_tui.backend.packages.downloads.direct import DirectTransport
 from cvflow_tui.backend.packages.downloads.hashing import BUFFERS, SYNCED, Hashing, Syncing
 from cvflow_tui.backend.packages.downloads.outbound import Outbound
 from cvflow_tui.model.circumstances import Circumstances
@@ -157,7 +158,9 @@ def test_a_connection_whose_body_was_not_read_to_its_end_is_not_used_again(clien
 def test_a_connection_that_the_server_closed_meanwhile_is_not_used_again(client: httpx.Client, server: Scripted) -> None:
     server.replies = [(OK + LENGTH % 1 + b"x", None), (OK + LENGTH % 1 + b"y",)]
     assert read(client, server.url) == b"x"
-    [way] = client._transport._ways.values()  # type: ignore[attr-defined]
+    assert isinstance(client._transport, CheckedTransport)
+    [way] = client._transport._ways.values()
+    assert isinstance(way, DirectTransport)
     [[connection]] = way._idle.values()
     while connection.is_open:
         time.sleep(0.01)

@@ -123,7 +123,9 @@ def test_a_lane_that_is_closed_as_its_worker_is_attached_leaves_no_worker(spec_o
         replica = lane.replicas[0]
         while replica._spawned is None and replica.pid is None:  # noqa: ASYNC110 - the very moment is what is looked for
             await asyncio.sleep(0)
-        process = replica._spawned.process if replica._spawned is not None else replica._link.process  # type: ignore[union-attr]
+        begun = replica._spawned or replica._link
+        assert begun is not None
+        process = begun.process
         for _ in range(turns):
             await asyncio.sleep(0)
         await lane.close()

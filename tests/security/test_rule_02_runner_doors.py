@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 
 from cvflow_tui.backend.runtime.spec import RunSpec
-from tests.runtime.conftest import package, picture, shared_site, spec_of  # noqa: F401 - fixtures
 from tests.runtime.helpers import Client, Site, multipart
 
 METHODS = ("get", "put", "post", "delete")
 
 
 @pytest.fixture(scope="module")
-def client(shared_site: Site, spec_of: Callable[..., RunSpec]) -> Client:  # noqa: F811
+def client(shared_site: Site, spec_of: Callable[..., RunSpec]) -> Client:
     return shared_site.start(spec_of("Echo"))
 
 
@@ -75,7 +74,7 @@ def test_what_a_page_could_send_without_asking_is_no_tensor(client: Client, kind
 
 
 @pytest.mark.parametrize("hosts", [("127.0.0.1", "evil.example"), ("evil.example", "127.0.0.1"), ("127.0.0.1", "127.0.0.1")])
-def test_a_request_has_one_host(client: Client, hosts: tuple[str, str], picture: bytes) -> None:  # noqa: F811
+def test_a_request_has_one_host(client: Client, hosts: tuple[str, str], picture: bytes) -> None:
     head = f"POST /infer HTTP/1.1\r\nHost: {hosts[0]}\r\nHost: {hosts[1]}\r\nContent-Length: {len(picture)}\r\nConnection: close\r\n\r\n"
     with socket.create_connection(("127.0.0.1", client.port), timeout=20) as connection:
         connection.sendall(head.encode() + picture)
@@ -83,7 +82,7 @@ def test_a_request_has_one_host(client: Client, hosts: tuple[str, str], picture:
             assert replies.read().startswith(b"HTTP/1.1 400 ")
 
 
-def test_a_compressed_picture_is_not_taken(client: Client, picture: bytes) -> None:  # noqa: F811
+def test_a_compressed_picture_is_not_taken(client: Client, picture: bytes) -> None:
     kind, body = multipart(picture)
     for sent, content in ((gzip.compress(picture), "image/png"), (gzip.compress(body), kind)):
         reply = client.send("POST", "/infer", sent, {"Content-Type": content, "Content-Encoding": "gzip"})

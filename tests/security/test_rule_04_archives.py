@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,6 +21,9 @@ from cvflow_tui.backend.packages.archives import extract
 from cvflow_tui.backend.packages.sources import unpack as unpacking
 from cvflow_tui.backend.packages.sources.unpack import unpack
 from cvflow_tui.model.errors import PackageError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 Member = tuple[str, bytes]
 
@@ -239,9 +243,9 @@ class _Stream(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: object) -> int:
-        self.data += bytes(data)  # type: ignore[call-overload]
-        return len(bytes(data))  # type: ignore[call-overload]
+    def write(self, data: ReadableBuffer) -> int:
+        self.data += bytes(data)
+        return len(bytes(data))
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import cvflow_tui
 from cvflow_tui.backend.runtime.spec import RunSpec
-from tests.runtime.conftest import package, shared_site, spec_of  # noqa: F401 - fixtures
 from tests.runtime.helpers import Site
 
 ROOT = Path(cvflow_tui.__file__).parent
@@ -45,11 +44,11 @@ class Bomb:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return Path.touch, (self.path,)  # type: ignore[return-value]
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.path,)
 
 
-def test_a_pickle_that_is_sent_is_never_loaded(shared_site: Site, spec_of: Callable[..., RunSpec], tmp_path: Path) -> None:  # noqa: F811
+def test_a_pickle_that_is_sent_is_never_loaded(shared_site: Site, spec_of: Callable[..., RunSpec], tmp_path: Path) -> None:
     client = shared_site.start(spec_of("Reader"))
     body = pickle.dumps(Bomb(tmp_path / "ran"))
     for path in ("/infer", "/batch", "/predict", "/v2/models/reader/infer", "/setup"):

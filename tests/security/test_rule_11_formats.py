@@ -14,7 +14,6 @@ from cvflow_tui.backend.runtime.spec import RunSpec
 from cvflow_tui.model.geometry import Size
 from cvflow_tui.model.pictures import FORMATS, NO_PICTURE
 from cvflow_tui.widgets.image_canvas.picture import CanvasPicture, PictureError
-from tests.runtime.conftest import package, shared_site, site, spec_of  # noqa: F401 - fixtures
 from tests.runtime.helpers import Site
 
 SDK = Path(__file__).resolve().parents[2] / "cvflow_tui/solvers/sdk"
@@ -58,7 +57,7 @@ def test_a_rare_format_is_no_picture_to_anybody(name: str, tmp_path: Path, sdk: 
         CanvasPicture.load(path)
 
 
-def test_a_runner_takes_none_whatever_it_is_called(site: Site, spec_of: Callable[..., RunSpec]) -> None:  # noqa: F811
+def test_a_runner_takes_none_whatever_it_is_called(site: Site, spec_of: Callable[..., RunSpec]) -> None:
     client = site.start(spec_of("Slow"))
     for name in ("EPS", *OTHERS):
         reply = client.send("POST", "/infer", of_format(name), {"Content-Type": "image/png"})

@@ -12,7 +12,6 @@ from contextlib import ExitStack
 import pytest
 
 from cvflow_tui.backend.runtime.spec import RunSpec
-from tests.runtime.conftest import package, picture, shared_site, site, spec_of  # noqa: F401 - fixtures
 from tests.runtime.helpers import Client, Reply, Site, make_picture, multipart, until
 from tests.runtime.test_batch import send
 
@@ -20,7 +19,7 @@ MIB = 1 << 20
 
 
 @pytest.fixture(scope="module")
-def reader(shared_site: Site, spec_of: Callable[..., RunSpec]) -> Client:  # noqa: F811
+def reader(shared_site: Site, spec_of: Callable[..., RunSpec]) -> Client:
     return shared_site.start(spec_of("Reader"))
 
 
@@ -64,7 +63,7 @@ def test_parts_headers_and_fields_of_a_form_are_bounded(reader: Client, path: st
     assert status(b"--b\r\n" + b"x" * 100_000).status in (400, 413)
 
 
-def test_the_name_a_client_gives_its_file_is_not_used(reader: Client, picture: bytes) -> None:  # noqa: F811
+def test_the_name_a_client_gives_its_file_is_not_used(reader: Client, picture: bytes) -> None:
     for name in ("../../../tmp/owned.jpg", "/etc/cron.d/x", "a\\..\\b.jpg", "-rf", "x" * 3000):
         head = f'Content-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
         assert reader.send("POST", "/infer", form_of(head + picture), FORM).status == 200
@@ -157,7 +156,7 @@ def connect(client: Client, data: bytes) -> socket.socket:
     return connection
 
 
-def test_many_who_send_slowly_keep_nobody_else_from_an_answer(reader: Client, picture: bytes) -> None:  # noqa: F811
+def test_many_who_send_slowly_keep_nobody_else_from_an_answer(reader: Client, picture: bytes) -> None:
     head = b"POST /infer HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\nContent-Length: 100000\r\n\r\nstart"
     with ExitStack() as stack:
         for _ in range(400):
@@ -166,7 +165,7 @@ def test_many_who_send_slowly_keep_nobody_else_from_an_answer(reader: Client, pi
         assert send(reader, ("file", "a.jpg", picture)).status == 200
 
 
-def test_more_than_may_wait_are_told_when_to_come_back(site: Site, spec_of: Callable[..., RunSpec]) -> None:  # noqa: F811
+def test_more_than_may_wait_are_told_when_to_come_back(site: Site, spec_of: Callable[..., RunSpec]) -> None:
     client = site.start(spec_of("Slow"))
     small = make_picture(8, 8)
     client.infer(small, "?seconds=0.1")
@@ -203,6 +202,6 @@ def test_who_says_nothing_is_let_go(reader: Client) -> None:
         assert half.recv(10) == b""
 
 
-def test_a_form_of_a_file_and_a_raw_body_are_the_same_picture(reader: Client, picture: bytes) -> None:  # noqa: F811
+def test_a_form_of_a_file_and_a_raw_body_are_the_same_picture(reader: Client, picture: bytes) -> None:
     kind, body = multipart(picture)
     assert reader.send("POST", "/infer", body, {"Content-Type": kind}).json == reader.infer(picture).json

@@ -13,13 +13,12 @@ import pytest
 
 from cvflow_tui.backend.runtime.runner.scratch import SHARED_MEMORY, Scratch
 from cvflow_tui.backend.runtime.spec import RunSpec
-from tests.runtime.conftest import package, picture, shared_site, spec_of  # noqa: F401 - fixtures
 from tests.runtime.helpers import Client, Site, make_picture, until
 from tests.runtime.test_batch import send
 
 
 @pytest.fixture(scope="module")
-def fails(shared_site: Site, spec_of: Callable[..., RunSpec]) -> Client:  # noqa: F811
+def fails(shared_site: Site, spec_of: Callable[..., RunSpec]) -> Client:
     return shared_site.start(spec_of("Fails"))
 
 
@@ -49,7 +48,7 @@ def places(client: Client) -> list[str]:
     return ["/dev/shm", "/tmp", f"cvflow-{client.status()['id']}"]
 
 
-def test_no_protocol_tells_where_a_picture_is(fails: Client, picture: bytes) -> None:  # noqa: F811
+def test_no_protocol_tells_where_a_picture_is(fails: Client, picture: bytes) -> None:
     """The solver's own exception names the file; its sender never hears it."""
     task: dict[str, object] = {"tasks": [{"data": {"i": "data:image/jpeg;base64," + base64.b64encode(picture).decode()}}]}
     task |= {"label_config": '<View><Image name="a" value="$i"/><Choices name="c" toName="a"><Choice value="x"/></Choices></View>'}
@@ -89,13 +88,13 @@ def test_no_request_names_a_region(fails: Client, name: str) -> None:
 
 
 @pytest.mark.parametrize("field", ["file", "files", "path", "input_file_path", "image"])
-def test_no_field_names_a_file(shared_site: Site, spec_of: Callable[..., RunSpec], field: str) -> None:  # noqa: F811
+def test_no_field_names_a_file(shared_site: Site, spec_of: Callable[..., RunSpec], field: str) -> None:
     client = shared_site.start(spec_of("Reader"))
     assert client.infer(make_picture(), f"?{field}=/etc/hostname").status == 400
     assert client.form(None, **{field: "/etc/hostname"}).status == 400
 
 
-def test_nothing_is_left_in_shared_memory(fails: Client, picture: bytes) -> None:  # noqa: F811
+def test_nothing_is_left_in_shared_memory(fails: Client, picture: bytes) -> None:
     folder = next(SHARED_MEMORY.glob(f"cvflow-{fails.status()['id']}-*"))
     fails.infer(picture)
     until(lambda: not list(folder.iterdir()))

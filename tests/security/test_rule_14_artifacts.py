@@ -8,7 +8,6 @@ from collections.abc import Callable
 import pytest
 
 from cvflow_tui.backend.runtime.spec import RunSpec
-from tests.runtime.conftest import package, picture, shared_site, spec_of  # noqa: F401 - fixtures
 from tests.runtime.helpers import Client, Site
 from tests.runtime.test_batch import send
 
@@ -31,7 +30,7 @@ WAYS_OUT = [
 
 
 @pytest.fixture(scope="module")
-def client(shared_site: Site, spec_of: Callable[..., RunSpec]) -> Client:  # noqa: F811
+def client(shared_site: Site, spec_of: Callable[..., RunSpec]) -> Client:
     return shared_site.start(spec_of("Echo"))
 
 
@@ -54,7 +53,7 @@ def test_no_address_leads_to_a_file(client: Client, route: str, way: str) -> Non
         assert reply.split(b" ", 2)[1] in (b"400", b"403", b"404", b"405"), reply
 
 
-def test_a_result_is_found_under_its_id_alone(client: Client, picture: bytes) -> None:  # noqa: F811
+def test_a_result_is_found_under_its_id_alone(client: Client, picture: bytes) -> None:
     name = send(client, ("file", "rows.csv", "image\na.jpg\n"), ("p", "a.jpg", picture)).json["filename"]
     identity = name.removesuffix(".csv")
     assert len(identity) == 32

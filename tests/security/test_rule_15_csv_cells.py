@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from cvflow_tui.backend.runtime.runner.protocols.cells import write_rows
 from cvflow_tui.backend.runtime.spec import RunSpec
-from tests.runtime.conftest import package, picture, shared_site, spec_of  # noqa: F401 - fixtures
 from tests.runtime.helpers import Site
 from tests.runtime.test_batch import send
 
@@ -39,9 +38,9 @@ def test_no_cell_begins_a_formula_and_nothing_is_lost(rows: list[dict[str, objec
 
 
 def test_what_a_client_or_a_solver_says_is_no_formula_in_a_batchs_file(
-    shared_site: Site,  # noqa: F811
-    spec_of: Callable[..., RunSpec],  # noqa: F811
-    picture: bytes,  # noqa: F811
+    shared_site: Site,
+    spec_of: Callable[..., RunSpec],
+    picture: bytes,
 ) -> None:
     client = shared_site.start(spec_of("Echo"))
     table = 'image,name,@SUM(A1)\na.jpg,"=HYPERLINK(""http://x"")",\n'

@@ -45,10 +45,9 @@ class BoundedProtocol(HttpToolsProtocol):
     _head: tuple[object, bytes] = (None, b"")
     """The server's own headers, and how a reply begins with them; one for all connections."""
 
-    # uvicorn's own class narrows asyncio's BaseTransport to Transport, and so has to be overridden.
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected: its first request must begin."""
-        self._outlet = LingeringOutlet(transport, self._unread)
+        self._outlet = LingeringOutlet(cast(asyncio.Transport, transport), self._unread)
         super().connection_made(cast(asyncio.Transport, self._outlet))
         self._timer = self.loop.call_later(self._patience, self._too_slow)
 
@@ -262,7 +261,7 @@ class Intake(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
-        self._http.connection_made(cast(asyncio.Transport, transport))
+        self._http.connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
