@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from cvflow_tui.cli.lazy import examples
-from cvflow_tui.cli.options import json_option, quiet_option
-from cvflow_tui.cli.output import counted, plain, print_json, print_pairs, remark, say, span
+from cvflow_tui.cli.options import hush_option, json_option, quiet_option
+from cvflow_tui.cli.output import plain, print_json, print_pairs, remark, say, span
 from cvflow_tui.cli.session import Session
 from cvflow_tui.model.errors import RefusedError
+from cvflow_tui.model.text import plural
 
 if TYPE_CHECKING:
     from cvflow_tui.backend.client import DaemonClient
@@ -46,6 +47,7 @@ def daemon() -> None:
 @click.option("--i-know", is_flag=True, help="Listen where other machines can reach it; the token opens it, and nothing is encrypted.")
 @click.option("--legacy-api", is_flag=True, help="Serve the original daemon's routes too, behind the same token.")
 @click.option("--legacy-port", type=click.IntRange(0, 65535), default=10590, show_default=True, help="Where; 0 takes any free port.")
+@hush_option
 @json_option
 @click.pass_obj
 def run(session: Session, host: str, port: int, i_know: bool, legacy_api: bool, legacy_port: int, as_json: bool) -> None:
@@ -72,6 +74,7 @@ def run(session: Session, host: str, port: int, i_know: bool, legacy_api: bool, 
 
 
 @daemon.command(epilog=examples("cvflow daemon status", "cvflow daemon status --json | jq -r .url"))
+@hush_option
 @json_option
 @click.pass_obj
 def status(session: Session, as_json: bool) -> None:
@@ -121,7 +124,7 @@ def stop(session: Session, solvers: bool, quiet: bool, as_json: bool) -> None:
         left = (
             ""
             if solvers or not ended.solvers
-            else f"; {counted(ended.solvers, 'solver')} {'goes' if ended.solvers == 1 else 'go'} on serving"
+            else f"; {plural(ended.solvers, 'solver')} {'goes' if ended.solvers == 1 else 'go'} on serving"
         )
         for job in called_off:
             remark(f"called off: {job.kind} {job.subject}")
@@ -129,6 +132,7 @@ def stop(session: Session, solvers: bool, quiet: bool, as_json: bool) -> None:
 
 
 @daemon.command(epilog=examples("cvflow daemon unit > ~/.config/systemd/user/cvflow.service && systemctl --user enable --now cvflow"))
+@hush_option
 @json_option
 @click.pass_obj
 def unit(session: Session, as_json: bool) -> None:

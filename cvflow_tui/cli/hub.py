@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cvflow_tui.cli.lazy import examples
-from cvflow_tui.cli.options import json_option
+from cvflow_tui.cli.options import hush_option, json_option
 from cvflow_tui.cli.output import plain, print_json, print_pairs, print_table, remark, say, size
 from cvflow_tui.cli.session import Session
 
@@ -25,6 +25,7 @@ def hub() -> None:
 
 @hub.command(epilog=examples("cvflow hub search", "cvflow hub search face --json"))
 @click.argument("query", default="")
+@hush_option
 @json_option
 @click.pass_obj
 def search(session: Session, query: str, as_json: bool) -> None:
@@ -46,6 +47,7 @@ def search(session: Session, query: str, as_json: bool) -> None:
 
 @hub.command(epilog=examples("cvflow hub show cvflow/nanodet", "cvflow hub show nanodet==1.0.0 --json"))
 @click.argument("ref")
+@hush_option
 @json_option
 @click.pass_obj
 def show(session: Session, ref: str, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cvflow_tui.cli.lazy import examples
-from cvflow_tui.cli.options import json_option
+from cvflow_tui.cli.options import hush_option, json_option
 from cvflow_tui.cli.output import print_json, print_table, remark, say
 from cvflow_tui.cli.session import Session
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.command(epilog=examples("cvflow jobs", "cvflow jobs --all --json", "cvflow jobs --cancel 3f0a9c21b7de"))
 @click.option("--all", "everything", is_flag=True, help="Those that are over, too.")
 @click.option("--cancel", "job_id", metavar="ID", help="Call this one off; it leaves nothing behind.")
+@hush_option
 @json_option
 @click.pass_obj
 def jobs(session: Session, everything: bool, job_id: str | None, as_json: bool) -> None:

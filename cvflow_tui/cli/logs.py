@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cvflow_tui.cli.lazy import examples
-from cvflow_tui.cli.options import json_option
+from cvflow_tui.cli.options import hush_option, json_option
 from cvflow_tui.cli.output import remark
 from cvflow_tui.cli.session import Session
 from cvflow_tui.model.errors import UsageError
@@ -37,6 +37,7 @@ PATIENCE = 10.0
 @click.option("--since", metavar="TIME", help="Only what was written since: 30s, 5m, 2h, 1d ago, or 2026-01-31, 2026-01-31T12:00.")
 @click.option("--level", type=click.Choice(["debug", "info", "warning", "error"]), help="Only lines of that level and above.")
 @click.option("--grep", metavar="TEXT", help="Only lines that hold the text; capitals count where it has some.")
+@hush_option
 @json_option
 @click.pass_obj
 def logs(

@@ -8,6 +8,9 @@ from typing import TypeVar
 
 import click
 
+HUSHED = "cvflow.quiet"
+"""Where a command's context holds that it makes no remarks."""
+
 F = TypeVar("F", bound=Callable[..., object])
 
 
@@ -19,6 +22,16 @@ def json_option(command: F) -> F:
 def quiet_option(command: F) -> F:
     """`--quiet`."""
     return click.option("-q", "--quiet", is_flag=True, help="Say nothing but what was asked for: no progress, no remarks.")(command)
+
+
+def hush_option(command: F) -> F:
+    """`--quiet` of a command that only tells: `remark` (`output.py`) knows of it."""
+    words = "Say nothing but what was asked for: no remarks."
+    return click.option("-q", "--quiet", is_flag=True, expose_value=False, callback=_hush, help=words)(command)
+
+
+def _hush(context: click.Context, _option: click.Parameter, quiet: bool) -> None:
+    context.meta[HUSHED] = quiet
 
 
 def yes_option(command: F) -> F:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import click
 
+from cvflow_tui.cli.options import HUSHED
 from cvflow_tui.model.text import clean, in_bytes, one_line
 
 GAP = 2
@@ -86,19 +87,15 @@ def say(text: str) -> None:
     click.echo(clean(text))
 
 
-def counted(number: int, word: str) -> str:
-    """`1 solver`, `2 solvers`."""
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
 def still_elsewhere(shared: int) -> str:
     """Why less was freed than went: the end of a line that says how much was; nothing where all was."""
     return f"; {size(shared)} more went, but uv's cache or another folder has it too: cvflow prune --cache" if shared else ""
 
 
 def remark(text: str, quiet: bool = False) -> None:
-    """A line on stderr, unless `quiet`."""
-    if not quiet:
+    """A line on stderr, unless `quiet`, or the command was told to be."""
+    context = click.get_current_context(silent=True)
+    if not quiet and not (context is not None and context.meta.get(HUSHED)):
         click.echo(clean(text), err=True)
 
 

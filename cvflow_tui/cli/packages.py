@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cvflow_tui.cli.lazy import examples
-from cvflow_tui.cli.options import agreed, json_option, quiet_option, yes_option
+from cvflow_tui.cli.options import agreed, hush_option, json_option, quiet_option, yes_option
 from cvflow_tui.cli.output import plain, print_json, print_table, remark, say, size, still_elsewhere
 from cvflow_tui.cli.session import Session
 from cvflow_tui.install_line import absolute, source_options
@@ -72,6 +72,7 @@ def install(session: Session, /, source: str, yes: bool, quiet: bool, as_json: b
 
 
 @click.command("list", epilog=examples("cvflow list", "cvflow list --json | jq -r '.[].name'"))
+@hush_option
 @json_option
 @click.pass_obj
 def list_packages(session: Session, as_json: bool) -> None:

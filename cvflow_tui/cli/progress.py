@@ -111,7 +111,7 @@ async def follow(client: DaemonClient, begun: Coroutine[Any, Any, Job], progress
     except RemoteError as error:
         if not starting.done() or starting.exception() is not None:
             raise
-        told = f"where the daemon has ended, so has the {job.kind} (cvflow jobs tells): give the command again"
+        told = f"where the daemon has ended, so has the {job.kind}: give the command again"
         raise RemoteError(f"{error.message}; {told}", detail=error.detail) from error
     if job.state is JobState.DONE:
         return job

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cvflow_tui.cli.lazy import examples
-from cvflow_tui.cli.options import agreed, json_option, quiet_option, yes_option
+from cvflow_tui.cli.options import agreed, hush_option, json_option, quiet_option, yes_option
 from cvflow_tui.cli.output import number, print_json, print_pairs, print_table, remark, say
 from cvflow_tui.cli.session import Session
 from cvflow_tui.cli.train import metrics_line
@@ -79,6 +79,7 @@ def new(
 
 
 @project.command("list", epilog=examples("cvflow project list", "cvflow project list --json"))
+@hush_option
 @json_option
 @click.pass_obj
 def list_projects(session: Session, as_json: bool) -> None:
@@ -98,6 +99,7 @@ def list_projects(session: Session, as_json: bool) -> None:
 
 @project.command(epilog=examples("cvflow project status pets", "cvflow project status pets --json | jq .prequential.overall"))
 @click.argument("name")
+@hush_option
 @json_option
 @click.pass_obj
 def status(session: Session, name: str, as_json: bool) -> None:

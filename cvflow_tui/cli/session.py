@@ -10,18 +10,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from cvflow_tui.backend.client import DaemonClient
+    from cvflow_tui.backend.client import DaemonAddress, DaemonClient
     from cvflow_tui.home import Home
 
 T = TypeVar("T")
 
 
 async def connect_or_start(home: Home) -> DaemonClient:
-    """A client of the daemon that serves this home; one is started in the background where there is none."""
+    """A client of the daemon that serves this home; one is started in the background where there is none, or where that one ends before
+    it has been asked.
+    """
     from cvflow_tui.backend.client import answered
 
-    if (client := await answered(home)) is not None:
-        return client
+    async def next_one() -> DaemonAddress | None:
+        from cvflow_tui.backend.client import find_daemon
+
+        async with await _started(home):
+            return find_daemon(home)
+
+    if (client := await answered(home)) is None:
+        return await _started(home)
+    client.begin_with(next_one)
+    return client
+
+
+async def _started(home: Home) -> DaemonClient:
     # only now: the daemon's rooms take longer to import than a command may take
     from cvflow_tui.backend.daemon.reach import connect
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cvflow_tui.cli.lazy import examples
-from cvflow_tui.cli.options import json_option, quiet_option
+from cvflow_tui.cli.options import hush_option, json_option, quiet_option
 from cvflow_tui.cli.output import print_json, print_pairs, remark, say
 from cvflow_tui.cli.session import Session
 from cvflow_tui.model.errors import UsageError
@@ -43,6 +43,7 @@ set_settings.help = f"{set_settings.help}\n\n\b\n{_LINES}"
 
 @click.command(epilog=examples("cvflow settings nanodet", "cvflow settings nanodet --json | jq .settings.memory"))
 @click.argument("solver")
+@hush_option
 @json_option
 @click.pass_obj
 def settings(session: Session, solver: str, as_json: bool) -> None:
@@ -123,6 +124,7 @@ def env_set(session: Session, ref: str, variable: str, quiet: bool, as_json: boo
 
 @env.command("list", epilog=examples("cvflow env list nanodet", "cvflow env list nanodet --json"))
 @click.argument("ref")
+@hush_option
 @json_option
 @click.pass_obj
 def env_list(session: Session, ref: str, as_json: bool) -> None:

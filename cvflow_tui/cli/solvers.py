@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cvflow_tui.cli.lazy import examples
-from cvflow_tui.cli.options import json_option, quiet_option
+from cvflow_tui.cli.options import hush_option, json_option, quiet_option
 from cvflow_tui.cli.output import print_json, print_table, remark, say, size, span
 from cvflow_tui.cli.session import Session
 from cvflow_tui.model.errors import RefusedError
@@ -80,6 +80,7 @@ def stop(session: Session, name: str, quiet: bool, as_json: bool) -> None:
 
 
 @click.command(epilog=examples("cvflow ps", "cvflow ps --json | jq '.[] | {solver, rate, p95}'"))
+@hush_option
 @json_option
 @click.pass_obj
 def ps(session: Session, as_json: bool) -> None:

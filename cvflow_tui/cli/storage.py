@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cvflow_tui.cli.lazy import examples
-from cvflow_tui.cli.options import agreed, json_option, quiet_option, yes_option
+from cvflow_tui.cli.options import agreed, hush_option, json_option, quiet_option, yes_option
 from cvflow_tui.cli.output import plain, print_json, print_table, remark, say, size, still_elsewhere
 from cvflow_tui.cli.session import Session
 from cvflow_tui.install_line import offline_option
@@ -24,6 +24,7 @@ EXTRA_SHOWN = 200
 
 
 @click.command(epilog=examples("cvflow disk", "cvflow disk --json | jq '.entries[] | select(.kind == \"weight\")'"))
+@hush_option
 @json_option
 @click.pass_obj
 def disk(session: Session, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cvflow_tui.cli.lazy import examples
-from cvflow_tui.cli.options import agreed, json_option, quiet_option, yes_option
+from cvflow_tui.cli.options import agreed, hush_option, json_option, quiet_option, yes_option
 from cvflow_tui.cli.outcome import tell_error
 from cvflow_tui.cli.output import plain, print_json, remark, say
 from cvflow_tui.cli.session import Session
@@ -203,6 +203,7 @@ def direction_line(found: Upgrade) -> str:
 @click.command(epilog=examples("cvflow lock nanodet", "cvflow lock nanodet --out cvflow.lock && cvflow install --locked ./cvflow.lock"))
 @click.argument("ref")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The file to write, instead of stdout.")
+@hush_option
 @json_option
 @click.pass_obj
 def lock(session: Session, ref: str, out: Path | None, as_json: bool) -> None:

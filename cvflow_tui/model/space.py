@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -11,6 +12,15 @@ from cvflow_tui.model.errors import RefusedError
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _SQLITE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 """The second: WAL's shared memory is a file too, and could not grow."""
+
+
+LEAST_FREE = 256 * 1024
+"""Bytes without which nothing is sure to start, nor to say why it does not: its log has no room either."""
+
+
+def is_short(place: Path) -> bool:
+    """Whether a disk has so little room that what is started on it may not get far."""
+    return shutil.disk_usage(place).free < LEAST_FREE
 
 
 def is_full(error: BaseException) -> bool:

@@ -38,3 +38,8 @@ def in_bytes(count: float) -> str:
             break
         count /= 1000
     return f"{count:.0f} {unit}" if unit == "B" or abs(count) >= 99.95 else f"{count:.1f} {unit}"
+
+
+def plural(count: int, word: str) -> str:
+    """`1 picture`, `2 pictures`."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"

@@ -16,7 +16,7 @@ from textual.suggester import Suggester
 from textual.widgets import Button, Input, Static
 
 from cvflow_tui.model.errors import CvflowError
-from cvflow_tui.model.text import clean, one_line
+from cvflow_tui.model.text import clean, one_line, plural
 from cvflow_tui.widgets.key_words import KeyWords
 from cvflow_tui.widgets.line_input import LineInput
 
@@ -146,7 +146,8 @@ class AskLine(ModalScreen[str | None]):
             self.dismiss(line)
 
 
-KEPT = "Kept ones serve on their own; one whose process dies is not started again until a daemon runs, which the next command starts."
+ALONE = "Kept ones serve on their own; one whose process dies is not started again until a daemon runs, which the next command starts."
+"""What it means that solvers are kept while the app, and with it the daemon, goes."""
 NAMED = 4
 """Solvers that the terminal is told of by name."""
 
@@ -190,9 +191,9 @@ async def ask_to_leave(app: CvflowApp) -> Leave | None:
         return Leave(serving=serving)
     if not live:
         return Leave(shut_down=True)
-    count = "1 solver runs" if len(live) == 1 else f"{len(live)} solvers run"
+    count = f"{plural(len(live), 'solver')} {'runs' if len(live) == 1 else 'run'}"
     answers = (Answer("k", "keep serving", False), Answer("s", "stop it" if len(live) == 1 else "stop them", True))
     text = "\n".join(one_line(name, 60) for name in live[:8])
     text += f"\nand {len(live) - 8} more" if len(live) > 8 else ""
-    stop = await app.push_screen_wait(Choice(f"Quit: {count}", f"{text}\n\n{KEPT}", answers, back="stay"))
+    stop = await app.push_screen_wait(Choice(f"Quit: {count}", f"{text}\n\n{ALONE}", answers, back="stay"))
     return None if stop is None else Leave(shut_down=True, stop_solvers=bool(stop), serving=() if stop else serving)

@@ -15,7 +15,7 @@ from textual.containers import Horizontal, Vertical
 from cvflow_tui.keymap import DIGITS
 from cvflow_tui.model.errors import NotFoundError, RefusedError
 from cvflow_tui.model.solvers import RunningSolver, SolverState
-from cvflow_tui.screens.annotate.words import plural
+from cvflow_tui.model.text import plural
 from cvflow_tui.screens.looking_place import BEFORE_ITS_ANSWER, LookingPlace
 from cvflow_tui.screens.monitor_log import LogPanel
 from cvflow_tui.screens.stopping import may_stop

@@ -10,9 +10,9 @@ from textual.binding import Binding, BindingType
 from cvflow_tui.keymap import DIGITS
 from cvflow_tui.model.errors import CvflowError
 from cvflow_tui.model.projects import Project, ProjectStatus
-from cvflow_tui.model.text import one_line
+from cvflow_tui.model.text import one_line, plural
 from cvflow_tui.screens.annotate import AnnotateScreen
-from cvflow_tui.screens.annotate.words import accuracy, plural
+from cvflow_tui.screens.annotate.words import accuracy
 from cvflow_tui.screens.dialogs import confirm
 from cvflow_tui.screens.list_place import ListPlace
 from cvflow_tui.screens.projects_export import export_project

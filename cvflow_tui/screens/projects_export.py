@@ -6,8 +6,7 @@ import asyncio
 from pathlib import Path
 
 from cvflow_tui.model.projects import ExportReport
-from cvflow_tui.model.text import one_line
-from cvflow_tui.screens.annotate.words import plural
+from cvflow_tui.model.text import one_line, plural
 from cvflow_tui.screens.dialogs import AskLine, confirm
 from cvflow_tui.screens.place import Place
 from cvflow_tui.screens.projects_paths import PathSuggester

@@ -8,8 +8,8 @@ from textual.content import Content
 from textual.widgets import Static
 
 from cvflow_tui.model.projects import Project, ProjectStatus
-from cvflow_tui.model.text import one_line
-from cvflow_tui.screens.annotate.words import accuracy, fraction, plural, round_line, sparkline
+from cvflow_tui.model.text import one_line, plural
+from cvflow_tui.screens.annotate.words import accuracy, fraction, round_line, sparkline
 
 QUIET = "$muted"
 HEAD = 11

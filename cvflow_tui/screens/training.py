@@ -14,9 +14,9 @@ from textual.widgets import Static
 from cvflow_tui.keymap import DIGITS
 from cvflow_tui.model.jobs import Job
 from cvflow_tui.model.projects import ProjectSettings, ProjectStatus, Round, RoundState
-from cvflow_tui.model.text import one_line
+from cvflow_tui.model.text import one_line, plural
 from cvflow_tui.screens.annotate.rounds import RoundWatch
-from cvflow_tui.screens.annotate.words import accuracy, ap50, change, fraction, measures, plural, round_ended, round_progress, spell_time
+from cvflow_tui.screens.annotate.words import accuracy, ap50, change, fraction, measures, round_ended, round_progress, spell_time
 from cvflow_tui.screens.dialogs import Answer, AskLine, Choice
 from cvflow_tui.screens.looking_place import BEFORE_ITS_ANSWER, LookingPlace
 from cvflow_tui.screens.projects_new import FormError, read_threshold

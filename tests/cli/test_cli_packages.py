@@ -106,6 +106,7 @@ def test_folders_are_seen_from_where_the_user_stands(
 
 def test_list(cli: Cli, client: FakeClient) -> None:
     assert cli("list").err == "nothing is installed yet; see: cvflow hub search\n"
+    assert cli("list", "-q").err == ""
     client.installed = [SUMMARY]
     assert cli("list").out.startswith("cvflow/nanodet\t1.0.0\tdetect\t")
     assert [each["name"] for each in cli("list", "--json").json] == ["nanodet"]

@@ -63,7 +63,7 @@ def test_a_daemon_that_goes_away_in_the_middle_is_said_with_what_to_do(cli: Cli,
     monkeypatch.setattr(FakeClient, "follow", follow)
     done = cli("verify")
     assert done.code == 5
-    assert "it hung up; where the daemon has ended, so has the verify (cvflow jobs tells): give the command again" in done.err
+    assert "it hung up; where the daemon has ended, so has the verify: give the command again" in done.err
 
 
 @pytest.mark.usefixtures("storage")

@@ -17,6 +17,7 @@ from cvflow_tui.backend.daemon import Daemon, EmbeddedDaemon, connect
 from cvflow_tui.backend.daemon.lock import HomeLock, is_held
 from cvflow_tui.backend.jobs import Progress
 from cvflow_tui.cli.daemon import wait_for_end
+from cvflow_tui.cli.session import connect_or_start
 from cvflow_tui.home import Home
 from cvflow_tui.model.errors import CvflowError, RefusedError, RemoteError, UsageError
 
@@ -159,6 +160,22 @@ async def test_who_comes_while_a_daemon_ends_is_served_by_the_next(home: Home) -
         assert found.url != ending.url and not found.embedded
         await client.shutdown()
     await wait_for_end(found.pid)
+
+
+async def test_a_command_whose_daemon_ends_before_it_has_asked_asks_the_next(home: Home) -> None:
+    first = EmbeddedDaemon(home)
+    await asyncio.to_thread(first.start)
+    async with await connect_or_start(home) as client:
+        await asyncio.to_thread(first.stop)
+        assert await client.packages() == []
+        second = await client.status()
+        assert second.url != first.url
+        async with await connect_or_start(home) as other:
+            await other.shutdown()
+        await wait_for_end(second.pid)
+        with pytest.raises(RemoteError, match="cannot be reached"):  # what was begun with that one is gone with it
+            await client.packages()
+    assert find_daemon(home) is None, "and nobody starts another for it"
 
 
 async def test_a_daemon_that_hangs_is_named_with_what_ends_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

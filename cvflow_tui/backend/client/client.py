@@ -94,6 +94,10 @@ class DaemonClient:
         """Who serves, and since when; `timeout` in seconds, where it shall be another than usual."""
         return await self._daemon.call(DaemonStatus, "GET", "/status", timeout=timeout)
 
+    def begin_with(self, successor: Successor) -> None:
+        """Have the next request, and no later one, go to the `successor` where this daemon has ended since it was found."""
+        self._daemon.begin_with(successor)
+
     async def shutdown(self, *, stop_solvers: bool = False) -> None:
         """End the daemon, and with it the use of this client; solvers go on serving unless `stop_solvers`."""
         self._daemon.follow_nobody()

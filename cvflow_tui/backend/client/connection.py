@@ -66,6 +66,8 @@ class Connection:
         self._headers = dict(headers or {})
         self._transport = transport
         self._successor = successor
+        self._beginning = False
+        """Whether there is a successor only until the next reply."""
         self._moving = asyncio.Lock()
         self._turn_to(url, token)
 
@@ -83,6 +85,10 @@ class Connection:
     def follow_nobody(self) -> None:
         """From now on it is this daemon or none."""
         self._successor = None
+
+    def begin_with(self, successor: Successor) -> None:
+        """Outlive the daemon until the next request was answered; what is begun with that one, no other knows."""
+        self._successor, self._beginning = successor, True
 
     async def close(self) -> None:
         """Let go of the sockets."""
@@ -129,6 +135,13 @@ class Connection:
 
     async def _reach(self, ask: Callable[[], Awaitable[T]], *, repeatable: bool) -> T:
         """What `ask` is answered. Where nobody answers any more, the successor is asked: again only what changes nothing."""
+        reply = await self._reached(ask, repeatable=repeatable)
+        if self._beginning:
+            self._beginning = False
+            self.follow_nobody()
+        return reply
+
+    async def _reached(self, ask: Callable[[], Awaitable[T]], *, repeatable: bool) -> T:
         asked = self._http
         try:
             return await ask()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -14,11 +13,9 @@ from cvflow_tui.backend.daemon.lock import is_held
 from cvflow_tui.home import Home
 from cvflow_tui.model.circumstances import NOTHING_TOLD
 from cvflow_tui.model.errors import CvflowError, RemoteError
-from cvflow_tui.model.space import no_space
+from cvflow_tui.model.space import is_short, no_space
 
 START_SECONDS = 30.0
-_LEAST_FREE = 256 * 1024
-"""Bytes without which no daemon starts, nor says why: its log has no room either."""
 
 
 async def connect(home: Home, *, start: bool = True) -> DaemonClient:
@@ -37,12 +34,10 @@ async def connect(home: Home, *, start: bool = True) -> DaemonClient:
             process = _spawn(home)
         if client := await answered(home):
             return client
-        if process is None:
-            await asyncio.sleep(0.05)
-            continue
+        ended = process is not None and process.poll() is not None
         # Ours was refused where another began at the same time: that one is waited for.
-        if process.poll() is not None and not is_held(home) and find_daemon(home) is None:
-            if shutil.disk_usage(home.root).free < _LEAST_FREE:
+        if ended and not is_held(home) and find_daemon(home) is None:
+            if is_short(home.root):
                 raise no_space(home.root)
             raise CvflowError(f"the daemon could not start: {_last_words(home)}")
         await asyncio.sleep(0.05)

@@ -5,7 +5,6 @@ The parts: `crew.py` (what is known of them, and clearing one away), `starting.p
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,11 +25,8 @@ from cvflow_tui.home import Home
 from cvflow_tui.model.errors import NotFoundError, PackageError, RefusedError
 from cvflow_tui.model.settings import SettingsReport, differing
 from cvflow_tui.model.solvers import LogChunk, LogSearch, RunningSolver, SolverHistory, SolverState
-from cvflow_tui.model.space import full_disk, no_space
+from cvflow_tui.model.space import full_disk, is_short, no_space
 from cvflow_tui.model.text import one_line
-
-LEAST_FREE = 256 * 1024
-"""Bytes without which a solver that is ended is not sure to be started again."""
 
 
 class Supervisor:
@@ -117,7 +113,7 @@ class Supervisor:
         """
         if (fault := self._port_fault(spec.name, run)) is not None:
             raise RefusedError(fault)
-        if run is not None and run.lives() and shutil.disk_usage(self._crew.home.root).free < LEAST_FREE:
+        if run is not None and run.lives() and is_short(self._crew.home.root):
             raise no_space(self._crew.home.root)
         if run is not None:
             self._crew.clean(run)

@@ -10,12 +10,12 @@ from textual.content import Content
 from textual.widgets import Static
 
 from cvflow_tui.model.projects import Prequential, Round
-from cvflow_tui.model.text import one_line
+from cvflow_tui.model.text import one_line, plural
 from cvflow_tui.screens.annotate.object_list import ObjectList
 from cvflow_tui.screens.annotate.rows import hidden_below
 from cvflow_tui.screens.annotate.scene import color_index
 from cvflow_tui.screens.annotate.session import Session
-from cvflow_tui.screens.annotate.words import accuracy, plural, round_line, sparkline
+from cvflow_tui.screens.annotate.words import accuracy, round_line, sparkline
 from cvflow_tui.widgets.cells import cut, width_of
 from cvflow_tui.widgets.image_canvas.colors import class_color
 

@@ -12,7 +12,7 @@ from textual.worker import Worker
 
 from cvflow_tui.model.errors import CvflowError
 from cvflow_tui.model.projects import Picture, PictureView, Round, RoundState
-from cvflow_tui.model.text import one_line
+from cvflow_tui.model.text import one_line, plural
 from cvflow_tui.screens.annotate.actions import AnnotateActions, Desk
 from cvflow_tui.screens.annotate.acts import Acts
 from cvflow_tui.screens.annotate.canvas import DrawingCanvas
@@ -22,7 +22,7 @@ from cvflow_tui.screens.annotate.pixels import Pixels
 from cvflow_tui.screens.annotate.scene import shapes_of
 from cvflow_tui.screens.annotate.session import Session
 from cvflow_tui.screens.annotate.status import status_line
-from cvflow_tui.screens.annotate.words import plural, round_ended
+from cvflow_tui.screens.annotate.words import round_ended
 from cvflow_tui.widgets.cells import width_of
 from cvflow_tui.widgets.image_canvas.canvas import ImageCanvas
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from cvflow_tui.model.geometry import Size
 from cvflow_tui.model.projects import PictureState
-from cvflow_tui.model.text import one_line
+from cvflow_tui.model.text import one_line, plural
 from cvflow_tui.screens.annotate.boxes import Resizing
 from cvflow_tui.screens.annotate.rows import hidden_below
 from cvflow_tui.screens.annotate.session import Session
-from cvflow_tui.screens.annotate.words import ap50, fraction, plural, round_progress
+from cvflow_tui.screens.annotate.words import ap50, fraction, round_progress
 from cvflow_tui.widgets.cells import cut, width_of
 
 NAME_LIMIT = 30

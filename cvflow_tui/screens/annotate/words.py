@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from cvflow_tui.model.jobs import Job
 from cvflow_tui.model.projects import DetectionMetrics, Prequential, Round, RoundState
+from cvflow_tui.model.text import plural
 
 BARS = "▁▂▃▄▅▆▇█"
 
@@ -39,11 +40,6 @@ def spell_time(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def plural(count: int, word: str) -> str:
-    """`1 picture`, `2 pictures`."""
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def accuracy(prequential: Prequential) -> str:

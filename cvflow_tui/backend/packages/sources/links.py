@@ -92,5 +92,5 @@ def _first_link(path: str, links: Mapping[str, str]) -> str | None:
 
 def _inside(folder: str, says: str, rest: str) -> str | None:
     """Where a link in a folder leads; None where that is out of the top folder, or into what git keeps there."""
-    path = normpath(join(folder, says, rest)) if rest else normpath(join(folder, says))
+    path = normpath(join(folder, says, rest))
     return None if path.startswith(("/", "../")) or path == ".." or ".git" in path.split("/") else path

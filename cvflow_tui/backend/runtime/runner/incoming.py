@@ -32,9 +32,12 @@ def query_of(query: bytes) -> dict[str, Any]:
         return {}
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
     found: dict[str, Any] = dict(pairs)
-    if len(found) < len(pairs):
-        found = {name: values if len(values := [value for each, value in pairs if each == name]) > 1 else values[0] for name in found}
-    return found
+    if len(found) == len(pairs):
+        return found
+    lists: dict[str, list[str]] = {}
+    for name, value in pairs:
+        lists.setdefault(name, []).append(value)
+    return {name: values if len(values) > 1 else values[0] for name, values in lists.items()}
 
 
 class _Call:

@@ -55,7 +55,7 @@ class BatchForm(Fields):
             if len(self.fields) >= self.limits.fields:
                 raise too_large(f"the form has more than {self.limits.fields} fields")
             self._state = "field"
-            self.fields[self.name] = b""
+            self.fields[self.name] = b""  # one that comes again holds for the pictures behind it
             return
         table = self.content_type in CSV_TYPES or (self.filename or "").lower().endswith(".csv")
         if table and not self.started and not self.has_rows:
