@@ -11,6 +11,7 @@ import pytest
 
 from cvflow_tui.backend.jobs import Cancelled, Progress
 from cvflow_tui.backend.packages.check.manifest import lines_of, manifest_findings
+from cvflow_tui.backend.packages.package import load_package
 from cvflow_tui.backend.packages.service import PackageService
 from cvflow_tui.home import Home
 from cvflow_tui.model.authoring import CheckReport, CheckRequest, Finding, Level
@@ -171,6 +172,7 @@ def test_a_table_of_another_name_is_asked_for(tmp_path: Path, table: str, meant:
     root = write_package(tmp_path / "p", more=f'\n[[{table}]]\nname = "x"\n')
     (found,) = (finding for finding in manifest_findings(root) if repr(table) in finding.message)
     assert found.mend == f"is {meant!r} meant?" and found.level is Level.WARNING
+    assert f"cvpm.toml: {table} means nothing here: is {meant!r} meant?" in load_package(root).warnings, "an installation tells it too"
 
 
 def test_requirements_that_cannot_be_had_and_a_python_that_is_not_here(service: PackageService, tmp_path: Path, picture: str) -> None:

@@ -107,7 +107,7 @@ def test_errors_that_many_packages_end_with(service: PackageService, tmp_path: P
     message = refused(service, write_package(tmp_path / "p", source=source))
     assert message.endswith(f"try: cvflow install {tmp_path / 'p'} --with 'numpy<1.24'")
     plain = refused(service, write_package(tmp_path / "q", source="raise ValueError('odd')" + CLASS))
-    assert plain.endswith("cannot be imported: ValueError: odd")
+    assert plain.endswith("cannot be imported: ValueError: odd (parts/solver.py, line 1)")
 
 
 def test_a_module_beside_the_solver_does_not_take_the_place_of_the_librarys(service: PackageService, tmp_path: Path) -> None:

@@ -276,8 +276,9 @@ def test_a_host_package_whose_requirements_the_app_does_not_meet(service: Packag
     [
         ("import missing_thing\n", "ModuleNotFoundError: No module named 'missing_thing'; try: cvflow install .* --with missing-thing .*"),
         ("class Other: ...\n", r"ImportError: parts/solver\.py has no class Solver"),
-        ("class Solver(:\n", "SyntaxError: invalid syntax"),
-        ("raise SystemExit(3)\n", "SystemExit: 3"),
+        ("class Solver(:\n", r"SyntaxError: invalid syntax \(parts/solver\.py, line 1\)"),
+        ("import os\n\nos.nothing\n", r"AttributeError: module 'os' has no attribute 'nothing' \(parts/solver\.py, line 3\)"),
+        ("raise SystemExit(3)\n", r"SystemExit: 3 \(parts/solver\.py, line 1\)"),
         ("import os; os._exit(7)\n", "Python ended with status 7"),
         ("import os; os._exit(0)\n", "Python ended with status 0"),
     ],

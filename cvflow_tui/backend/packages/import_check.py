@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from cvflow_tui.backend.jobs import Progress
@@ -67,6 +68,9 @@ os._exit(int(done))  # at once: no thread that an import began is waited for, no
 """
 
 
+_FILE = re.compile(r'^  File "([^"\n]+)", line (\d+)', re.MULTILINE)
+"""A line of a traceback."""
+
 _HOPELESS = ("ModuleNotFoundError", "ImportError", "SyntaxError", "IndentationError", "TabError")
 
 
@@ -100,6 +104,12 @@ def check_imports(
     if failed and lines:
         known = mend(output, package.root, paths, python, SDK, progress, request, work)
         told, option = known or ("", None)
-        message = f"{who} cannot be imported: {one_line(lines[-1], 300)}" + (f"; {told}" if told else "")
+        message = f"{who} cannot be imported: {one_line(lines[-1], 300)}" + (f"; {told}" if told else _place(output, package.root))
         raise PackageError(message, detail=output, mends=[option] if option else ())
     raise PackageError(f"{who} cannot be imported: Python ended with status {status}", detail=output)
+
+
+def _place(output: str, root: Path) -> str:
+    """` (a/solver.py, line 3)`: the last place in a traceback that is the package's own; nothing where none is."""
+    own = [found for found in _FILE.finditer(output) if found[1].startswith(f"{root}/")]
+    return f" ({one_line(own[-1][1].removeprefix(f'{root}/'), 80)}, line {own[-1][2]})" if own else ""

@@ -20,6 +20,7 @@ from cvflow_tui.backend.packages.repair import last_part, repair_class, repair_m
 from cvflow_tui.backend.packages.requirements import read_requirements
 from cvflow_tui.backend.packages.signature import read_signature
 from cvflow_tui.backend.packages.toml_file import read_toml
+from cvflow_tui.backend.packages.unknown_keys import misspelt
 from cvflow_tui.model.errors import PackageError
 from cvflow_tui.model.packages import SolverInfo
 from cvflow_tui.model.text import one_line
@@ -48,6 +49,8 @@ class Package:
     warnings: tuple[str, ...]
     repairs: tuple[str, ...] = ()
     """What was mended to read it, a part of `warnings`: `--strict` refuses a package that needs any."""
+    misspelt: tuple[str, ...] = ()
+    """Of keys that mean nothing, a part of `warnings`: a check tells them with their lines."""
     supplied: tuple[str, ...] = ()
     """Names of the weights that the user brings."""
 
@@ -92,7 +95,8 @@ def load_package(root: Path, *, vendor: str = "local", commit: str | None = None
     alone = len(manifest.solvers) == 1
     solvers = tuple(_solver(root, path.name, index, solver, repairs, alone=alone) for index, solver in enumerate(manifest.solvers))
     requirements = read_requirements(root / "requirements.txt")
-    warnings = [*repairs, *requirements.warnings]
+    odd = misspelt(manifest, path.name)
+    warnings = [*repairs, *requirements.warnings, *odd]
     brought: dict[str, tuple[str, ...]] = {}
     if any(solver.shape for solver in solvers):
         brought = brought_along(root, [solver.class_path for solver in solvers], requirements.lines)
@@ -109,6 +113,7 @@ def load_package(root: Path, *, vendor: str = "local", commit: str | None = None
         requirements=(*requirements.lines, *(name for names in brought.values() for name in names)),
         warnings=tuple(warnings),
         repairs=(*repairs, *requirements.repairs),
+        misspelt=tuple(odd),
     )
 
 

@@ -81,7 +81,8 @@ class Checker:
             notes.add(Level.FAULT, "manifest", error.message)
             return None
         for warning in dict.fromkeys([*fetched.warnings, *package.warnings]):
-            if not warning.endswith("whatever its source sends first is trusted"):  # told with the mend, below
+            # Those are told with their mends: the first by the manifest's findings, the second below.
+            if warning not in package.misspelt and not warning.endswith("whatever its source sends first is trusted"):
                 notes.add(Level.WARNING, "package", warning)
         notes.findings += [*label_findings(package), *script_findings(package), *code_findings(package)]
         return package

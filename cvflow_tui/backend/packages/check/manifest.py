@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from cvflow_tui.backend.packages.manifest import NO_VERSION, Manifest, ModelTable, PackageTable, SolverTable, complaints, find_manifest
+from cvflow_tui.backend.packages.manifest import NO_VERSION, Manifest, complaints, find_manifest
 from cvflow_tui.backend.packages.repair import repair_manifest
 from cvflow_tui.backend.packages.toml_file import read_toml
+from cvflow_tui.backend.packages.unknown_keys import path_words, unknown_keys
 from cvflow_tui.model.authoring import Finding, Level
 from cvflow_tui.model.errors import PackageError
 from cvflow_tui.model.text import one_line
 
 Field = tuple[str | int, ...]
 
-_WORDS = {"weights": "models", "weight": "models", "model": "models", "requirement": "requirements"}
-"""What somebody writes who knows the thing and not its name here."""
 _ORIGINAL = frozenset({"gpu", "before_install", "avatar", "author", "homepage"})
 """Keys that packages of the original generations have."""
 
@@ -71,25 +69,18 @@ def place_of(file: str, field: Sequence[str | int], lines: dict[Field, int]) -> 
     """`cvpm.toml:12 solvers[0].task`: the line of the field, or of the table it belongs to."""
     whole = tuple(field)
     line = next((lines[whole[:end]] for end in range(len(whole), 0, -1) if whole[:end] in lines), None)
-    words = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in whole).lstrip(".")
-    return one_line(" ".join(filter(None, [f"{file}:{line}" if line else file, words])))
+    return one_line(" ".join(filter(None, [f"{file}:{line}" if line else file, path_words(whole)])))
 
 
 def _unknown(path: Path, manifest: Manifest) -> Iterator[Finding]:
     lines = lines_of(path)
-    tables: list[tuple[Field, BaseModel, type[BaseModel]]] = [((), manifest, Manifest), (("package",), manifest.package, PackageTable)]
-    tables += [(("solvers", number), solver, SolverTable) for number, solver in enumerate(manifest.solvers)]
-    tables += [(("models", number), model, ModelTable) for number, model in enumerate(manifest.models)]
-    for field, table, kind in tables:
-        known = [told.alias or name for name, told in kind.model_fields.items()]
-        for key in table.model_extra or {}:
-            close = difflib.get_close_matches(key, known, 1) or [word for word in (_WORDS.get(key.lower()),) if word in known]
-            where = place_of(path.name, (*field, key), lines)
-            shown = repr(one_line(key, 40))
-            if close:
-                yield Finding(Level.WARNING, "manifest", f"{shown} means nothing here", f"is {close[0]!r} meant?", where)
-            elif key not in _ORIGINAL:
-                yield Finding(Level.NOTE, "manifest", f"{shown} is kept and means nothing to cvflow", where=where)
+    for field, meant in unknown_keys(manifest):
+        key, where = str(field[-1]), place_of(path.name, field, lines)
+        shown = repr(one_line(key, 40))
+        if meant is not None:
+            yield Finding(Level.WARNING, "manifest", f"{shown} means nothing here", f"is {meant!r} meant?", where)
+        elif key not in _ORIGINAL:
+            yield Finding(Level.NOTE, "manifest", f"{shown} is kept and means nothing to cvflow", where=where)
 
 
 def _poor(path: Path, manifest: Manifest) -> Iterator[Finding]:
